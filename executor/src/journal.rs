@@ -1,0 +1,288 @@
+//! What must be durable, and when.
+//!
+//! An execution is written at most three ways: accepted (its row and payload), checkpointed (all that was
+//! decided since the last record), finished (status, steps, result). Each write after a recovery names the
+//! execution's epoch, so that a process which lost it cannot write.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use flowmatic_openapi::{ExecutionMode, ExecutionStatus};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::Time;
+
+/// Implementations take a write at once and answer its ticket when it is durable. The writes of one
+/// execution are applied in the order they were handed over.
+pub trait Journal: Send + Sync + 'static {
+    /// A new execution; with `finish`, one that is already over, as a single row write.
+    fn accept(&self, accept: Accept, finish: Option<Finish>) -> Ticket;
+    fn checkpoint(&self, checkpoint: Checkpoint) -> Ticket;
+    fn finish(&self, finish: Finish) -> Ticket;
+}
+
+/// Resolves when its write is durable, or is known not to be.
+#[derive(Debug)]
+pub struct Ticket(oneshot::Receiver<Result<(), JournalError>>);
+
+impl Ticket {
+    pub fn new() -> (oneshot::Sender<Result<(), JournalError>>, Self) {
+        let (sender, receiver) = oneshot::channel();
+        (sender, Self(receiver))
+    }
+
+    /// A ticket whose outcome is known.
+    pub fn settled(outcome: Result<(), JournalError>) -> Self {
+        let (sender, ticket) = Self::new();
+        // The receiver is held by `ticket`, so the send cannot fail.
+        let _ = sender.send(outcome);
+        ticket
+    }
+}
+
+impl Future for Ticket {
+    type Output = Result<(), JournalError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|outcome| {
+            outcome.unwrap_or_else(|_| Err(JournalError::Unavailable("the journal was closed".to_owned())))
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JournalError {
+    /// Nothing was written: the queue or the disk is full, or the store cannot be reached. Try again later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The execution belongs to another process by now, or has ended.
+    #[error("the execution was taken over by another process or has ended")]
+    Lost,
+    /// This write can never succeed.
+    #[error("{0}")]
+    Rejected(String),
+}
+
+/// A new execution.
+#[derive(Debug, Clone)]
+pub struct Accept {
+    pub id: Uuid,
+    pub workspace_id: i64,
+    pub workflow_id: Uuid,
+    /// The number of the version that runs.
+    pub version: i32,
+    pub mode: ExecutionMode,
+    /// The key of the trigger node it starts at.
+    pub trigger: String,
+    /// JSON text of the body: for a JSON request the very bytes that came.
+    pub payload: String,
+    /// JSON text of the engine's names, such as `{"_webhook": {...}}` without its body.
+    pub meta: String,
+    pub retry_of: Option<Uuid>,
+    pub accepted_at: Time,
+}
+
+/// All that was decided since the last record of an execution.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    pub id: Uuid,
+    pub epoch: i32,
+    /// Counts the checkpoints of an execution from 1.
+    pub sequence: i32,
+    /// JSON text of a [`Record`].
+    pub record: String,
+}
+
+/// The end of an execution.
+#[derive(Debug, Clone)]
+pub struct Finish {
+    pub id: Uuid,
+    pub epoch: i32,
+    /// A final one.
+    pub status: ExecutionStatus,
+    /// JSON text of an [`ErrorRecord`].
+    pub error: Option<String>,
+    /// The key of the node whose output is the execution's result.
+    pub result: Option<String>,
+    /// JSON text of a list of [`StepRecord`].
+    pub steps: String,
+    pub finished_at: Time,
+}
+
+/// What a checkpoint holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub at: Time,
+    /// In the order they were decided.
+    pub steps: Vec<StepRecord>,
+    /// Attempts begun, by node, of nodes that are not decided yet.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attempts: BTreeMap<String, u32>,
+    /// Whether a Response node has answered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answered: bool,
+}
+
+/// What became of one node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    pub node: String,
+    pub status: StepState,
+    /// The ports it left by; missing for its first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ports: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub output: serde_json::Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorRecord>,
+    /// Why it was skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+    /// What `now` was for its expressions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<Time>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    Completed,
+    Failed,
+    Skipped,
+    Cancelled,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ErrorRecord {
+    pub code: String,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+}
+
+/// An unfinished execution as the journal has it, claimed by this process.
+#[derive(Debug, Clone)]
+pub struct Recovered {
+    pub accept: Accept,
+    /// Raised by the claim.
+    pub epoch: i32,
+    /// How often it was taken up without progress, this time included.
+    pub recoveries: i32,
+    /// The records of its checkpoints, in order.
+    pub checkpoints: Vec<String>,
+    pub cancel_requested: bool,
+}
+
+/// A journal that lasts as long as the process: for tests, benches and trial runs.
+#[derive(Debug, Default)]
+pub struct MemoryJournal {
+    rows: Mutex<BTreeMap<Uuid, MemoryRow>>,
+}
+
+/// An execution in a [`MemoryJournal`].
+#[derive(Debug, Clone)]
+pub struct MemoryRow {
+    pub accept: Accept,
+    pub epoch: i32,
+    pub recoveries: i32,
+    /// The number of checkpoints at the last claim.
+    pub progress: usize,
+    pub checkpoints: Vec<String>,
+    pub finish: Option<Finish>,
+    pub cancel_requested: bool,
+}
+
+impl MemoryJournal {
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    pub fn row(&self, id: Uuid) -> Option<MemoryRow> {
+        self.lock().get(&id).cloned()
+    }
+
+    /// Takes up an unfinished execution, as a process that starts after a crash does.
+    pub fn claim(&self, id: Uuid) -> Option<Recovered> {
+        let mut rows = self.lock();
+        let row = rows.get_mut(&id).filter(|row| row.finish.is_none())?;
+        row.epoch += 1;
+        row.recoveries = if row.checkpoints.len() > row.progress {
+            1
+        } else {
+            row.recoveries + 1
+        };
+        row.progress = row.checkpoints.len();
+        Some(Recovered {
+            accept: row.accept.clone(),
+            epoch: row.epoch,
+            recoveries: row.recoveries,
+            checkpoints: row.checkpoints.clone(),
+            cancel_requested: row.cancel_requested,
+        })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Uuid, MemoryRow>> {
+        // A panic while the lock is held leaves whole rows: each change is one assignment.
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn accept(&self, accept: Accept, finish: Option<Finish>) -> Ticket {
+        let mut rows = self.lock();
+        if rows.contains_key(&accept.id) {
+            return Ticket::settled(Err(JournalError::Rejected(format!(
+                "execution `{}` exists",
+                accept.id
+            ))));
+        }
+        let row = MemoryRow {
+            accept,
+            epoch: 0,
+            recoveries: 0,
+            progress: 0,
+            checkpoints: Vec::new(),
+            finish,
+            cancel_requested: false,
+        };
+        rows.insert(row.accept.id, row);
+        Ticket::settled(Ok(()))
+    }
+
+    fn checkpoint(&self, checkpoint: Checkpoint) -> Ticket {
+        let mut rows = self.lock();
+        Ticket::settled(match rows.get_mut(&checkpoint.id) {
+            Some(row) if row.finish.is_none() && row.epoch == checkpoint.epoch => {
+                row.checkpoints.push(checkpoint.record);
+                Ok(())
+            }
+            _ => Err(JournalError::Lost),
+        })
+    }
+
+    fn finish(&self, finish: Finish) -> Ticket {
+        let mut rows = self.lock();
+        Ticket::settled(match rows.get_mut(&finish.id) {
+            Some(row) if row.finish.is_none() && row.epoch == finish.epoch => {
+                row.finish = Some(finish);
+                Ok(())
+            }
+            _ => Err(JournalError::Lost),
+        })
+    }
+}

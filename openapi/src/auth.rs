@@ -1,0 +1,207 @@
+//! People, sessions and API keys.
+
+use poem_openapi::{Enum, Object};
+use uuid::Uuid;
+
+use crate::Time;
+
+/// What a key or a session may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Enum)]
+pub enum Scope {
+    #[oai(rename = "workflows:read")]
+    WorkflowsRead,
+    #[oai(rename = "workflows:write")]
+    WorkflowsWrite,
+    #[oai(rename = "workflows:execute")]
+    WorkflowsExecute,
+    #[oai(rename = "executions:read")]
+    ExecutionsRead,
+    #[oai(rename = "executions:write")]
+    ExecutionsWrite,
+    #[oai(rename = "credentials:manage")]
+    CredentialsManage,
+    #[oai(rename = "jobs:read")]
+    JobsRead,
+    #[oai(rename = "jobs:write")]
+    JobsWrite,
+    #[oai(rename = "leads:read")]
+    LeadsRead,
+    #[oai(rename = "leads:write")]
+    LeadsWrite,
+    #[oai(rename = "leads:export")]
+    LeadsExport,
+    #[oai(rename = "audits:read")]
+    AuditsRead,
+    #[oai(rename = "audits:write")]
+    AuditsWrite,
+    #[oai(rename = "monitors:read")]
+    MonitorsRead,
+    #[oai(rename = "monitors:write")]
+    MonitorsWrite,
+    #[oai(rename = "webhooks:manage")]
+    WebhooksManage,
+    #[oai(rename = "keys:manage")]
+    KeysManage,
+    #[oai(rename = "workspace:admin")]
+    WorkspaceAdmin,
+}
+
+impl Scope {
+    pub const ALL: [Self; 18] = [
+        Self::WorkflowsRead,
+        Self::WorkflowsWrite,
+        Self::WorkflowsExecute,
+        Self::ExecutionsRead,
+        Self::ExecutionsWrite,
+        Self::CredentialsManage,
+        Self::JobsRead,
+        Self::JobsWrite,
+        Self::LeadsRead,
+        Self::LeadsWrite,
+        Self::LeadsExport,
+        Self::AuditsRead,
+        Self::AuditsWrite,
+        Self::MonitorsRead,
+        Self::MonitorsWrite,
+        Self::WebhooksManage,
+        Self::KeysManage,
+        Self::WorkspaceAdmin,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WorkflowsRead => "workflows:read",
+            Self::WorkflowsWrite => "workflows:write",
+            Self::WorkflowsExecute => "workflows:execute",
+            Self::ExecutionsRead => "executions:read",
+            Self::ExecutionsWrite => "executions:write",
+            Self::CredentialsManage => "credentials:manage",
+            Self::JobsRead => "jobs:read",
+            Self::JobsWrite => "jobs:write",
+            Self::LeadsRead => "leads:read",
+            Self::LeadsWrite => "leads:write",
+            Self::LeadsExport => "leads:export",
+            Self::AuditsRead => "audits:read",
+            Self::AuditsWrite => "audits:write",
+            Self::MonitorsRead => "monitors:read",
+            Self::MonitorsWrite => "monitors:write",
+            Self::WebhooksManage => "webhooks:manage",
+            Self::KeysManage => "keys:manage",
+            Self::WorkspaceAdmin => "workspace:admin",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub enum Role {
+    Owner,
+    Editor,
+    Viewer,
+}
+
+impl Role {
+    pub const ALL: [Self; 3] = [Self::Owner, Self::Editor, Self::Viewer];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Editor => "editor",
+            Self::Viewer => "viewer",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+}
+
+/// Makes the owner, with the token of the one-time link that the first start prints.
+#[derive(Debug, Clone, Object)]
+#[oai(deny_unknown_fields)]
+pub struct Setup {
+    pub token: String,
+    #[oai(validator(min_length = 3, max_length = 254, pattern = "^[^@\\s]+@[^@\\s]+$"))]
+    pub email: String,
+    #[oai(validator(min_length = 10, max_length = 200))]
+    pub password: String,
+}
+
+#[derive(Debug, Clone, Object)]
+#[oai(deny_unknown_fields)]
+pub struct Login {
+    #[oai(validator(max_length = 254))]
+    pub email: String,
+    #[oai(validator(max_length = 200))]
+    pub password: String,
+}
+
+/// A session. Its token goes into `Authorization: Bearer`.
+#[derive(Debug, Clone, Object)]
+pub struct Session {
+    pub token: String,
+    pub expires_at: Time,
+    pub user: User,
+}
+
+#[derive(Debug, Clone, Object)]
+pub struct User {
+    pub id: i64,
+    pub email: String,
+    pub role: Role,
+}
+
+#[derive(Debug, Clone, Object)]
+pub struct Workspace {
+    pub id: i64,
+    pub name: String,
+}
+
+/// Who is calling, and what they may do.
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct Me {
+    /// Missing where an API key is calling.
+    pub user: Option<User>,
+    /// Missing where a session is calling.
+    pub key: Option<ApiKey>,
+    pub workspace: Workspace,
+    pub scopes: Vec<Scope>,
+}
+
+/// An API key as it can be read back: never the key itself.
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct ApiKey {
+    pub id: Uuid,
+    pub name: String,
+    /// Its first characters, to tell keys apart.
+    pub prefix: String,
+    pub scopes: Vec<Scope>,
+    pub created_at: Time,
+    pub last_used_at: Option<Time>,
+}
+
+#[derive(Debug, Clone, Object)]
+#[oai(deny_unknown_fields)]
+pub struct ApiKeyCreate {
+    #[oai(validator(min_length = 1, max_length = 200))]
+    pub name: String,
+    #[oai(validator(min_items = 1, max_items = 50))]
+    pub scopes: Vec<Scope>,
+}
+
+/// A new API key. `key` is shown here and never again.
+#[derive(Debug, Clone, Object)]
+pub struct ApiKeyCreated {
+    pub id: Uuid,
+    pub name: String,
+    pub prefix: String,
+    pub scopes: Vec<Scope>,
+    pub created_at: Time,
+    pub key: String,
+}

@@ -1,0 +1,173 @@
+//! Executions: one run of one version of a workflow, and its steps.
+
+use poem_openapi::{Enum, Object};
+use uuid::Uuid;
+
+use crate::{Json, Time};
+
+/// Where an execution stands. The last four are final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
+#[oai(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ExecutionStatus {
+    Queued,
+    Running,
+    Waiting,
+    Completed,
+    Failed,
+    Cancelled,
+    TimedOut,
+}
+
+impl ExecutionStatus {
+    pub const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::Running,
+        Self::Waiting,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+        Self::TimedOut,
+    ];
+
+    /// The name on the wire and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "QUEUED",
+            Self::Running => "RUNNING",
+            Self::Waiting => "WAITING",
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Cancelled => "CANCELLED",
+            Self::TimedOut => "TIMED_OUT",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
+    }
+
+    pub const fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Completed | Self::Failed | Self::Cancelled | Self::TimedOut
+        )
+    }
+}
+
+/// What started an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
+#[oai(rename_all = "snake_case")]
+pub enum ExecutionMode {
+    Webhook,
+    Manual,
+    Retry,
+}
+
+impl ExecutionMode {
+    pub const ALL: [Self; 3] = [Self::Webhook, Self::Manual, Self::Retry];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Manual => "manual",
+            Self::Retry => "retry",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == name)
+    }
+}
+
+/// An execution in a list.
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct ExecutionSummary {
+    pub id: Uuid,
+    pub workflow_id: Uuid,
+    /// The number of the version that ran.
+    pub version: i32,
+    pub status: ExecutionStatus,
+    /// What started it.
+    pub mode: ExecutionMode,
+    /// The key of the trigger node it started at.
+    pub trigger: String,
+    pub error: Option<ExecutionError>,
+    /// The execution that this one repeats.
+    pub retry_of: Option<Uuid>,
+    /// When it was accepted.
+    pub started_at: Time,
+    pub finished_at: Option<Time>,
+    pub duration_ms: Option<i64>,
+}
+
+/// An execution with all that is recorded of it.
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct Execution {
+    pub id: Uuid,
+    pub workflow_id: Uuid,
+    pub version: i32,
+    pub status: ExecutionStatus,
+    pub mode: ExecutionMode,
+    pub trigger: String,
+    pub error: Option<ExecutionError>,
+    pub retry_of: Option<Uuid>,
+    pub started_at: Time,
+    pub finished_at: Option<Time>,
+    pub duration_ms: Option<i64>,
+    /// How often it was taken up again after the process had died.
+    pub recoveries: i32,
+    /// The body or fields that started it.
+    pub input: Json,
+    /// The first answer of a Response node, else the output of the step that ended last.
+    pub result: Option<Json>,
+    /// In the order they were decided.
+    pub steps: Vec<Step>,
+}
+
+/// Why an execution or a step failed.
+#[derive(Debug, Clone, PartialEq, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct ExecutionError {
+    /// A stable word to branch on, such as `http_status`, `timeout` or `crash_loop`.
+    pub code: String,
+    pub message: String,
+    /// The key of the node that failed.
+    pub node: Option<String>,
+}
+
+/// What became of a node in an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub enum StepStatus {
+    Completed,
+    /// Failed, and the execution went on or failed as the node's `on_error` says.
+    Failed,
+    Skipped,
+    Cancelled,
+}
+
+/// One node's part in an execution.
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct Step {
+    /// The node's key.
+    pub node: String,
+    pub name: String,
+    #[oai(rename = "type")]
+    pub kind: String,
+    pub status: StepStatus,
+    /// Why it was skipped.
+    pub reason: Option<String>,
+    /// The ports it left by.
+    pub ports: Vec<String>,
+    /// Its parameters, evaluated.
+    pub input: Option<Json>,
+    pub output: Option<Json>,
+    pub error: Option<ExecutionError>,
+    pub attempts: u32,
+    pub started_at: Option<Time>,
+    pub finished_at: Option<Time>,
+    pub duration_ms: Option<i64>,
+}
