@@ -258,7 +258,7 @@ mod tests {
     fn skips_the_branch_not_taken_and_all_behind_it() {
         let plan = plan(&["t>a", "a.0>b", "a.1>c", "c>d"]);
         check(&plan, &["a.1", "c", "d"], "a -b c d end");
-        check(&plan, &["a.0", "b"], "a -c -d b end");
+        check(&plan, &["a.0", "b"], "a b -c -d end");
     }
 
     #[test]
