@@ -6,7 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowmatic_openapi::{ExecutionStatus, OnCrash, OnError};
+use chrono::SecondsFormat;
+use flowmatic_openapi::{ExecutionMode, ExecutionStatus, OnCrash, OnError};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -74,9 +75,11 @@ impl Run {
         engine: Arc<Engine>,
         id: Uuid,
         version: Arc<Version>,
+        mode: ExecutionMode,
         payload: Payload,
         accepted_at: Time,
     ) -> Self {
+        let payload = name_execution(payload, id, &version, mode, accepted_at);
         let timeout = version.plan.timeout.unwrap_or(engine.limits.execution_timeout);
         Self {
             id,
@@ -660,6 +663,25 @@ async fn write(engine: &Engine, execution: Uuid, write: impl Fn(&Engine) -> Tick
             () = tokio::time::sleep(wait) => wait = (wait * 2).min(longest),
         }
     }
+}
+
+/// Adds `_execution` to what a payload names.
+pub(super) fn name_execution(
+    mut payload: Payload,
+    id: Uuid,
+    version: &Version,
+    mode: ExecutionMode,
+    accepted_at: Time,
+) -> Payload {
+    let execution = json!({
+        "id": id,
+        "workflowId": version.workflow_id,
+        "version": version.number,
+        "mode": mode.as_str(),
+        "startedAt": accepted_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+    });
+    payload.engine.insert("_execution".to_owned(), execution);
+    payload
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> NodeError {
