@@ -1,5 +1,6 @@
 //! What nodes ask of JSON values.
 
+use flowmatic_executor::expression::Template;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -13,6 +14,16 @@ pub fn is_truthy(value: &Value) -> bool {
         Value::Array(value) => !value.is_empty(),
         Value::Object(value) => !value.is_empty(),
     }
+}
+
+/// What is wrong with a condition: a text without an expression always holds.
+pub fn check_condition(condition: &Value) -> Option<String> {
+    let text = condition
+        .as_str()
+        .filter(|text| !text.is_empty() && !Template::is_template(text))?;
+    Some(format!(
+        "`{text}` has no expression and so always holds; write one such as `{{{{gt total 50}}}}`"
+    ))
 }
 
 /// Whether two values are the same. `1` and `1.0` are; `1` and `"1"` are not.
@@ -52,7 +63,7 @@ pub fn pointer<'a>(path: impl IntoIterator<Item = &'a str>) -> String {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{is_equal, is_truthy, pointer};
+    use super::{check_condition, is_equal, is_truthy, pointer};
 
     #[test]
     fn six_values_are_falsy() {
@@ -78,6 +89,18 @@ mod tests {
             json!({"a": null}),
         ] {
             assert!(is_truthy(&value), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_condition_without_an_expression_is_a_mistake() {
+        assert!(
+            check_condition(&json!("total > 50"))
+                .expect("a problem")
+                .ends_with("`{{gt total 50}}`")
+        );
+        for fine in [json!("{{total}}"), json!(true), json!("")] {
+            assert_eq!(check_condition(&fine), None);
         }
     }
 

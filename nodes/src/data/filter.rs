@@ -4,9 +4,9 @@ use flowmatic_executor::node::OUT;
 use flowmatic_executor::{About, Expression, Node, NodeContext, NodeError, Output, Param, Role};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::value::is_truthy;
+use crate::value::{check_condition, is_truthy};
 
 const MAX_ITEMS: usize = 100_000;
 
@@ -60,12 +60,21 @@ impl Node for Filter {
         }
         Ok(Output::value(kept))
     }
+
+    fn check(parameters: &Map<String, Value>) -> Vec<(String, String)> {
+        let problem = parameters.get("where").and_then(check_condition);
+        problem
+            .map(|problem| ("/where".to_owned(), problem))
+            .into_iter()
+            .collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use flowmatic_executor::Node;
     use flowmatic_executor::testing::{TestHost, check, run};
     use serde_json::{Value, json};
 
@@ -115,5 +124,12 @@ mod tests {
         let parameters = json!({"items": [{"a": 1}, {}], "where": "{{_item.a}}"});
         let result = run::<Filter>(parameters, Value::Null, Arc::new(TestHost::default())).await;
         assert_eq!(result.expect_err("a missing path").code, "expression");
+    }
+
+    #[test]
+    fn the_condition_is_an_expression() {
+        let parameters = json!({"items": [], "where": "_item.price > 10"});
+        let problems = Filter::check(parameters.as_object().expect("an object"));
+        assert_eq!(problems[0].0, "/where");
     }
 }

@@ -3,9 +3,9 @@
 use flowmatic_executor::{About, Node, NodeContext, NodeError, Output, Param, Role};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::value::is_truthy;
+use crate::value::{check_condition, is_truthy};
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -41,12 +41,21 @@ impl Node for If {
         let holds = is_truthy(&self.condition);
         Ok(Output::port(holds.to_string(), holds))
     }
+
+    fn check(parameters: &Map<String, Value>) -> Vec<(String, String)> {
+        let problem = parameters.get("condition").and_then(check_condition);
+        problem
+            .map(|problem| ("/condition".to_owned(), problem))
+            .into_iter()
+            .collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use flowmatic_executor::Node;
     use flowmatic_executor::testing::{TestHost, run};
     use serde_json::{Value, json};
 
@@ -65,11 +74,11 @@ mod tests {
             (json!("{{gt total 100}}"), "false"),
             (json!("{{total}}"), "true"),
             (json!("{{none}}"), "false"),
+            (json!("{{text}}"), "true"),
             (json!(false), "false"),
-            (json!("false"), "true"),
             (Value::Null, "false"),
         ] {
-            let context = json!({"total": 99.5, "none": []});
+            let context = json!({"total": 99.5, "none": [], "text": "false"});
             let parameters = json!({"condition": condition});
             let output = run::<If>(parameters, context, Arc::new(TestHost::default()))
                 .await
@@ -77,5 +86,12 @@ mod tests {
             assert_eq!(output.ports, Some(vec![port.to_owned()]), "{condition}");
             assert_eq!(output.value, json!(port == "true"));
         }
+    }
+
+    #[test]
+    fn a_condition_is_an_expression() {
+        let parameters = json!({"condition": "total > 50"});
+        let problems = If::check(parameters.as_object().expect("an object"));
+        assert_eq!(problems[0].0, "/condition");
     }
 }

@@ -23,7 +23,12 @@ pub struct Response {
     #[serde(default)]
     pub headers: Texts,
     /// What the caller gets. Missing: nothing.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Param<Value>")]
     pub body: Option<Param<Value>>,
     /// How the body becomes bytes.
     #[serde(default, rename = "as")]

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::value::{is_equal, is_truthy, present};
+use crate::value::{check_condition, is_equal, is_truthy, present};
 
 /// The port for what no case takes.
 const DEFAULT: &str = "default";
@@ -17,7 +17,12 @@ const DEFAULT: &str = "default";
 #[serde(deny_unknown_fields)]
 pub struct Switch {
     /// What the cases with `equals` compare.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Param<Value>")]
     pub value: Option<Param<Value>>,
     /// The ways to go, in the order they are tried; each has `equals` or `when`.
     #[schemars(length(min = 1, max = 100))]
@@ -34,10 +39,20 @@ pub struct Case {
     #[schemars(length(min = 1, max = 64))]
     pub name: String,
     /// Matches if `value` is this. `1` and `1.0` are the same, `1` and `"1"` are not.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Param<Value>")]
     pub equals: Option<Param<Value>>,
     /// Matches unless this is `false`, `null`, `0`, `""`, `[]` or `{}`.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Param<Value>")]
     pub when: Option<Param<Value>>,
 }
 
@@ -118,6 +133,9 @@ impl Node for Switch {
                 problem("/name", format!("the name `{name}` cannot be an expression"));
             } else if !names.insert(name) {
                 problem("/name", format!("two cases have the name `{name}`"));
+            }
+            if let Some(message) = case.get("when").and_then(check_condition) {
+                problem("/when", message);
             }
             match (case.get("equals"), case.get("when")) {
                 (Some(_), None) if !parameters.contains_key("value") => {
@@ -227,6 +245,7 @@ mod tests {
             {"name": "b"},
             {"name": "c", "when": 1, "equals": 2},
             {"name": "d", "equals": null},
+            {"name": "e", "when": "total > 50"},
         ]});
         let problems = Switch::check(parameters.as_object().expect("an object"));
         let pointers: Vec<_> = problems.iter().map(|(pointer, _)| pointer.as_str()).collect();
@@ -239,7 +258,8 @@ mod tests {
                 "/cases/4/name",
                 "/cases/5",
                 "/cases/6",
-                "/cases/7/equals"
+                "/cases/7/equals",
+                "/cases/8/when"
             ]
         );
     }

@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::header;
 use crate::method::Method;
-use crate::text::{Text, Texts};
+use crate::text::Texts;
 
 mod auth;
 mod limits;
@@ -36,7 +36,7 @@ pub struct Request {
     #[serde(default)]
     pub method: Method,
     /// The address, with `http://` or `https://`.
-    pub url: Param<Text>,
+    pub url: Param<String>,
     /// What is added to the address's query, by name; null leaves a name out.
     #[serde(default)]
     pub query: Texts,
@@ -45,6 +45,8 @@ pub struct Request {
     #[serde(default)]
     pub headers: Texts,
     /// What is sent; its shape is told by `send_as`. Missing or null: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Param<Value>")]
     pub body: Option<Param<Value>>,
     /// How the body becomes bytes.
     #[serde(default)]
@@ -184,7 +186,7 @@ impl Node for Request {
 impl Request {
     fn address(&self) -> Result<Url, NodeError> {
         let mut url =
-            parse_url(&self.url.0.0).map_err(|message| NodeError::terminal("invalid_request", message))?;
+            parse_url(&self.url).map_err(|message| NodeError::terminal("invalid_request", message))?;
         if !self.query.0.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query.0);
         }
@@ -279,7 +281,7 @@ fn status_error(
 /// `Date`, since the two come from one clock.
 fn retry_after(response: &HttpResponse, now: SystemTime) -> Option<Duration> {
     let value = header::find(&response.headers, "retry-after")?.trim();
-    let wait = if value.bytes().all(|byte| byte.is_ascii_digit()) {
+    let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // Digits that do not fit ask for more than a day.
         value.parse().map_or(MAX_RETRY_AFTER, Duration::from_secs)
     } else {

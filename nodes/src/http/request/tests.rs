@@ -1,10 +1,11 @@
 //! What is sent, and what becomes of an answer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use flowmatic_executor::testing::{TestHost, run};
-use flowmatic_executor::{ErrorClass, HttpError, HttpRequest, HttpResponse, Node, NodeError};
+use flowmatic_executor::testing::{TestHost, run_with_secrets};
+use flowmatic_executor::{ErrorClass, HttpError, HttpRequest, HttpResponse, Node, NodeError, Secrets};
 use serde_json::{Value, json};
 
 use super::{Request, retry_after};
@@ -32,7 +33,8 @@ async fn call(parameters: Value, answer: Reply) -> (Result<Value, NodeError>, Ve
         ..TestHost::default()
     });
     let context = json!({"order": {"id": 7, "email": "ana@acme.example"}});
-    let result = run::<Request>(parameters, context, host.clone()).await;
+    let secrets = Secrets::new(HashMap::from([("r".to_owned(), "s3cret".to_owned())]));
+    let result = run_with_secrets::<Request>(parameters, context, secrets, host.clone()).await;
     let value = result.map(|output| {
         let mut value = output.value;
         let fields = value.as_object_mut().expect("an object");
@@ -108,6 +110,17 @@ async fn sends_query_headers_and_body() {
         (request.timeout, request.redirects, request.max_size),
         (Duration::from_secs(2), 0, 65_536)
     );
+}
+
+#[tokio::test]
+async fn proves_who_sends_it() {
+    let auth = json!({"type": "header", "name": "X-Api-Key", "secret_ref": "r"});
+    let request = sent(json!({"url": "https://api.example.com", "auth": auth})).await;
+    assert_eq!(header(&request, "x-api-key"), ["s3cret"]);
+    let auth = json!({"type": "bearer", "secret_ref": "lost"});
+    let (result, requests) = call(json!({"url": "https://api.example.com", "auth": auth}), EMPTY).await;
+    assert_eq!(result.expect_err("the secret is gone").code, "secret_missing");
+    assert!(requests.is_empty());
 }
 
 #[tokio::test]
