@@ -33,7 +33,9 @@ async fn call(parameters: Value, answer: Reply) -> (Result<Value, NodeError>, Ve
         ..TestHost::default()
     });
     let context = json!({"order": {"id": 7, "email": "ana@acme.example"}});
-    let secrets = Secrets::new(HashMap::from([("r".to_owned(), "s3cret".to_owned())]));
+    let secrets = [("r", "s3cret"), ("line break", "s3cret\r\nx: y")];
+    let secrets = secrets.map(|(reference, secret)| (reference.to_owned(), secret.to_owned()));
+    let secrets = Secrets::new(HashMap::from(secrets));
     let result = run_with_secrets::<Request>(parameters, context, secrets, host.clone()).await;
     let value = result.map(|output| {
         let mut value = output.value;
@@ -114,13 +116,32 @@ async fn sends_query_headers_and_body() {
 
 #[tokio::test]
 async fn proves_who_sends_it() {
-    let auth = json!({"type": "header", "name": "X-Api-Key", "secret_ref": "r"});
-    let request = sent(json!({"url": "https://api.example.com", "auth": auth})).await;
-    assert_eq!(header(&request, "x-api-key"), ["s3cret"]);
-    let auth = json!({"type": "bearer", "secret_ref": "lost"});
-    let (result, requests) = call(json!({"url": "https://api.example.com", "auth": auth}), EMPTY).await;
-    assert_eq!(result.expect_err("the secret is gone").code, "secret_missing");
-    assert!(requests.is_empty());
+    for (auth, name, value) in [
+        (
+            json!({"type": "basic", "username": "u", "secret_ref": "r"}),
+            "authorization",
+            "Basic dTpzM2NyZXQ=",
+        ),
+        (
+            json!({"type": "bearer", "secret_ref": "r"}),
+            "authorization",
+            "Bearer s3cret",
+        ),
+        (
+            json!({"type": "header", "name": "X-Api-Key", "secret_ref": "r"}),
+            "x-api-key",
+            "s3cret",
+        ),
+    ] {
+        let request = sent(json!({"url": "https://api.example.com", "auth": auth})).await;
+        assert_eq!(header(&request, name), [value]);
+    }
+    for (reference, code) in [("lost", "secret_missing"), ("line break", "invalid_header")] {
+        let auth = json!({"type": "bearer", "secret_ref": reference});
+        let error = failure(json!({"url": "https://api.example.com", "auth": auth}), EMPTY).await;
+        assert_eq!(error.code, code);
+        assert!(!error.message.contains("s3cret"), "{error}");
+    }
 }
 
 #[tokio::test]
