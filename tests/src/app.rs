@@ -384,8 +384,8 @@ mod tests {
 
     use super::*;
 
-    /// A start of a program that stands for the server.
-    async fn stand_in(script: &str) -> anyhow::Result<TestApp> {
+    /// A start of a program that stands for the server, and the folder it is in.
+    async fn stand_in(script: &str) -> anyhow::Result<(TestApp, TempDir)> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let binary = folder.path().join("flowmatic");
         fs::write(&binary, format!("#!/bin/sh\n{script}")).expect("the folder is ours");
@@ -394,15 +394,13 @@ mod tests {
             .flags(&["--max-body", "1KiB"])
             .env("FLOWMATIC_MINE", "a")
             .fault("here");
-        let mut app = TestAppBuilder {
+        let app = TestAppBuilder {
             binary: Some(binary),
             ..builder
         }
         .try_start()
         .await?;
-        // The folder must live as long as the server may be started again.
-        app.settings.binary = folder.keep().join("flowmatic");
-        Ok(app)
+        Ok((app, folder))
     }
 
     const SERVING: &str = r#"
@@ -415,7 +413,7 @@ mod tests {
 
     #[tokio::test]
     async fn starts_with_the_flags_and_variables_of_the_test() {
-        let app = stand_in(SERVING).await.expect("it starts");
+        let (app, _folder) = stand_in(SERVING).await.expect("it starts");
         assert_eq!(app.url(), "http://127.0.0.1:4711");
         let data = app.data_dir();
         let line = format!(
@@ -438,7 +436,7 @@ mod tests {
 
     #[tokio::test]
     async fn terminates_and_starts_again_without_the_fault() {
-        let mut app = stand_in(SERVING).await.expect("it starts");
+        let (mut app, _folder) = stand_in(SERVING).await.expect("it starts");
         assert_eq!(app.terminate().await.code(), Some(7));
         app.restart().await;
         eventually("the second start", async || {
