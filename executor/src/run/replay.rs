@@ -97,7 +97,7 @@ fn take(run: &mut Run, plan: &Plan, step: &StepRecord) -> Result<(), String> {
             .collect(),
     };
     if step.status == StepState::Completed {
-        run.result = Some(node);
+        run.note_result(node, step.answered);
     }
     run.apply(Decision::Leave { node, ports });
     Ok(())
@@ -119,6 +119,7 @@ pub fn inputs(
         .iter()
         .map(|name| (name.clone(), REDACTED.to_owned()))
         .collect();
+    let payload = name_execution(payload, execution, version, mode, accepted_at);
     let context = Context::new(
         execution,
         version.plan.clone(),
