@@ -271,7 +271,7 @@ fn status_error(
         } else {
             ErrorClass::Terminal
         },
-        data: Some(output(&response, receive::auto(&response), duration)),
+        data: Some(Box::new(output(&response, receive::auto(&response), duration))),
         retry_after: retry_after.filter(|_| retryable),
         ..NodeError::terminal("http_status", message)
     }
