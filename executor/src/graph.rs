@@ -1,5 +1,9 @@
 //! Graph -> Plan: every mistake is found here, before anything runs.
 
+mod check;
+mod parameters;
+mod reach;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +12,13 @@ use flowmatic_openapi::{Graph, Join, OnCrash, OnError, Problem, Retry};
 use serde_json::Value;
 use uuid::Uuid;
 
+pub(crate) use self::parameters::Compiled;
 use crate::context::Secrets;
 use crate::expression::Template;
 use crate::node::{Catalogue, Role};
+
+/// The port a failed node leaves by where its `on_error` is `branch`.
+pub const ERROR_PORT: &str = "error";
 
 /// A published version, ready to run.
 #[derive(Debug)]
@@ -25,6 +33,7 @@ pub struct Version {
 /// A graph without mistakes, compiled once per version.
 #[derive(Debug, Default)]
 pub struct Plan {
+    /// In the order of the graph.
     pub nodes: Vec<PlanNode>,
     pub edges: Vec<PlanEdge>,
     /// The place of each node by its key.
@@ -32,6 +41,8 @@ pub struct Plan {
     /// What `_vars` stands for.
     pub vars: Value,
     pub timeout: Option<Duration>,
+    /// The names and references of the secrets that its nodes use.
+    pub secrets: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -67,16 +78,37 @@ pub struct PlanEdge {
     pub to: usize,
 }
 
-/// Parameters with their templates compiled.
-#[derive(Debug)]
-pub(crate) enum Compiled {
-    Constant(Value),
-}
-
 impl Plan {
     /// Compiles a graph, or lists all that is wrong with it, each with the node's key and a JSON pointer that
     /// begins with `/graph`.
-    pub fn compile(_graph: &Graph, _catalogue: &Catalogue) -> Result<Self, Vec<Problem>> {
-        Ok(Self::default())
+    pub fn compile(graph: &Graph, catalogue: &Catalogue) -> Result<Self, Vec<Problem>> {
+        check::compile(graph, catalogue)
+    }
+
+    /// Whether a run that starts at this trigger can reach a node of this type.
+    pub fn reaches(&self, trigger: usize, kind: &str) -> bool {
+        let mut seen = vec![false; self.nodes.len()];
+        let mut ahead = vec![trigger];
+        while let Some(node) = ahead.pop() {
+            if std::mem::replace(&mut seen[node], true) {
+                continue;
+            }
+            let found = &self.nodes[node];
+            if found.kind == kind && !found.disabled {
+                return true;
+            }
+            ahead.extend(found.outgoing.iter().map(|edge| self.edges[*edge].to));
+        }
+        false
+    }
+
+    /// The triggers that can start a run, by their places.
+    pub fn triggers(&self) -> impl Iterator<Item = usize> {
+        let is_trigger = |node: &PlanNode| node.role == Role::Trigger && !node.disabled;
+        self.nodes
+            .iter()
+            .enumerate()
+            .filter(move |(_, node)| is_trigger(node))
+            .map(|(index, _)| index)
     }
 }

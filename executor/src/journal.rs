@@ -120,12 +120,22 @@ pub struct Record {
     pub at: Time,
     /// In the order they were decided.
     pub steps: Vec<StepRecord>,
-    /// Attempts begun, by node, of nodes that are not decided yet.
+    /// Effects that were called, or are about to be, and are not decided yet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub attempts: BTreeMap<String, u32>,
-    /// Whether a Response node has answered.
+    pub calls: BTreeMap<Arc<str>, Call>,
+}
+
+/// An effect that is not decided yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// What `now` is for its expressions, in every attempt.
+    pub now: Time,
+    /// Attempts that failed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed: u32,
+    /// It must not be called again after a crash.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub answered: bool,
+    pub once: bool,
 }
 
 /// What became of one node.

@@ -38,6 +38,11 @@ pub trait Node: DeserializeOwned + JsonSchema + Send + 'static {
         Vec::new()
     }
 
+    /// Whether a node with these parameters leaves by one port at a time.
+    fn exclusive_ports(_parameters: &Map<String, Value>) -> bool {
+        true
+    }
+
     /// What the schema cannot say of the parameters: each a JSON pointer into them, and a message.
     fn check(_parameters: &Map<String, Value>) -> Vec<(String, String)> {
         Vec::new()
@@ -257,6 +262,14 @@ impl NodeContext {
             .map_err(|error| NodeError::terminal("expression", error.to_string()))
     }
 
+    /// The text of an expression, with what is inserted escaped for HTML.
+    pub fn render_html(&self, expression: Expression) -> Result<String, NodeError> {
+        let view = self.context.view(self.node, self.now, &[]);
+        self.template(expression)?
+            .render_html(&view)
+            .map_err(|error| NodeError::terminal("expression", error.to_string()))
+    }
+
     fn template(&self, expression: Expression) -> Result<&Template, NodeError> {
         self.context.plan().nodes[self.node]
             .expressions
@@ -296,6 +309,7 @@ pub struct Entry {
     schema: fn() -> Value,
     run: RunFn,
     ports: fn(&Map<String, Value>) -> Vec<String>,
+    exclusive_ports: fn(&Map<String, Value>) -> bool,
     check: fn(&Map<String, Value>) -> Vec<(String, String)>,
 }
 
@@ -312,6 +326,7 @@ impl Entry {
                 }
             },
             ports: N::ports,
+            exclusive_ports: N::exclusive_ports,
             check: N::check,
         }
     }
@@ -345,6 +360,10 @@ impl Registered {
 
     pub fn check(&self, parameters: &Map<String, Value>) -> Vec<(String, String)> {
         (self.entry.check)(parameters)
+    }
+
+    pub fn exclusive_ports(&self, parameters: &Map<String, Value>) -> bool {
+        (self.entry.exclusive_ports)(parameters)
     }
 
     /// All ports that a node with these parameters has, the first one first.

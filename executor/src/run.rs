@@ -1,6 +1,256 @@
 //! Performs what [`crate::schedule`] decides: the only place with I/O.
-pub struct Engine;
-pub struct Limits;
-pub struct Outcome;
-pub struct Start;
-pub struct Started;
+
+mod execution;
+mod ledger;
+mod replay;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use flowmatic_openapi::{ExecutionMode, ExecutionStatus};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use self::execution::Run;
+pub use self::replay::inputs;
+use crate::Time;
+use crate::context::Payload;
+use crate::graph::Version;
+use crate::host::Host;
+use crate::journal::{Accept, ErrorRecord, Journal, JournalError, Recovered, Ticket};
+use crate::node::{Answer, Catalogue};
+
+/// Runs executions. One per process; executions that are not over when it goes stay in the journal.
+pub struct Engine {
+    catalogue: Arc<Catalogue>,
+    host: Arc<dyn Host>,
+    journal: Arc<dyn Journal>,
+    limits: Limits,
+    /// What is in memory, with what cancels it.
+    runs: Mutex<HashMap<Uuid, CancellationToken>>,
+    tasks: TaskTracker,
+    draining: AtomicBool,
+    /// Ends every run where it stands; the journal has the rest.
+    abandon: CancellationToken,
+}
+
+/// The bounds of an engine.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Executions in memory at a time; one more is refused.
+    pub max_running: usize,
+    /// Bytes of JSON of one node's output.
+    pub max_output: usize,
+    /// Bytes of JSON of all outputs of an execution.
+    pub max_outputs: usize,
+    /// Effects in flight at a time in one execution.
+    pub max_effects: usize,
+    /// Where a node sets none.
+    pub node_timeout: Duration,
+    /// Where a workflow sets none.
+    pub execution_timeout: Duration,
+    /// Recoveries without progress after which an execution ends as `crash_loop`.
+    pub max_recoveries: i32,
+    /// Called at named points, where the tests of crashes end the process.
+    pub fault: fn(&'static str),
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_running: 10_000,
+            max_output: 1 << 20,
+            max_outputs: 16 << 20,
+            max_effects: 64,
+            node_timeout: Duration::from_secs(300),
+            execution_timeout: Duration::from_secs(3_600),
+            max_recoveries: 3,
+            fault: |_| {},
+        }
+    }
+}
+
+/// An execution to start.
+pub struct Start {
+    pub id: Uuid,
+    pub version: Arc<Version>,
+    /// The place of the trigger node in the plan.
+    pub trigger: usize,
+    pub mode: ExecutionMode,
+    pub payload: Payload,
+    /// JSON text of the payload's body, as the journal keeps it.
+    pub body: String,
+    /// JSON text of the payload's engine names, as the journal keeps it.
+    pub meta: String,
+    pub retry_of: Option<Uuid>,
+    pub accepted_at: Time,
+}
+
+/// An execution that was started.
+#[derive(Debug)]
+pub struct Started {
+    /// Resolves when it is accepted, which is when its caller may be told so.
+    pub accepted: Ticket,
+    pub outcome: Waiting,
+}
+
+/// What a caller who waits for an answer holds.
+#[derive(Debug)]
+pub enum Waiting {
+    /// It is over as soon as it is accepted.
+    Over(Outcome),
+    /// It goes on; this resolves with the first answer, or with the end. It is closed without a word when the
+    /// process goes before either.
+    Running(oneshot::Receiver<Outcome>),
+}
+
+/// What a caller who waits gets.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    Answered(Answer),
+    /// It ended before any Response node was reached.
+    Ended {
+        status: ExecutionStatus,
+        error: Option<ErrorRecord>,
+    },
+}
+
+impl Engine {
+    pub fn new(
+        catalogue: Arc<Catalogue>,
+        host: Arc<dyn Host>,
+        journal: Arc<dyn Journal>,
+        limits: Limits,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            catalogue,
+            host,
+            journal,
+            limits,
+            runs: Mutex::default(),
+            tasks: TaskTracker::new(),
+            draining: AtomicBool::new(false),
+            abandon: CancellationToken::new(),
+        })
+    }
+
+    /// Starts an execution. Pure nodes run here and now; if nothing else is left, the execution is accepted
+    /// and finished in one write, else it goes on by itself.
+    ///
+    /// Fails with [`JournalError::Unavailable`], having written nothing, where there is no room or the engine
+    /// is draining.
+    pub fn start(self: &Arc<Self>, start: Start) -> Result<Started, JournalError> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err(JournalError::Unavailable(
+                "the server is shutting down".to_owned(),
+            ));
+        }
+        let accept = Accept {
+            id: start.id,
+            workspace_id: start.version.workspace_id,
+            workflow_id: start.version.workflow_id,
+            version: start.version.number,
+            mode: start.mode,
+            trigger: start.version.plan.nodes[start.trigger].key.to_string(),
+            payload: start.body,
+            meta: start.meta,
+            retry_of: start.retry_of,
+            accepted_at: start.accepted_at,
+        };
+        let mut run = Run::new(
+            self.clone(),
+            start.id,
+            start.version,
+            start.payload,
+            start.accepted_at,
+        );
+        run.begin(start.trigger);
+        if run.run_ahead() {
+            let (finish, outcome) = run.end();
+            let accepted = self.journal.accept(accept, Some(finish));
+            return Ok(Started {
+                accepted,
+                outcome: Waiting::Over(outcome),
+            });
+        }
+        self.enter(start.id, run.cancel_token())?;
+        let (told, accepted) = Ticket::new();
+        let (waiter, outcome) = oneshot::channel();
+        run.accepting(self.journal.accept(accept, None), told, waiter);
+        self.tasks.spawn(run.drive());
+        Ok(Started {
+            accepted,
+            outcome: Waiting::Running(outcome),
+        })
+    }
+
+    /// Takes an execution up again where its journal ends. The handle resolves when it has ended or was left
+    /// to another process.
+    pub fn resume(
+        self: &Arc<Self>,
+        recovered: Recovered,
+        version: Arc<Version>,
+        payload: Payload,
+    ) -> JoinHandle<()> {
+        let id = recovered.accept.id;
+        let run = replay::run(self.clone(), recovered, version, payload);
+        if self.enter(id, run.cancel_token()).is_err() {
+            // Bounded by whoever recovers: what was accepted must go on.
+            self.lock().insert(id, run.cancel_token());
+        }
+        (self.limits.fault)("recovery");
+        self.tasks.spawn(run.drive())
+    }
+
+    /// Ends an execution of this process as cancelled, once its effects in flight have come back. The durable
+    /// flag is the caller's to set first. Tells whether it is here.
+    pub fn cancel(&self, id: Uuid) -> bool {
+        let run = self.lock().get(&id).cloned();
+        run.inspect(CancellationToken::cancel).is_some()
+    }
+
+    /// How many executions are in memory.
+    pub fn running(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether this execution is in memory.
+    pub fn runs(&self, id: Uuid) -> bool {
+        self.lock().contains_key(&id)
+    }
+
+    /// Refuses new executions, lets those that run go on for this long, then leaves the rest to the journal.
+    pub async fn drain(&self, patience: Duration) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.tasks.close();
+        if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
+            self.abandon.cancel();
+            self.tasks.wait().await;
+        }
+    }
+
+    fn enter(&self, id: Uuid, cancel: CancellationToken) -> Result<(), JournalError> {
+        let mut runs = self.lock();
+        if runs.len() >= self.limits.max_running {
+            return Err(JournalError::Unavailable(
+                "as many executions run as there is room for".to_owned(),
+            ));
+        }
+        runs.insert(id, cancel);
+        Ok(())
+    }
+
+    fn leave(&self, id: Uuid) {
+        self.lock().remove(&id);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, CancellationToken>> {
+        // Each use is one call on the map, which a panic cannot leave half done.
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

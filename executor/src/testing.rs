@@ -1,31 +1,135 @@
 //! `check`: what a node's author writes tests with.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use flowmatic_openapi::{Edge, Graph, JsonObject, Node as GraphNode};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::Time;
+use crate::context::{Context, Payload, Secrets};
+use crate::graph::Plan;
 use crate::host::{Host, HttpError, HttpRequest, HttpResponse};
-use crate::node::{Node, NodeError, Output};
+use crate::node::{About, Catalogue, Entry, Node, NodeContext, NodeError, OUT, Output, Role};
 
 /// Runs a node with these parameters, templates included, over this context, as the engine would.
 ///
-/// `context` is an object: its fields are the body's, but for `_webhook` and other engine names.
+/// `context` is an object: its fields are the body's, but for `_webhook` and other engine names. Mistakes in
+/// the parameters come back as an error with the code `graph`.
 pub async fn run<N: Node>(
     parameters: Value,
     context: Value,
-    host: std::sync::Arc<dyn Host>,
+    host: Arc<dyn Host>,
 ) -> Result<Output, NodeError> {
-    let _ = (parameters, context, host);
-    unimplemented!()
+    run_with_secrets::<N>(parameters, context, Secrets::default(), host).await
+}
+
+/// As [`run`], with secrets by their references.
+pub async fn run_with_secrets<N: Node>(
+    parameters: Value,
+    context: Value,
+    secrets: Secrets,
+    host: Arc<dyn Host>,
+) -> Result<Output, NodeError> {
+    let catalogue = Catalogue::new(vec![Entry::of::<Start>(), Entry::of::<N>()]);
+    let Value::Object(parameters) = parameters else {
+        return Err(NodeError::terminal("graph", "the parameters are no object"));
+    };
+    let node = |key: &str, kind: &str, parameters: Map<String, Value>| GraphNode {
+        key: key.to_owned(),
+        kind: kind.to_owned(),
+        parameters: JsonObject(parameters),
+        ..GraphNode::default()
+    };
+    let graph = Graph {
+        nodes: vec![
+            node("start", Start::ABOUT.kind, Map::new()),
+            node("node", N::ABOUT.kind, parameters),
+        ],
+        edges: vec![Edge {
+            from: "start".to_owned(),
+            port: None,
+            to: "node".to_owned(),
+        }],
+        ..Graph::default()
+    };
+    let plan = Plan::compile(&graph, &catalogue).map_err(|problems| {
+        let told: Vec<String> = problems
+            .iter()
+            .map(|it| format!("{}: {}", it.pointer, it.message))
+            .collect();
+        NodeError::terminal("graph", told.join("; "))
+    })?;
+    let now = host.now();
+    let context = Arc::new(Context::new(
+        Uuid::nil(),
+        Arc::new(plan),
+        Arc::new(secrets),
+        payload(context),
+    ));
+    let parameters = context.plan().nodes[1]
+        .parameters
+        .evaluate(&context.view(1, now, &[]))
+        .map_err(|error| NodeError::terminal("expression", error.to_string()))?;
+    let key = context.plan().nodes[1].key.clone();
+    catalogue
+        .at(1)
+        .run(
+            parameters,
+            NodeContext {
+                context,
+                host,
+                node: 1,
+                key,
+                now,
+            },
+        )
+        .await
 }
 
 /// Asserts what a node gives for these parameters over this context.
 pub async fn check<N: Node>(parameters: Value, context: Value, expected: Value) {
-    let output = run::<N>(parameters, context, std::sync::Arc::new(TestHost::default())).await;
+    let output = run::<N>(parameters, context, Arc::new(TestHost::default())).await;
     assert_eq!(output.map(|output| output.value), Ok(expected));
+}
+
+fn payload(context: Value) -> Payload {
+    let Value::Object(fields) = context else {
+        return Payload {
+            body: context,
+            engine: Map::new(),
+        };
+    };
+    let (engine, body) = fields
+        .into_iter()
+        .partition::<Map<_, _>, _>(|(name, _)| name.starts_with('_'));
+    Payload {
+        body: Value::Object(body),
+        engine,
+    }
+}
+
+/// A trigger for graphs in tests.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+pub struct Start {}
+
+impl Node for Start {
+    const ABOUT: About = About {
+        kind: "test.start",
+        title: "Start",
+        summary: "Starts a test",
+        documentation: "",
+        icon: "",
+        role: Role::Trigger,
+        ports: OUT,
+        example: "{}",
+    };
+
+    async fn run(self, _: NodeContext) -> Result<Output, NodeError> {
+        Ok(Output::default())
+    }
 }
 
 /// A host with a fixed clock, whose HTTP calls are recorded and answered by a function.
@@ -54,8 +158,32 @@ impl Host for TestHost {
         let answer = (self.answer)(&request);
         self.requests
             .lock()
-            .expect("no test panics with this lock")
+            .unwrap_or_else(PoisonError::into_inner)
             .push(request);
         futures_util::future::ready(answer).boxed()
+    }
+}
+
+/// A node of a plan that is put together by hand.
+#[cfg(test)]
+pub(crate) fn plan_node(key: &str, is_trigger: bool) -> crate::graph::PlanNode {
+    crate::graph::PlanNode {
+        key: key.into(),
+        name: key.to_owned(),
+        kind: "test.node",
+        role: if is_trigger { Role::Trigger } else { Role::Pure },
+        entry: 0,
+        parameters: crate::graph::Compiled::default(),
+        expressions: Vec::new(),
+        ports: vec!["out".to_owned()],
+        incoming: Vec::new(),
+        outgoing: Vec::new(),
+        visible_saves: Vec::new(),
+        disabled: false,
+        join: flowmatic_openapi::Join::default(),
+        on_error: flowmatic_openapi::OnError::default(),
+        on_crash: flowmatic_openapi::OnCrash::default(),
+        retry: None,
+        timeout: None,
     }
 }

@@ -1,0 +1,397 @@
+//! Finds all mistakes of a graph, and makes the plan where there are none.
+
+use std::collections::{HashMap, HashSet};
+
+use flowmatic_openapi::{Graph, Node, OnError, Problem};
+use serde_json::Value;
+
+use super::parameters::{Compilation, Compiled};
+use super::reach::Reach;
+use super::{ERROR_PORT, Plan, PlanEdge, PlanNode};
+use crate::node::{Catalogue, Registered, Role};
+
+const MAX_KEY: usize = 64;
+
+pub(super) fn compile(graph: &Graph, catalogue: &Catalogue) -> Result<Plan, Vec<Problem>> {
+    let mut draft = Draft {
+        graph,
+        catalogue,
+        problems: Vec::new(),
+        keys: HashMap::new(),
+    };
+    draft.index_keys();
+    let mentions = draft.nodes();
+    let edges = draft.edges(&mentions.ports);
+    draft.settings();
+    let reach = Reach::of(graph.nodes.len(), &edges, |node| {
+        draft.role(node) == Some(Role::Trigger)
+    });
+    match reach {
+        Ok(reach) => {
+            draft.references(&mentions, &reach);
+            let saves = draft.saves(&reach);
+            if draft.problems.is_empty() {
+                return Ok(draft.plan(mentions, edges, saves));
+            }
+        }
+        Err(cycle) => draft.cycle(&cycle),
+    }
+    Err(draft.problems)
+}
+
+struct Draft<'a> {
+    graph: &'a Graph,
+    catalogue: &'a Catalogue,
+    problems: Vec<Problem>,
+    keys: HashMap<String, usize>,
+}
+
+/// What the walk over the nodes found, by node.
+#[derive(Default)]
+struct Walk {
+    ports: Vec<Vec<String>>,
+    parameters: Vec<Compiled>,
+    expressions: Vec<Vec<crate::expression::Template>>,
+    /// Keys named, with the pointer of the template that names them.
+    mentions: Vec<Vec<(String, String)>>,
+    secrets: Vec<String>,
+}
+
+impl<'a> Draft<'a> {
+    fn problem(&mut self, pointer: String, node: Option<&str>, message: impl Into<String>) {
+        self.problems.push(Problem {
+            pointer,
+            node: node.map(str::to_owned),
+            message: message.into(),
+        });
+    }
+
+    fn entry(&self, node: usize) -> Option<&'a Registered> {
+        self.catalogue.get(&self.graph.nodes[node].kind)
+    }
+
+    fn role(&self, node: usize) -> Option<Role> {
+        self.entry(node).map(|entry| entry.about.role)
+    }
+
+    fn index_keys(&mut self) {
+        let graph = self.graph;
+        for (index, node) in graph.nodes.iter().enumerate() {
+            let pointer = format!("/graph/nodes/{index}/key");
+            if !is_key(&node.key) {
+                let message = format!(
+                    "`{}` is no key: begin with a letter, go on with letters, digits, `_` or `-`, at most {MAX_KEY}",
+                    node.key
+                );
+                self.problem(pointer, Some(&node.key), message);
+            } else if self.keys.contains_key(&node.key) {
+                self.problem(
+                    pointer,
+                    Some(&node.key),
+                    format!("the key `{}` is taken by another node", node.key),
+                );
+            } else {
+                self.keys.insert(node.key.clone(), index);
+            }
+        }
+        if graph.nodes.is_empty() {
+            self.problem(
+                "/graph/nodes".to_owned(),
+                None,
+                "the graph has no nodes: begin with a trigger",
+            );
+        } else if !(0..graph.nodes.len()).any(|node| {
+            let unknown = self.entry(node).is_none();
+            unknown || self.role(node) == Some(Role::Trigger) && !graph.nodes[node].disabled
+        }) {
+            let message = "nothing starts this workflow: add a trigger such as `trigger.webhook`";
+            self.problem("/graph/nodes".to_owned(), None, message);
+        }
+    }
+
+    fn nodes(&mut self) -> Walk {
+        let mut walk = Walk::default();
+        for (index, node) in self.graph.nodes.iter().enumerate() {
+            let pointer = format!("/graph/nodes/{index}");
+            let mut compilation = Compilation::new(&node.key);
+            let mut parameters = Compiled::default();
+            let mut ports = Vec::new();
+            match self.entry(index) {
+                Some(entry) => {
+                    ports.extend(
+                        entry
+                            .ports(&node.parameters)
+                            .into_iter()
+                            .map(|port| port.into_owned()),
+                    );
+                    if !node.disabled {
+                        let place = format!("{pointer}/parameters");
+                        compilation.check(&node.parameters, entry, &place);
+                        if entry.about.role == Role::Trigger {
+                            parameters = Compiled::Constant(Value::Object(node.parameters.0.clone()));
+                        } else {
+                            parameters = compilation.compile(&node.parameters, entry, &place);
+                        }
+                    }
+                }
+                None => compilation.problem(
+                    format!("{pointer}/type"),
+                    unknown_type(&node.kind, self.catalogue),
+                ),
+            }
+            if node.on_error == Some(OnError::Branch) {
+                ports.push(ERROR_PORT.to_owned());
+            }
+            check_common(node, &pointer, &mut compilation);
+            self.problems.append(&mut compilation.problems);
+            walk.ports.push(ports);
+            walk.parameters.push(parameters);
+            walk.expressions.push(compilation.expressions);
+            walk.mentions.push(compilation.mentions);
+            walk.secrets.append(&mut compilation.secrets);
+        }
+        walk
+    }
+
+    fn edges(&mut self, ports: &[Vec<String>]) -> Vec<PlanEdge> {
+        let mut edges = Vec::new();
+        let mut seen = HashSet::new();
+        for (index, edge) in self.graph.edges.iter().enumerate() {
+            let pointer = format!("/graph/edges/{index}");
+            let ends = [("from", &edge.from), ("to", &edge.to)].map(|(end, key)| {
+                let place = self.keys.get(key.as_str()).copied();
+                if place.is_none() {
+                    let message = format!("there is no node with the key `{key}`");
+                    self.problem(format!("{pointer}/{end}"), Some(key), message);
+                }
+                place
+            });
+            let [Some(from), Some(to)] = ends else { continue };
+            if self.role(to) == Some(Role::Trigger) {
+                let message = format!("`{}` is a trigger: nothing leads into it", edge.to);
+                self.problem(format!("{pointer}/to"), Some(&edge.to), message);
+                continue;
+            }
+            let port = match &edge.port {
+                None => Some(0),
+                Some(name) => ports[from].iter().position(|port| port == name),
+            };
+            let Some(port) = port.filter(|port| *port < ports[from].len()) else {
+                if self.entry(from).is_some() {
+                    let message = no_such_port(&edge.from, edge.port.as_deref(), &ports[from]);
+                    self.problem(format!("{pointer}/port"), Some(&edge.from), message);
+                }
+                continue;
+            };
+            if seen.insert((from, port, to)) {
+                edges.push(PlanEdge { from, port, to });
+            } else {
+                let message = format!(
+                    "there is another edge like this from `{}` to `{}`",
+                    edge.from, edge.to
+                );
+                self.problem(pointer, Some(&edge.from), message);
+            }
+        }
+        edges
+    }
+
+    fn settings(&mut self) {
+        if self.graph.settings.error_workflow.is_some() {
+            let message = "error workflows are not available in this version: leave it null";
+            self.problem("/graph/settings/error_workflow".to_owned(), None, message);
+        }
+    }
+
+    fn cycle(&mut self, cycle: &[usize]) {
+        let graph = self.graph;
+        let keys: Vec<String> = cycle
+            .iter()
+            .map(|node| format!("`{}`", graph.nodes[*node].key))
+            .collect();
+        for node in cycle {
+            let message = format!(
+                "the nodes {} lead back to themselves: a graph has no cycles",
+                keys.join(", ")
+            );
+            self.problem(
+                format!("/graph/nodes/{node}"),
+                Some(&graph.nodes[*node].key),
+                message,
+            );
+        }
+    }
+
+    fn references(&mut self, walk: &Walk, reach: &Reach) {
+        for (index, mentions) in walk.mentions.iter().enumerate() {
+            let own = &self.graph.nodes[index].key;
+            for (key, pointer) in mentions {
+                let message = match self.keys.get(key) {
+                    None => format!("there is no node with the key `{key}`"),
+                    Some(node) if !reach.is_ancestor(*node, index) => {
+                        format!(
+                            "`{key}` does not come before `{own}`: an expression sees only what comes before its node"
+                        )
+                    }
+                    Some(_) => continue,
+                };
+                self.problem(pointer.clone(), Some(own), message);
+            }
+        }
+    }
+
+    /// The names that each node sees, nearest writer first.
+    fn saves(&mut self, reach: &Reach) -> Vec<Vec<(String, usize)>> {
+        let graph = self.graph;
+        let mut writers: Vec<(usize, &str)> = Vec::new();
+        for &node in reach.order.iter().rev() {
+            if let Some(name) = &graph.nodes[node].save_as {
+                writers.push((node, name));
+            }
+        }
+        let leaves_by_one = |node: usize| {
+            self.entry(node)
+                .is_none_or(|entry| entry.exclusive_ports(&graph.nodes[node].parameters))
+        };
+        let mut clashes = Vec::new();
+        for (at, (one, name)) in writers.iter().enumerate() {
+            for (other, _) in writers[at + 1..].iter().filter(|(_, another)| another == name) {
+                if !reach.exclude(*one, *other, leaves_by_one) {
+                    clashes.push((*one, *other, (*name).to_owned()));
+                }
+            }
+        }
+        for (one, other, name) in clashes {
+            let other = &graph.nodes[other].key;
+            let message = format!("`{other}` writes `{name}` too, and both can run: choose another name");
+            self.problem(
+                format!("/graph/nodes/{one}/save_as"),
+                Some(&graph.nodes[one].key),
+                message,
+            );
+        }
+        (0..graph.nodes.len())
+            .map(|node| {
+                let visible = writers
+                    .iter()
+                    .filter(|(writer, _)| reach.is_ancestor(*writer, node));
+                visible
+                    .map(|(writer, name)| ((*name).to_owned(), *writer))
+                    .collect()
+            })
+            .collect()
+    }
+
+    fn plan(self, walk: Walk, edges: Vec<PlanEdge>, saves: Vec<Vec<(String, usize)>>) -> Plan {
+        let mut rest = walk
+            .ports
+            .into_iter()
+            .zip(walk.parameters)
+            .zip(walk.expressions)
+            .zip(saves);
+        let mut nodes: Vec<PlanNode> = Vec::with_capacity(self.graph.nodes.len());
+        for node in &self.graph.nodes {
+            // A graph without problems has an entry for each node, and the walk one of each for each node.
+            let (Some(entry), Some((((ports, parameters), expressions), visible_saves))) =
+                (self.catalogue.index(&node.kind), rest.next())
+            else {
+                continue;
+            };
+            let about = self.catalogue.at(entry).about;
+            nodes.push(PlanNode {
+                key: node.key.as_str().into(),
+                name: node.name.clone().unwrap_or_else(|| node.key.clone()),
+                kind: about.kind,
+                role: about.role,
+                entry,
+                parameters,
+                expressions,
+                ports,
+                incoming: Vec::new(),
+                outgoing: Vec::new(),
+                visible_saves,
+                disabled: node.disabled,
+                join: node.join.unwrap_or_default(),
+                on_error: node.on_error.unwrap_or_default(),
+                on_crash: node.on_crash.unwrap_or_default(),
+                retry: node.retry.clone(),
+                timeout: node.timeout.map(Into::into),
+            });
+        }
+        for (index, edge) in edges.iter().enumerate() {
+            nodes[edge.from].outgoing.push(index);
+            nodes[edge.to].incoming.push(index);
+        }
+        let settings = &self.graph.settings;
+        Plan {
+            nodes,
+            edges,
+            keys: self.keys,
+            vars: Value::Object(
+                settings
+                    .vars
+                    .as_ref()
+                    .map(|vars| vars.0.clone())
+                    .unwrap_or_default(),
+            ),
+            timeout: settings.timeout.map(Into::into),
+            secrets: walk.secrets,
+        }
+    }
+}
+
+fn check_common(node: &Node, pointer: &str, compilation: &mut Compilation<'_>) {
+    if let Some(name) = &node.save_as
+        && !is_key(name)
+    {
+        let message =
+            format!("`{name}` is no name: begin with a letter, go on with letters, digits, `_` or `-`");
+        compilation.problem(format!("{pointer}/save_as"), message);
+    }
+    if let Some(parent) = &node.parent {
+        let message = format!("`{parent}` is not a loop: only nodes inside a loop have a parent");
+        compilation.problem(format!("{pointer}/parent"), message);
+    }
+    if node.timeout.is_some_and(|timeout| timeout.as_millis() == 0) {
+        compilation.problem(
+            format!("{pointer}/timeout"),
+            "a time-out of nothing lets nothing run",
+        );
+    }
+}
+
+fn is_key(key: &str) -> bool {
+    key.len() <= MAX_KEY
+        && key.starts_with(|first: char| first.is_ascii_alphabetic())
+        && key
+            .chars()
+            .all(|it| it.is_ascii_alphanumeric() || it == '_' || it == '-')
+}
+
+fn unknown_type(kind: &str, catalogue: &Catalogue) -> String {
+    let verb = kind.rsplit('.').next().unwrap_or(kind);
+    let near = catalogue.iter().map(|entry| entry.about.kind).find(|known| {
+        known.rsplit('.').next() == Some(verb)
+            || known.split('.').next() == Some(kind)
+            || known.eq_ignore_ascii_case(kind)
+    });
+    match near {
+        Some(near) => format!("there is no node type `{kind}`; is `{near}` meant?"),
+        None => format!("there is no node type `{kind}`; GET /api/v1/connectors lists all"),
+    }
+}
+
+fn no_such_port(key: &str, port: Option<&str>, ports: &[String]) -> String {
+    let known: Vec<String> = ports.iter().map(|port| format!("`{port}`")).collect();
+    match (port, known.is_empty()) {
+        (_, true) => format!("`{key}` has no ports: nothing can follow it"),
+        (Some(ERROR_PORT), _) => format!("`{key}` has no port `error`: set its `on_error` to `branch`"),
+        (port, _) => {
+            format!(
+                "`{key}` has no port `{}`; it has {}",
+                port.unwrap_or_default(),
+                known.join(", ")
+            )
+        }
+    }
+}

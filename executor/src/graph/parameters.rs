@@ -1,0 +1,207 @@
+//! Parameters: checked against their schema, their templates compiled.
+
+use flowmatic_openapi::Problem;
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
+use serde_json::{Map, Value};
+
+use crate::context::View;
+use crate::expression::{EvaluateError, Template};
+use crate::node::Registered;
+
+/// Parameters with their templates compiled.
+#[derive(Debug)]
+pub(crate) enum Compiled {
+    Constant(Value),
+    Template(Template),
+    Object(Vec<(String, Compiled)>),
+    Array(Vec<Compiled>),
+}
+
+impl Default for Compiled {
+    fn default() -> Self {
+        Self::Constant(Value::Object(Map::new()))
+    }
+}
+
+impl Compiled {
+    pub(crate) fn evaluate(&self, view: &View<'_>) -> Result<Value, EvaluateError> {
+        Ok(match self {
+            Self::Constant(value) => value.clone(),
+            Self::Template(template) => template.evaluate(view)?.into_owned(),
+            Self::Object(fields) => {
+                let mut object = Map::with_capacity(fields.len());
+                for (name, field) in fields {
+                    object.insert(name.clone(), field.evaluate(view)?);
+                }
+                Value::Object(object)
+            }
+            Self::Array(items) => Value::Array(
+                items
+                    .iter()
+                    .map(|item| item.evaluate(view))
+                    .collect::<Result<_, _>>()?,
+            ),
+        })
+    }
+}
+
+/// The parameters of one node, compiled, and what was found on the way.
+pub(super) struct Compilation<'a> {
+    pub(super) expressions: Vec<Template>,
+    pub(super) problems: Vec<Problem>,
+    /// Keys of nodes that templates name, each with the pointer of the template.
+    pub(super) mentions: Vec<(String, String)>,
+    pub(super) secrets: Vec<String>,
+    node: &'a str,
+}
+
+impl<'a> Compilation<'a> {
+    pub(super) fn new(node: &'a str) -> Self {
+        Self {
+            expressions: Vec::new(),
+            problems: Vec::new(),
+            mentions: Vec::new(),
+            secrets: Vec::new(),
+            node,
+        }
+    }
+
+    pub(super) fn problem(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
+        self.problems.push(Problem {
+            pointer: pointer.into(),
+            node: Some(self.node.to_owned()),
+            message: message.into(),
+        });
+    }
+
+    /// Checks the parameters against what their node says of them.
+    pub(super) fn check(&mut self, parameters: &Map<String, Value>, entry: &Registered, pointer: &str) {
+        let whole = Value::Object(parameters.clone());
+        for error in entry.validator.iter_errors(&whole) {
+            for (place, message) in explain(&error) {
+                self.problem(format!("{pointer}{place}"), message);
+            }
+        }
+        if self.problems.is_empty() {
+            for (place, message) in entry.check(parameters) {
+                self.problem(format!("{pointer}{place}"), message);
+            }
+        }
+    }
+
+    pub(super) fn compile(
+        &mut self,
+        parameters: &Map<String, Value>,
+        entry: &Registered,
+        pointer: &str,
+    ) -> Compiled {
+        let mut fields = Vec::with_capacity(parameters.len());
+        for (name, value) in parameters {
+            let place = format!("{pointer}/{}", escape(name));
+            let field = match value {
+                Value::String(text) if entry.expressions.contains(name) => {
+                    let Some(template) = self.template(text, &place) else {
+                        continue;
+                    };
+                    self.expressions.push(template);
+                    Compiled::Constant(Value::from(self.expressions.len() - 1))
+                }
+                value => self.value(value, &place),
+            };
+            fields.push((name.clone(), field));
+        }
+        fold(fields)
+    }
+
+    fn value(&mut self, value: &Value, pointer: &str) -> Compiled {
+        match value {
+            Value::String(text) if Template::is_template(text) => match self.template(text, pointer) {
+                Some(template) => Compiled::Template(template),
+                None => Compiled::Constant(Value::Null),
+            },
+            Value::Object(fields) => fold(
+                fields
+                    .iter()
+                    .map(|(name, value)| {
+                        if name == "secret_ref" {
+                            self.secrets.extend(value.as_str().map(str::to_owned));
+                        }
+                        (
+                            name.clone(),
+                            self.value(value, &format!("{pointer}/{}", escape(name))),
+                        )
+                    })
+                    .collect(),
+            ),
+            Value::Array(items) => {
+                let items: Vec<Compiled> = items
+                    .iter()
+                    .enumerate()
+                    .map(|(index, item)| self.value(item, &format!("{pointer}/{index}")))
+                    .collect();
+                if items.iter().all(|item| matches!(item, Compiled::Constant(_))) {
+                    Compiled::Constant(value.clone())
+                } else {
+                    Compiled::Array(items)
+                }
+            }
+            value => Compiled::Constant(value.clone()),
+        }
+    }
+
+    fn template(&mut self, text: &str, pointer: &str) -> Option<Template> {
+        match Template::compile(text) {
+            Ok(template) => {
+                let mentions = template
+                    .nodes()
+                    .iter()
+                    .map(|key| (key.clone(), pointer.to_owned()));
+                self.mentions.extend(mentions);
+                self.secrets.extend(template.secrets().iter().cloned());
+                Some(template)
+            }
+            Err(error) => {
+                self.problem(pointer, error.to_string());
+                None
+            }
+        }
+    }
+}
+
+/// An object of constants is a constant.
+fn fold(fields: Vec<(String, Compiled)>) -> Compiled {
+    if !fields
+        .iter()
+        .all(|(_, field)| matches!(field, Compiled::Constant(_)))
+    {
+        return Compiled::Object(fields);
+    }
+    let constants = fields.into_iter().filter_map(|(name, field)| match field {
+        Compiled::Constant(value) => Some((name, value)),
+        _ => None,
+    });
+    Compiled::Constant(Value::Object(constants.collect()))
+}
+
+/// Places and messages of a schema's complaint. Of a value that may also be written as an expression, only
+/// what is wrong with the value itself is told.
+fn explain(error: &ValidationError<'_>) -> Vec<(String, String)> {
+    match error.kind() {
+        ValidationErrorKind::AnyOf { context } if !context.is_empty() => {
+            let plain = context.iter().min_by_key(|branch| {
+                let is_expression = branch
+                    .iter()
+                    .any(|error| error.schema_path().as_str().contains("pattern"));
+                (is_expression, branch.len())
+            });
+            plain.into_iter().flatten().flat_map(explain).collect()
+        }
+        _ => vec![(error.instance_path().as_str().to_owned(), error.to_string())],
+    }
+}
+
+/// A name as a JSON pointer has it (RFC 6901).
+pub(super) fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}

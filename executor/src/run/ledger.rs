@@ -1,0 +1,119 @@
+//! What was decided and is not durable yet. Each step is serialized once, into the bytes of its row.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::Time;
+use crate::context::Secrets;
+use crate::journal::{Call, Record, StepRecord};
+
+pub(super) const REDACTED: &str = "[redacted]";
+
+/// The step records of one execution, as JSON text.
+#[derive(Default)]
+pub(super) struct Ledger {
+    /// Records with a comma after each.
+    steps: Vec<u8>,
+    /// How many bytes of `steps` are checkpointed.
+    durable: usize,
+    /// Bytes of JSON of all outputs.
+    outputs: usize,
+    /// Counts checkpoints.
+    sequence: i32,
+    /// An effect has come back, or an attempt was used, since the last checkpoint.
+    pub(super) dirty: bool,
+    /// Effects that were called, or are about to be, and are not decided.
+    pub(super) calls: BTreeMap<Arc<str>, Call>,
+}
+
+impl Ledger {
+    /// Adds a step. Gives its output back, or the number of bytes it has where there is no room for it.
+    pub(super) fn add(
+        &mut self,
+        mut step: StepRecord,
+        secrets: &Secrets,
+        max_output: usize,
+        max_outputs: usize,
+    ) -> Result<Value, usize> {
+        let start = self.steps.len();
+        // Writing to memory cannot fail, and every key of a `Value` is a string.
+        let _ = serde_json::to_writer(&mut self.steps, &step);
+        if !secrets.is_empty() {
+            self.redact(start, secrets);
+        }
+        let size = self.steps.len() - start;
+        if size > max_output || self.outputs + size > max_outputs {
+            self.steps.truncate(start);
+            return Err(size);
+        }
+        self.outputs += size;
+        self.steps.push(b',');
+        Ok(step.output.take())
+    }
+
+    fn redact(&mut self, start: usize, secrets: &Secrets) {
+        // What is redacted is JSON text, so a secret is sought as JSON writes it.
+        let mut text = String::from_utf8_lossy(&self.steps[start..]).into_owned();
+        for secret in secrets.values().filter(|secret| !secret.is_empty()) {
+            let quoted = Value::from(secret).to_string();
+            text = text.replace(&quoted[1..quoted.len() - 1], REDACTED);
+        }
+        self.steps.truncate(start);
+        self.steps.extend_from_slice(text.as_bytes());
+    }
+
+    /// The ledger of an execution whose journal holds these records.
+    pub(super) fn replayed(records: Vec<Record>) -> Self {
+        let mut ledger = Self {
+            sequence: i32::try_from(records.len()).unwrap_or(i32::MAX),
+            ..Self::default()
+        };
+        for record in records {
+            for step in &record.steps {
+                let _ = serde_json::to_writer(&mut ledger.steps, step);
+                ledger.steps.push(b',');
+            }
+            ledger.calls = record.calls;
+        }
+        ledger.durable = ledger.steps.len();
+        ledger.outputs = ledger.steps.len();
+        ledger
+    }
+
+    /// The next checkpoint's number and record (see [`Record`]).
+    pub(super) fn checkpoint(&mut self, at: Time) -> (i32, String) {
+        self.sequence += 1;
+        self.dirty = false;
+        let steps = list(&self.steps[self.durable..]);
+        self.durable = self.steps.len();
+        let rest = Record {
+            at,
+            steps: Vec::new(),
+            calls: self.calls.clone(),
+        };
+        // A record of strings, numbers and times can always be written.
+        let rest = serde_json::to_string(&rest).unwrap_or_default();
+        (
+            self.sequence,
+            rest.replacen(r#""steps":[]"#, &format!(r#""steps":{steps}"#), 1),
+        )
+    }
+
+    /// All steps, as a JSON list.
+    pub(super) fn steps(&self) -> String {
+        list(&self.steps)
+    }
+}
+
+/// Records with a comma after each, as a list.
+fn list(records: &[u8]) -> String {
+    let records = records.strip_suffix(b",").unwrap_or(records);
+    let mut text = String::with_capacity(records.len() + 2);
+    text.push('[');
+    // serde_json writes UTF-8 only.
+    text.push_str(&String::from_utf8_lossy(records));
+    text.push(']');
+    text
+}

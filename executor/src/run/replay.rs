@@ -1,0 +1,134 @@
+//! Takes an execution up where its journal ends, and reads what its steps were given.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowmatic_openapi::ExecutionStatus;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Engine;
+use super::execution::Run;
+use super::ledger::{Ledger, REDACTED};
+use crate::Time;
+use crate::context::{Context, Payload, Secrets};
+use crate::graph::{Plan, Version};
+use crate::journal::{ErrorRecord, Record, Recovered, StepRecord, StepState};
+use crate::schedule::Decision;
+
+/// A run with all that its journal holds taken in.
+pub(super) fn run(engine: Arc<Engine>, recovered: Recovered, version: Arc<Version>, payload: Payload) -> Run {
+    let accept = &recovered.accept;
+    let max_recoveries = engine.limits.max_recoveries;
+    let elapsed = (engine.host.now() - accept.accepted_at)
+        .to_std()
+        .unwrap_or(Duration::ZERO);
+    let mut run = Run::new(engine, accept.id, version.clone(), payload, accept.accepted_at);
+    run.epoch = recovered.epoch;
+    run.has_run_for(elapsed);
+    let replayed = replay(&mut run, &version.plan, &recovered);
+    if let Err(message) = replayed {
+        broken(&mut run, "journal", message);
+    } else if recovered.recoveries >= max_recoveries {
+        let message = format!("the process died {max_recoveries} times while it ran, without progress");
+        broken(&mut run, "crash_loop", message);
+    } else if recovered.cancel_requested {
+        run.cancel_token().cancel();
+    }
+    run
+}
+
+fn broken(run: &mut Run, code: &str, message: String) {
+    run.broken = Some((
+        ExecutionStatus::Failed,
+        ErrorRecord {
+            code: code.to_owned(),
+            message,
+            node: None,
+        },
+    ));
+}
+
+fn replay(run: &mut Run, plan: &Plan, recovered: &Recovered) -> Result<(), String> {
+    let trigger = &recovered.accept.trigger;
+    let trigger = *plan
+        .keys
+        .get(trigger)
+        .ok_or_else(|| format!("the version has no trigger `{trigger}`"))?;
+    let records = recovered
+        .checkpoints
+        .iter()
+        .map(|record| serde_json::from_str::<Record>(record).map_err(|error| error.to_string()))
+        .collect::<Result<Vec<Record>, String>>()?;
+    run.begin(trigger);
+    if records.is_empty() {
+        return Ok(());
+    }
+    for record in &records {
+        for step in &record.steps {
+            take(run, plan, step)?;
+        }
+        run.now = record.at;
+    }
+    // What was recorded on the way, such as skips, is in the records already.
+    run.replayed(Ledger::replayed(records));
+    Ok(())
+}
+
+fn take(run: &mut Run, plan: &Plan, step: &StepRecord) -> Result<(), String> {
+    let unknown = || format!("the version has no node `{}`", step.node);
+    let node = *plan.keys.get(&step.node).ok_or_else(unknown)?;
+    run.context.set_output(node, step.output.clone());
+    if step.status == StepState::Skipped {
+        return Ok(());
+    }
+    let ports = match &step.ports {
+        None => (0..plan.nodes[node].ports.len().min(1)).collect(),
+        Some(names) => names
+            .iter()
+            .filter_map(|name| plan.nodes[node].ports.iter().position(|port| port == name))
+            .collect(),
+    };
+    if step.status == StepState::Completed {
+        run.result = Some(node);
+    }
+    run.apply(Decision::Leave { node, ports });
+    Ok(())
+}
+
+/// What each step was given: its parameters, evaluated again over the recorded outputs. Secrets are redacted.
+/// `None` for a step that was not called.
+pub fn inputs(
+    version: &Version,
+    execution: Uuid,
+    payload: Payload,
+    accepted_at: Time,
+    steps: &[StepRecord],
+) -> Vec<Option<Value>> {
+    let secrets = version
+        .plan
+        .secrets
+        .iter()
+        .map(|name| (name.clone(), REDACTED.to_owned()))
+        .collect();
+    let context = Context::new(
+        execution,
+        version.plan.clone(),
+        Arc::new(Secrets::new(secrets)),
+        payload,
+    );
+    for step in steps {
+        if let Some(node) = version.plan.keys.get(&step.node) {
+            context.set_output(*node, step.output.clone());
+        }
+    }
+    steps
+        .iter()
+        .map(|step| {
+            let node = *version.plan.keys.get(&step.node)?;
+            step.started_at?;
+            let view = context.view(node, step.now.unwrap_or(accepted_at), &[]);
+            version.plan.nodes[node].parameters.evaluate(&view).ok()
+        })
+        .collect()
+}
