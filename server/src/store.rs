@@ -26,6 +26,15 @@ pub use sqlite::SqliteCheckpoints;
 mod migration;
 mod postgres;
 
+mod keys;
+mod secrets;
+mod users;
+mod workflows;
+pub use keys::NewKey;
+pub use secrets::SealedSecret;
+pub use users::UserWithPassword;
+pub use workflows::{WebhookTarget, WorkflowFilter, WorkflowSave};
+
 pub(crate) mod entity;
 
 #[cfg(test)]

@@ -4,13 +4,14 @@ use std::any::Any;
 use std::fmt::Display;
 
 use flowmatic_openapi::{ErrorBody, ErrorDetail, Problem};
-use poem::error::{MethodNotAllowedError, NotFoundError, ResponseError};
+use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::StatusCode;
 use poem_openapi::ApiResponse;
 use poem_openapi::error::{ContentTypeError, ParseParamError, ParsePathError};
 
 use super::payload::Json;
 use super::request_id;
+use crate::dispatch::StartError;
 use crate::store::StoreError;
 
 /// Every way in which a request can fail.
@@ -194,7 +195,28 @@ pub fn plain(message: &str) -> String {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::internal(error)
+        match error {
+            StoreError::Unavailable(why) => {
+                tracing::warn!(request_id = %request_id(), why, "the database is not available");
+                Self::unavailable("the database is not available; nothing was changed")
+            }
+            StoreError::Conflict(why) => {
+                tracing::info!(request_id = %request_id(), why, "another row stands in the way");
+                Self::conflict("it was changed in the meantime; read it again")
+            }
+            StoreError::BadCursor => Self::bad_request(error),
+            StoreError::Internal(why) => Self::internal(why),
+        }
+    }
+}
+
+impl From<StartError> for ApiError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Unavailable(why) => Self::unavailable(why),
+            StartError::NotFound => Self::conflict("the version or its trigger is gone; publish it again"),
+            StartError::Store(error) => error.into(),
+        }
     }
 }
 

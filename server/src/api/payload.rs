@@ -148,7 +148,7 @@ fn parse<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, ApiError> {
     let read = || json::parse(bytes).map_err(|error| format!("the body is {error}"));
     let value = read().map_err(|message| ApiError::malformed(&message, vec![whole(message.clone())]))?;
     T::parse_from_json(Some(value)).map_err(|error| {
-        let mut problems = read().map_or_else(|_| Vec::new(), |value| explain(&T::schema_ref(), &value));
+        let mut problems = read().map_or_else(|_| Vec::new(), |value| explain(&T::schema_ref(), value));
         if problems.is_empty() {
             problems.push(whole(plain(error.message())));
         }
@@ -160,7 +160,7 @@ fn parse<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, ApiError> {
 
 /// Lists what of a value is not as the description says. The description is checked against the parsers by
 /// making it from the same types, so it serves to explain what they refused.
-fn explain(schema: &MetaSchemaRef, value: &Value) -> Vec<Problem> {
+fn explain(schema: &MetaSchemaRef, mut value: Value) -> Vec<Problem> {
     static VALIDATORS: OnceLock<HashMap<String, jsonschema::Validator>> = OnceLock::new();
     let MetaSchemaRef::Reference(name) = schema else {
         return Vec::new();
@@ -174,7 +174,7 @@ fn explain(schema: &MetaSchemaRef, value: &Value) -> Vec<Problem> {
                 let schema = json!({
                     "$schema": "http://json-schema.org/draft-04/schema#",
                     "$ref": format!("#/components/schemas/{name}"),
-                    "components": super::description::without_nullable(&description["components"]),
+                    "components": description["components"],
                 });
                 Some((name, jsonschema::validator_for(&schema).ok()?))
             })
@@ -183,8 +183,9 @@ fn explain(schema: &MetaSchemaRef, value: &Value) -> Vec<Problem> {
     let Some(validator) = validators.get(name) else {
         return Vec::new();
     };
+    without_nulls(&mut value);
     validator
-        .iter_errors(value)
+        .iter_errors(&value)
         .take(MOST_PROBLEMS)
         .map(|error| Problem {
             pointer: error.instance_path().to_string(),
@@ -192,4 +193,16 @@ fn explain(schema: &MetaSchemaRef, value: &Value) -> Vec<Problem> {
             message: plain(&error.masked_with("the value").to_string()),
         })
         .collect()
+}
+
+/// A field that is null counts as left out.
+fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(without_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
 }

@@ -2,7 +2,7 @@
 
 use flowmatic_openapi::{Role, Time, User, Workspace};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, TransactionTrait};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 
 use super::entity::{session, user, workspace};
 use super::{Store, StoreError, millis, time};
@@ -48,7 +48,7 @@ impl Store {
         now: Time,
     ) -> Result<Option<User>, StoreError> {
         let workspace_id = self.first_workspace().await?;
-        let transaction = self.writer().begin().await?;
+        let transaction = self.begin().await?;
         let owners = user::Entity::find().filter(user::Column::Role.eq(Role::Owner.as_str()));
         if owners.count(&transaction).await? > 0 {
             return Ok(None);

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use flowmatic_openapi::{Graph, Time, Trigger, Workflow, WorkflowSummary};
 use poem_openapi::types::{ParseFromJSON, ToJSON};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait, Func, LikeExpr};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use serde::Deserialize;
 use uuid::Uuid;
@@ -60,7 +60,7 @@ pub struct WebhookTarget {
 
 impl Store {
     pub async fn create_workflow(&self, save: WorkflowSave) -> Result<Workflow, StoreError> {
-        let transaction = self.writer().begin().await?;
+        let transaction = self.begin().await?;
         let graph = text_of(&save.graph);
         let at = millis(save.now);
         let row = workflow::ActiveModel {
@@ -97,7 +97,7 @@ impl Store {
         save: WorkflowSave,
         revision: i64,
     ) -> Result<Option<Workflow>, StoreError> {
-        let transaction = self.writer().begin().await?;
+        let transaction = self.begin().await?;
         let graph = text_of(&save.graph);
         let updated = workflow::Entity::update_many()
             .col_expr(workflow::Column::Name, save.name.into())
@@ -139,7 +139,7 @@ impl Store {
         revision: i64,
         now: Time,
     ) -> Result<Option<Workflow>, StoreError> {
-        let transaction = self.writer().begin().await?;
+        let transaction = self.begin().await?;
         let draft = row(&transaction, workspace_id, id).await?;
         let Some(mut row) = draft.filter(|row| row.revision == revision) else {
             return Ok(None);
@@ -159,7 +159,7 @@ impl Store {
         workspace_id: i64,
         id: Uuid,
     ) -> Result<Option<Workflow>, StoreError> {
-        let transaction = self.writer().begin().await?;
+        let transaction = self.begin().await?;
         let Some(mut row) = row(&transaction, workspace_id, id).await? else {
             return Ok(None);
         };
@@ -208,12 +208,13 @@ impl Store {
         }
         if let Some(search) = filter.search {
             let part = search
-                .to_lowercase()
-                .replace('\\', r"\\")
-                .replace('%', r"\%")
-                .replace('_', r"\_");
-            let like = LikeExpr::new(format!("%{part}%")).escape('\\');
-            query = query.filter(Expr::expr(Func::lower(Expr::col(workflow::Column::Name))).like(like));
+                .replace('!', "!!")
+                .replace('%', "!%")
+                .replace('_', "!_");
+            query = query.filter(Expr::cust_with_values(
+                "LOWER(name) LIKE LOWER($1) ESCAPE '!'",
+                [format!("%{part}%")],
+            ));
         }
         let rows = query.all(&self.reader()).await?;
         let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
