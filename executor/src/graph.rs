@@ -70,6 +70,16 @@ pub struct PlanNode {
     pub timeout: Option<Duration>,
 }
 
+impl PlanNode {
+    /// The parameters as the graph has them, of a node without templates such as a trigger; else null.
+    pub fn constant_parameters(&self) -> Value {
+        match &self.parameters {
+            Compiled::Constant(parameters) => parameters.clone(),
+            _ => Value::Null,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct PlanEdge {
     pub from: usize,

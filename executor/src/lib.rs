@@ -37,7 +37,7 @@ pub use node::{
     About, Answer, Catalogue, Entry, ErrorClass, Expression, Node, NodeContext, NodeError, Output, Param,
     Role,
 };
-pub use run::{Engine, Limits, Outcome, Start, Started};
+pub use run::{Engine, Limits, Outcome, Start, Started, Waiting};
 
 /// A moment in UTC.
 pub type Time = chrono::DateTime<chrono::Utc>;

@@ -166,6 +166,7 @@ impl Engine {
             self.clone(),
             start.id,
             start.version,
+            start.mode,
             start.payload,
             start.accepted_at,
         );

@@ -195,7 +195,7 @@ mod tests {
     /// A plan of `t` (the trigger) and the nodes that the edges name; `a.1>b` leaves `a` by its second port.
     fn plan(edges: &[&str]) -> Plan {
         let mut plan = Plan::default();
-        let mut place = |plan: &mut Plan, key: &str| {
+        let place = |plan: &mut Plan, key: &str| {
             *plan.keys.clone().get(key).unwrap_or_else(|| {
                 plan.nodes.push(plan_node(key, key == "t"));
                 plan.keys.entry(key.to_owned()).or_insert(plan.nodes.len() - 1)

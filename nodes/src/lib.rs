@@ -1,1 +1,61 @@
+//! The catalogue of nodes. A node is one file: `src/<group>/<verb>.rs` is the type `<group>.<verb>`; files deeper
+//! down are parts of it.
+//!
+//! Invariants:
+//! * [`catalogue`] is the only registration: a node is a `mod` line and an `Entry` line in this file;
+//! * a node reads the world through its [`NodeContext`] alone: no socket, no file, no clock, no environment;
+//! * a node's parameter struct is its schema, its form, its validation and its documentation;
+//! * given the same parameters and context, a node sends the same bytes on every attempt;
+//! * no error shows a secret.
+//!
+//! [`NodeContext`]: flowmatic_executor::NodeContext
 
+use flowmatic_executor::{Catalogue, Entry};
+
+pub mod trigger {
+    //! What starts an execution.
+    pub mod manual;
+    pub mod webhook;
+}
+pub mod flow {
+    //! Which way an execution goes, and how it ends.
+    pub mod r#if;
+    pub mod response;
+    pub mod stop;
+    pub mod switch;
+}
+pub mod data {
+    //! Values from values.
+    pub mod filter;
+    pub mod set;
+    pub mod template;
+}
+pub mod http {
+    //! Calls of other servers.
+    pub mod request;
+}
+
+pub mod method;
+
+mod header;
+mod text;
+mod value;
+
+#[cfg(test)]
+mod tidy;
+
+/// All nodes, in the order of the palette.
+pub fn catalogue() -> Catalogue {
+    Catalogue::new(vec![
+        Entry::of::<trigger::webhook::Webhook>(),
+        Entry::of::<trigger::manual::Manual>(),
+        Entry::of::<flow::r#if::If>(),
+        Entry::of::<flow::switch::Switch>(),
+        Entry::of::<flow::response::Response>(),
+        Entry::of::<flow::stop::Stop>(),
+        Entry::of::<data::set::Set>(),
+        Entry::of::<data::template::Template>(),
+        Entry::of::<data::filter::Filter>(),
+        Entry::of::<http::request::Request>(),
+    ])
+}

@@ -1,35 +1,225 @@
-//! Which process runs which execution: starts, recoveries, cancels.
+//! Which process runs which execution: starts, recoveries, cancels, the end of the process.
 
-use flowmatic_openapi::{ExecutionMode, ExecutionSummary, JsonObject};
+mod cache;
+mod host;
+mod recovery;
+mod steps;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use flowmatic_executor::{
+    Catalogue, Engine, Journal, JournalError, Limits, Payload, Plan, Secrets, Start, Ticket, Version, Waiting, json,
+};
+use flowmatic_nodes::trigger::webhook::Webhook;
+use flowmatic_openapi::ExecutionMode;
+use poem::http::Method;
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::store::StoreError;
+use self::cache::Cache;
+pub use self::host::ServerHost;
+use crate::secret::SecretKey;
+use crate::store::{CommitWriter, Store, StoreError, fault};
 
-#[derive(Debug, Default)]
-pub struct Dispatch;
-
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Nothing was accepted; try again later.
-    #[error("{0}")]
-    Unavailable(String),
-    #[error("there is no such version or trigger")]
-    NotFound,
-    #[error(transparent)]
-    Store(#[from] StoreError),
+/// Starts executions, and takes those up that another process left.
+pub struct Dispatch {
+    store: Store,
+    secret_key: SecretKey,
+    catalogue: Arc<Catalogue>,
+    engine: Arc<Engine>,
+    journal: Arc<CommitWriter>,
+    /// This process, in the rows of the executions it runs.
+    owner: Uuid,
+    versions: Cache<(Uuid, i32), Arc<Version>>,
+    routes: Cache<Uuid, Arc<Route>>,
 }
 
-impl Dispatch {
-    /// Starts an execution of a published version by hand; it is on disk when this returns.
-    pub async fn execute(
-        &self,
-        _workspace_id: i64,
-        _workflow_id: Uuid,
-        _version: i32,
-        _trigger: &str,
-        _mode: ExecutionMode,
-        _input: JsonObject,
-    ) -> Result<ExecutionSummary, StartError> {
-        Err(StartError::Unavailable("this server runs no executions".to_owned()))
+/// Where calls of a webhook go.
+pub struct Route {
+    pub webhook_id: Uuid,
+    pub trigger_id: Uuid,
+    pub webhook: Webhook,
+    pub version: Arc<Version>,
+    /// The trigger's place in the plan.
+    pub trigger: usize,
+    /// Whether a Response node can be reached, so that the caller waits for it.
+    pub answers: bool,
+}
+
+impl Route {
+    pub fn takes(&self, method: &Method) -> bool {
+        self.webhook.methods.iter().any(|taken| taken.as_str() == method.as_str())
     }
+
+    /// As the header `Allow` lists them.
+    pub fn methods(&self) -> String {
+        let names: Vec<&str> = self.webhook.methods.iter().map(|method| method.as_str()).collect();
+        names.join(", ")
+    }
+}
+
+/// An execution to start.
+pub struct StartRequest {
+    pub version: Arc<Version>,
+    /// The trigger's place in the plan.
+    pub trigger: usize,
+    pub mode: ExecutionMode,
+    pub payload: Payload,
+    /// JSON text of the payload's body.
+    pub body: String,
+    /// JSON text of the payload's engine names.
+    pub meta: String,
+    pub retry_of: Option<Uuid>,
+}
+
+/// An execution that was started. It may be told of when `accepted` has resolved.
+pub struct Started {
+    pub id: Uuid,
+    pub accepted: Ticket,
+    pub outcome: Waiting,
+}
+
+/// How long running executions may go on when the process is told to end.
+const DRAIN: Duration = Duration::from_secs(25);
+const CACHED_VERSIONS: usize = 1_000;
+const CACHED_ROUTES: usize = 10_000;
+
+/// The type of the node that answers callers.
+const RESPONSE: &str = "flow.response";
+
+impl Dispatch {
+    pub fn new(
+        store: Store,
+        secret_key: SecretKey,
+        catalogue: Arc<Catalogue>,
+        host: ServerHost,
+        journal: Arc<CommitWriter>,
+        owner: Uuid,
+    ) -> Arc<Self> {
+        let limits = Limits { fault: fault::point, ..Limits::default() };
+        let writer: Arc<dyn Journal> = journal.clone();
+        let engine = Engine::new(catalogue.clone(), Arc::new(host), writer, limits);
+        Arc::new(Self {
+            store,
+            secret_key,
+            catalogue,
+            engine,
+            journal,
+            owner,
+            versions: Cache::new(CACHED_VERSIONS),
+            routes: Cache::new(CACHED_ROUTES),
+        })
+    }
+
+    /// Starts an execution. Fails with [`JournalError::Unavailable`], having written nothing, where there is no
+    /// room or the process is ending.
+    pub fn start(&self, request: StartRequest) -> Result<Started, JournalError> {
+        let id = Uuid::now_v7();
+        let started = self.engine.start(Start {
+            id,
+            version: request.version,
+            trigger: request.trigger,
+            mode: request.mode,
+            payload: request.payload,
+            body: request.body,
+            meta: request.meta,
+            retry_of: request.retry_of,
+            accepted_at: now(),
+        })?;
+        Ok(Started { id, accepted: started.accepted, outcome: started.outcome })
+    }
+
+    /// Ends an execution of this process; its durable flag is set already.
+    pub fn cancel(&self, execution: Uuid) {
+        self.engine.cancel(execution);
+    }
+
+    /// Where calls of this webhook go; `None` where there is none, or its workflow is not active.
+    pub async fn route(&self, webhook_id: Uuid) -> Result<Option<Arc<Route>>, StoreError> {
+        if let Some(route) = self.routes.get(&webhook_id) {
+            return Ok(Some(route));
+        }
+        let generation = self.routes.generation();
+        let Some(target) = self.store.webhook(webhook_id).await? else { return Ok(None) };
+        let (true, Some(number)) = (target.active, target.version) else { return Ok(None) };
+        let Some(version) = self.version(target.workflow_id, number).await? else { return Ok(None) };
+        let Some(&trigger) = version.plan.keys.get(&target.node) else { return Ok(None) };
+        let node = &version.plan.nodes[trigger];
+        if node.disabled {
+            return Ok(None);
+        }
+        let webhook: Webhook = serde_json::from_value(node.constant_parameters())
+            .map_err(|error| StoreError::Internal(format!("trigger `{}`: {error}", target.trigger_id)))?;
+        let route = Arc::new(Route {
+            webhook_id,
+            trigger_id: target.trigger_id,
+            webhook,
+            answers: version.plan.reaches(trigger, RESPONSE),
+            version,
+            trigger,
+        });
+        self.routes.insert(generation, webhook_id, route.clone());
+        Ok(Some(route))
+    }
+
+    /// A published version, compiled, with its secrets.
+    pub async fn version(&self, workflow_id: Uuid, number: i32) -> Result<Option<Arc<Version>>, StoreError> {
+        if let Some(version) = self.versions.get(&(workflow_id, number)) {
+            return Ok(Some(version));
+        }
+        let generation = self.versions.generation();
+        let Some((workspace_id, graph)) = self.store.version(workflow_id, number).await? else { return Ok(None) };
+        let plan = Plan::compile(&graph, &self.catalogue).map_err(|problems| {
+            let told: Vec<String> = problems.into_iter().map(|problem| problem.message).collect();
+            StoreError::Internal(format!("version {number} of `{workflow_id}` cannot run: {}", told.join("; ")))
+        })?;
+        let secrets = self.secrets(workspace_id, &plan).await?;
+        let version = Version { workspace_id, workflow_id, number, plan: Arc::new(plan), secrets: Arc::new(secrets) };
+        let version = Arc::new(version);
+        self.versions.insert(generation, (workflow_id, number), version.clone());
+        Ok(Some(version))
+    }
+
+    async fn secrets(&self, workspace_id: i64, plan: &Plan) -> Result<Secrets, StoreError> {
+        let references: Vec<Uuid> =
+            plan.secrets.iter().filter_map(|reference| Uuid::try_parse(reference).ok()).collect();
+        let mut secrets = HashMap::new();
+        for (id, sealed) in self.store.secrets(workspace_id, &references).await? {
+            let secret = self.secret_key.open(id, &sealed).map_err(|error| StoreError::Internal(error.to_string()))?;
+            secrets.insert(id.to_string(), secret);
+        }
+        Ok(Secrets::new(secrets))
+    }
+
+    /// To be called when a workflow was saved, published, switched or deleted: calls go where it says now.
+    pub fn forget_routes(&self) {
+        self.routes.clear();
+    }
+
+    /// Ends well: lets what runs go on for a while, then leaves the rest to the next process.
+    pub async fn drain(&self) {
+        self.engine.drain(DRAIN).await;
+        self.journal.close().await;
+        if let Err(error) = self.store.release(self.owner).await {
+            tracing::warn!(%error, "what was left will count as a recovery");
+        }
+    }
+}
+
+/// The time, in the whole milliseconds that the store keeps.
+fn now() -> flowmatic_executor::Time {
+    let now = Utc::now();
+    chrono::DateTime::from_timestamp_millis(now.timestamp_millis()).unwrap_or(now)
+}
+
+/// What started an execution, as the journal keeps it.
+fn payload(body: &str, meta: &str) -> Result<Payload, json::JsonError> {
+    let engine = match json::parse(meta.as_bytes())? {
+        Value::Object(engine) => engine,
+        _ => serde_json::Map::new(),
+    };
+    Ok(Payload { body: json::parse(body.as_bytes())?, engine })
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! * [`store`] alone names sea-orm and SQL; its functions take and return the types of `flowmatic_openapi`;
-//! * [`api::error`] alone knows statuses (a webhook's answer aside, whose statuses are its contract);
+//! * [`api::error`] alone knows statuses;
 //! * every operation of the API takes an [`auth::Auth`] of the scope it needs, or is listed as open;
 //! * a 2xx from a trigger means that the execution is on disk;
 //! * a secret leaves [`secret`] only to run, and is never printed.
@@ -12,9 +12,12 @@ pub mod config;
 pub mod role;
 
 pub mod api;
-pub mod auth;
+pub mod trigger;
+
 pub mod dispatch;
 pub mod store;
 
+pub mod auth;
+pub mod guard;
 pub mod secret;
 pub mod telemetry;

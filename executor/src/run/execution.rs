@@ -6,7 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowmatic_openapi::{ExecutionStatus, OnCrash, OnError};
+use chrono::SecondsFormat;
+use flowmatic_openapi::{ExecutionMode, ExecutionStatus, OnCrash, OnError};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -50,7 +51,7 @@ pub(super) struct Run {
     answer: Option<Answer>,
     has_answered: bool,
     /// The node whose output is the execution's result.
-    pub(super) result: Option<usize>,
+    result: Option<usize>,
     /// Nothing is left to run.
     is_over: bool,
     /// Why it ends before all is done.
@@ -74,9 +75,11 @@ impl Run {
         engine: Arc<Engine>,
         id: Uuid,
         version: Arc<Version>,
+        mode: ExecutionMode,
         payload: Payload,
         accepted_at: Time,
     ) -> Self {
+        let payload = name_execution(payload, id, &version, mode, accepted_at);
         let timeout = version.plan.timeout.unwrap_or(engine.limits.execution_timeout);
         Self {
             id,
@@ -151,6 +154,9 @@ impl Run {
             if self.has_ended() {
                 break;
             }
+            if self.cancel.is_cancelled() {
+                self.cancelled();
+            }
             if self.broken.is_none() {
                 if !self.make_durable().await {
                     return;
@@ -196,12 +202,10 @@ impl Run {
                     self.land(landing);
                 }
             }
-            () = self.cancel.cancelled(), if is_whole => {
-                self.break_off(ExecutionStatus::Cancelled, "cancelled", "the execution was cancelled", None);
-            }
+            () = self.cancel.cancelled(), if is_whole => self.cancelled(),
             () = tokio::time::sleep_until(self.deadline), if is_whole => {
                 let message = "the execution took longer than its time-out";
-                self.break_off(ExecutionStatus::TimedOut, "timeout", message, None);
+                self.break_off(ExecutionStatus::TimedOut, "timeout", message);
                 self.flights.clear();
             }
         }
@@ -212,11 +216,15 @@ impl Run {
         self.flights.is_empty() && (self.is_over || self.broken.is_some())
     }
 
-    fn break_off(&mut self, status: ExecutionStatus, code: &str, message: &str, node: Option<String>) {
+    fn cancelled(&mut self) {
+        self.break_off(ExecutionStatus::Cancelled, "cancelled", "the execution was cancelled");
+    }
+
+    fn break_off(&mut self, status: ExecutionStatus, code: &str, message: &str) {
         let error = ErrorRecord {
             code: code.to_owned(),
             message: message.to_owned(),
-            node,
+            node: None,
         };
         self.broken.get_or_insert((status, error));
     }
@@ -366,12 +374,12 @@ impl Run {
     }
 
     fn give_answer(&mut self) {
-        if let Some(answer) = self.answer.take() {
-            self.has_answered = true;
-            if let Some(waiter) = self.waiter.take() {
-                // A caller who hung up is no one to tell.
-                let _ = waiter.send(Outcome::Answered(answer));
-            }
+        if self.answer.is_some()
+            && let Some(waiter) = self.waiter.take()
+            && let Some(answer) = self.answer.take()
+        {
+            // A caller who hung up is no one to tell.
+            let _ = waiter.send(Outcome::Answered(answer));
         }
     }
 
@@ -507,11 +515,9 @@ impl Run {
                 })?
             }
         };
-        let record = StepRecord {
-            ports: output.ports,
-            output: output.value,
-            ..record
-        };
+        let is_first_answer = output.answer.is_some() && !self.has_answered;
+        let record =
+            StepRecord { ports: output.ports, output: output.value, answered: is_first_answer, ..record };
         let (most, most_in_all) = (self.engine.limits.max_output, self.engine.limits.max_outputs);
         let value = self.ledger.add(record, self.context.secrets(), most, most_in_all).map_err(|size| {
             let message = format!(
@@ -520,12 +526,20 @@ impl Run {
             NodeError::terminal("output_too_large", message)
         })?;
         self.context.set_output(node, value);
-        if self.answer.is_none() && !self.has_answered {
+        if is_first_answer {
             self.answer = output.answer;
-            self.result = Some(node);
         }
+        self.note_result(node, is_first_answer);
         self.apply(Decision::Leave { node, ports });
         Ok(())
+    }
+
+    /// The first answer is the result, or else the output of the step that ended last.
+    pub(super) fn note_result(&mut self, node: usize, is_answer: bool) {
+        if !self.has_answered {
+            self.result = Some(node);
+            self.has_answered = is_answer;
+        }
     }
 
     fn fail(&mut self, node: usize, plan: &PlanNode, record: StepRecord, error: NodeError) {
@@ -662,6 +676,25 @@ async fn write(engine: &Engine, execution: Uuid, write: impl Fn(&Engine) -> Tick
     }
 }
 
+/// Adds `_execution` to what a payload names.
+pub(super) fn name_execution(
+    mut payload: Payload,
+    id: Uuid,
+    version: &Version,
+    mode: ExecutionMode,
+    accepted_at: Time,
+) -> Payload {
+    let execution = json!({
+        "id": id,
+        "workflowId": version.workflow_id,
+        "version": version.number,
+        "mode": mode.as_str(),
+        "startedAt": accepted_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+    });
+    payload.engine.insert("_execution".to_owned(), execution);
+    payload
+}
+
 fn panicked(panic: &(dyn Any + Send)) -> NodeError {
     let said = panic
         .downcast_ref::<&str>()
@@ -692,6 +725,7 @@ fn step(plan: &PlanNode, status: StepState) -> StepRecord {
         output: Value::Null,
         error: None,
         reason: None,
+        answered: false,
         attempts: 0,
         started_at: None,
         finished_at: None,

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowmatic_openapi::ExecutionStatus;
+use flowmatic_openapi::{ExecutionMode, ExecutionStatus};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::Engine;
-use super::execution::Run;
+use super::execution::{Run, name_execution};
 use super::ledger::{Ledger, REDACTED};
 use crate::Time;
 use crate::context::{Context, Payload, Secrets};
@@ -23,7 +23,14 @@ pub(super) fn run(engine: Arc<Engine>, recovered: Recovered, version: Arc<Versio
     let elapsed = (engine.host.now() - accept.accepted_at)
         .to_std()
         .unwrap_or(Duration::ZERO);
-    let mut run = Run::new(engine, accept.id, version.clone(), payload, accept.accepted_at);
+    let mut run = Run::new(
+        engine,
+        accept.id,
+        version.clone(),
+        accept.mode,
+        payload,
+        accept.accepted_at,
+    );
     run.epoch = recovered.epoch;
     run.has_run_for(elapsed);
     let replayed = replay(&mut run, &version.plan, &recovered);
@@ -90,7 +97,7 @@ fn take(run: &mut Run, plan: &Plan, step: &StepRecord) -> Result<(), String> {
             .collect(),
     };
     if step.status == StepState::Completed {
-        run.result = Some(node);
+        run.note_result(node, step.answered);
     }
     run.apply(Decision::Leave { node, ports });
     Ok(())
@@ -101,6 +108,7 @@ fn take(run: &mut Run, plan: &Plan, step: &StepRecord) -> Result<(), String> {
 pub fn inputs(
     version: &Version,
     execution: Uuid,
+    mode: ExecutionMode,
     payload: Payload,
     accepted_at: Time,
     steps: &[StepRecord],
@@ -111,6 +119,7 @@ pub fn inputs(
         .iter()
         .map(|name| (name.clone(), REDACTED.to_owned()))
         .collect();
+    let payload = name_execution(payload, execution, version, mode, accepted_at);
     let context = Context::new(
         execution,
         version.plan.clone(),

@@ -1,0 +1,320 @@
+//! The engine over a journal in memory: what runs, what is recorded, what a crash repeats.
+
+mod world;
+
+use std::time::Duration;
+
+use flowmatic_openapi::ExecutionStatus;
+use serde_json::{Value, json};
+use world::{World, edge, node};
+
+use flowmatic_executor::journal::StepState;
+use flowmatic_executor::{Outcome, Waiting};
+
+#[tokio::test]
+async fn a_pure_execution_is_one_write() {
+    let world = World::new();
+    let graph = json!({
+        "nodes": [node("t", "test.start", json!({})), node("a", "test.echo", json!({"value": 7}))],
+        "edges": [edge("t", "a")]
+    });
+    let (id, started) = world.start(graph, json!({})).await;
+    assert!(matches!(started.outcome, Waiting::Over(Outcome::Ended { status: ExecutionStatus::Completed, .. })));
+    assert_eq!(world.steps(id), [("a".to_owned(), StepState::Completed, json!(7))]);
+    assert_eq!(world.journal.writes(), 1);
+}
+
+#[tokio::test]
+async fn a_branch_not_taken_is_skipped_and_says_why() {
+    let world = World::new();
+    let graph = json!({
+        "nodes": [
+            node("t", "test.start", json!({})), node("p", "test.port", json!({"port": "b"})),
+            node("a", "test.echo", json!({"value": 1})), node("b", "test.echo", json!({"value": 2}))
+        ],
+        "edges": [
+            edge("t", "p"), {"from": "p", "port": "a", "to": "a"}, {"from": "p", "port": "b", "to": "b"}
+        ]
+    });
+    let (id, _) = world.start(graph, json!({})).await;
+    let record = world.record(id);
+    let skipped = record.iter().find(|step| step.node == "a").expect("recorded");
+    assert_eq!(skipped.status, StepState::Skipped);
+    assert_eq!(skipped.reason.as_deref(), Some("no edge to it was taken"));
+    assert_eq!(record.iter().find(|step| step.node == "b").map(|step| step.status), Some(StepState::Completed));
+}
+
+#[tokio::test]
+async fn branches_run_side_by_side() {
+    let world = World::new();
+    let graph = json!({
+        "nodes": [
+            node("t", "test.start", json!({})), node("a", "test.call", json!({"url": "meet"})),
+            node("b", "test.call", json!({"url": "meet"}))
+        ],
+        "edges": [edge("t", "a"), edge("t", "b")]
+    });
+    // Each call waits for the other one.
+    let (id, _) = world.start(graph, json!({})).await;
+    assert_eq!(world.end(id).await, ExecutionStatus::Completed);
+}
+
+#[tokio::test]
+async fn answers_before_the_end_once_all_before_it_is_durable() {
+    let world = World::new();
+    let graph = json!({
+        "nodes": [
+            node("t", "test.start", json!({})), node("a", "test.call", json!({"url": "ok"})),
+            node("r", "test.answer", json!({"body": "hello"})), node("s", "test.call", json!({"url": "hang"}))
+        ],
+        "edges": [edge("t", "a"), edge("a", "r"), edge("r", "s")]
+    });
+    let (id, started) = world.start(graph, json!({})).await;
+    let Waiting::Running(outcome) = started.outcome else { panic!("it has an effect") };
+    let Ok(Outcome::Answered(answer)) = outcome.await else { panic!("it answers") };
+    assert_eq!(answer.body, "hello");
+    let row = world.journal.row(id);
+    assert!(row.finish.is_none());
+    assert!(row.checkpoints[0].contains(r#""node":"a""#), "the effect before the answer is recorded");
+    world.engine.cancel(id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tries_again_what_may_pass_with_the_same_key_and_bytes() {
+    let world = World::new();
+    let mut call = node("a", "test.call", json!({"url": "fail-twice"}));
+    call["retry"] = json!({"max_attempts": 3, "initial": "1s"});
+    let graph = json!({"nodes": [node("t", "test.start", json!({})), call], "edges": [edge("t", "a")]});
+    let (id, _) = world.start(graph, json!({})).await;
+    assert_eq!(world.end(id).await, ExecutionStatus::Completed);
+    assert_eq!(world.record(id)[0].attempts, 3);
+    let calls = world.host.calls();
+    assert_eq!(calls.len(), 3);
+    assert!(calls.iter().all(|call| *call == calls[0]), "{calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn gives_up_after_the_last_attempt_and_never_repeats_what_is_final() {
+    let world = World::new();
+    for (url, attempts) in [("fail", 2), ("refuse", 1)] {
+        let mut call = node("a", "test.call", json!({"url": url}));
+        call["retry"] = json!({"max_attempts": 2});
+        let graph = json!({"nodes": [node("t", "test.start", json!({})), call], "edges": [edge("t", "a")]});
+        let (id, _) = world.start(graph, json!({})).await;
+        assert_eq!(world.end(id).await, ExecutionStatus::Failed);
+        assert_eq!(world.record(id)[0].attempts, attempts, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_ends_the_execution_unless_it_is_handled() {
+    for (on_error, status, after) in [
+        ("fail", ExecutionStatus::Failed, None),
+        ("continue", ExecutionStatus::Completed, Some("next")),
+        ("branch", ExecutionStatus::Completed, Some("rescue")),
+    ] {
+        let world = World::new();
+        let mut call = node("a", "test.call", json!({"url": "refuse"}));
+        call["on_error"] = json!(on_error);
+        let mut edges = vec![edge("t", "a"), edge("a", "next")];
+        if on_error == "branch" {
+            edges.push(json!({"from": "a", "port": "error", "to": "rescue"}));
+        }
+        let graph = json!({
+            "nodes": [
+                node("t", "test.start", json!({})), call, node("next", "test.echo", json!({"value": 1})),
+                node("rescue", "test.echo", json!({"value": 2}))
+            ],
+            "edges": edges
+        });
+        let (id, _) = world.start(graph, json!({})).await;
+        assert_eq!(world.end(id).await, status, "{on_error}");
+        let completed = world.record(id).into_iter().find(|step| step.status == StepState::Completed);
+        assert_eq!(completed.map(|step| step.node).as_deref(), after, "{on_error}");
+        let failed = world.record(id).into_iter().find(|step| step.node == "a").expect("recorded");
+        assert_eq!(failed.error.map(|error| error.code).as_deref(), Some("invalid_request"));
+    }
+}
+
+#[tokio::test]
+async fn a_panic_fails_the_node_and_not_the_process() {
+    for kind in ["test.panic", "test.panic_effect"] {
+        let world = World::new();
+        let graph = json!({
+            "nodes": [node("t", "test.start", json!({})), node("a", kind, json!({}))], "edges": [edge("t", "a")]
+        });
+        let (id, _) = world.start(graph, json!({})).await;
+        assert_eq!(world.end(id).await, ExecutionStatus::Failed);
+        assert_eq!(world.error(id), ("panic".to_owned(), "the node panicked: at the disco".to_owned()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_outs_end_a_node_or_the_execution() {
+    let world = World::new();
+    let mut call = node("a", "test.call", json!({"url": "hang"}));
+    call["timeout"] = json!("2s");
+    let nodes = json!([node("t", "test.start", json!({})), call]);
+    let (id, _) = world.start(json!({"nodes": nodes, "edges": [edge("t", "a")]}), json!({})).await;
+    assert_eq!(world.end(id).await, ExecutionStatus::Failed);
+    assert_eq!(world.error(id).0, "timeout");
+    let graph = json!({"nodes": nodes, "edges": [edge("t", "a")], "settings": {"timeout": "1s"}});
+    let (id, _) = world.start(graph, json!({})).await;
+    assert_eq!(world.end(id).await, ExecutionStatus::TimedOut);
+}
+
+#[tokio::test]
+async fn cancel_waits_for_the_effect_in_flight_and_starts_no_other() {
+    let world = World::new();
+    let graph = json!({
+        "nodes": [
+            node("t", "test.start", json!({})), node("a", "test.call", json!({"url": "gate"})),
+            node("b", "test.call", json!({"url": "ok"}))
+        ],
+        "edges": [edge("t", "a"), edge("a", "b")]
+    });
+    let (id, started) = world.start(graph, json!({})).await;
+    world.accepted(started.accepted).await;
+    world.host.called("gate").await;
+    assert!(world.engine.cancel(id));
+    world.host.open_gate();
+    assert_eq!(world.end(id).await, ExecutionStatus::Cancelled);
+    let states: Vec<_> = world.record(id).into_iter().map(|step| (step.node, step.status)).collect();
+    assert_eq!(states[0], ("a".to_owned(), StepState::Completed));
+    assert_eq!(states[1], ("b".to_owned(), StepState::Cancelled));
+    assert!(!world.host.calls().iter().any(|call| call.contains("ok")));
+}
+
+#[tokio::test]
+async fn an_output_beyond_its_bound_fails_its_node() {
+    let world = World::new();
+    let graph = json!({
+        "nodes": [node("t", "test.start", json!({})), node("a", "test.echo", json!({"value": "x".repeat(2 << 20)}))],
+        "edges": [edge("t", "a")]
+    });
+    let (id, _) = world.start(graph, json!({})).await;
+    assert_eq!(world.end(id).await, ExecutionStatus::Failed);
+    assert_eq!(world.error(id).0, "output_too_large");
+}
+
+/// Every journal write in turn is the last one that a process makes: whatever is recorded by then is not done
+/// again, and what was in flight is repeated with the same key and bytes.
+#[tokio::test]
+async fn a_crash_at_any_write_repeats_no_recorded_effect() {
+    let graph = json!({
+        "nodes": [
+            node("t", "test.start", json!({})), node("a", "test.call", json!({"url": "ok/a"})),
+            node("b", "test.call", json!({"url": "ok/b"})), node("e", "test.echo", json!({"value": 1})),
+            node("c", "test.call", json!({"url": "ok/c"})), node("d", "test.call", json!({"url": "ok/d"}))
+        ],
+        "edges": [edge("t", "a"), edge("t", "b"), edge("a", "e"), edge("e", "c"), edge("b", "c"), edge("c", "d")]
+    });
+    let mut crashes = 0;
+    for last_write in 1.. {
+        let world = World::new();
+        world.journal.stop_after(last_write);
+        let (id, _) = world.start(graph.clone(), json!({"order": 1})).await;
+        if world.ends_or_crashes(id).await {
+            break;
+        }
+        crashes += 1;
+        let recorded: Vec<String> = world.recorded_effects(id);
+        let before = world.host.calls();
+        world.resume(id).await;
+        assert_eq!(world.end(id).await, ExecutionStatus::Completed);
+        let after = &world.host.calls()[before.len()..];
+        for effect in &recorded {
+            assert!(!after.iter().any(|call| call.contains(effect.as_str())), "{effect} ran again");
+        }
+        for repeated in after.iter().filter(|call| before.iter().any(|it| it.split(' ').next() == call.split(' ').next())) {
+            assert!(before.contains(repeated), "{repeated} is not what was sent before");
+        }
+        let outputs = world.steps(id);
+        assert_eq!(outputs.iter().filter(|(_, state, _)| *state == StepState::Completed).count(), 5, "{outputs:?}");
+    }
+    assert!(crashes >= 3, "only {crashes} writes were cut off");
+}
+
+#[tokio::test]
+async fn what_must_not_run_twice_fails_after_a_crash() {
+    let world = World::new();
+    let mut call = node("a", "test.call", json!({"url": "hang"}));
+    call["on_crash"] = json!("fail");
+    let graph = json!({"nodes": [node("t", "test.start", json!({})), call], "edges": [edge("t", "a")]});
+    let (id, started) = world.start(graph, json!({})).await;
+    world.accepted(started.accepted).await;
+    world.host.called("hang").await;
+    world.crash();
+    world.resume(id).await;
+    assert_eq!(world.end(id).await, ExecutionStatus::Failed);
+    assert_eq!(world.error(id).0, "crashed");
+    assert_eq!(world.host.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn what_dies_again_and_again_ends_as_a_crash_loop() {
+    let world = World::new();
+    let graph = json!({
+        "nodes": [node("t", "test.start", json!({})), node("a", "test.call", json!({"url": "hang"}))],
+        "edges": [edge("t", "a")]
+    });
+    let (id, started) = world.start(graph, json!({})).await;
+    world.accepted(started.accepted).await;
+    for _ in 0..2 {
+        world.crash();
+        world.resume(id).await;
+    }
+    assert!(world.journal.row(id).finish.is_none());
+    world.crash();
+    world.resume(id).await;
+    assert_eq!(world.end(id).await, ExecutionStatus::Failed);
+    assert_eq!(world.error(id).0, "crash_loop");
+}
+
+#[tokio::test]
+async fn a_journal_that_is_not_available_for_a_while_delays_and_loses_nothing() {
+    let world = World::new();
+    let graph = json!({
+        "nodes": [node("t", "test.start", json!({})), node("a", "test.call", json!({"url": "gate"}))],
+        "edges": [edge("t", "a")]
+    });
+    let (id, started) = world.start(graph.clone(), json!({})).await;
+    world.accepted(started.accepted).await;
+    world.journal.refuse(true);
+    world.host.open_gate();
+    let (_, refused) = world.start(graph, json!({})).await;
+    assert!(refused.accepted.await.is_err());
+    world.journal.refuse(false);
+    assert_eq!(world.end(id).await, ExecutionStatus::Completed);
+}
+
+#[tokio::test]
+async fn draining_refuses_new_executions_and_leaves_what_does_not_end() {
+    let world = World::new();
+    let graph = json!({
+        "nodes": [node("t", "test.start", json!({})), node("a", "test.call", json!({"url": "hang"}))],
+        "edges": [edge("t", "a")]
+    });
+    let (id, started) = world.start(graph.clone(), json!({})).await;
+    world.accepted(started.accepted).await;
+    world.engine.drain(Duration::from_millis(10)).await;
+    assert!(world.try_start(graph, json!({})).await.is_err());
+    assert!(world.journal.row(id).finish.is_none());
+    assert_eq!(world.engine.running(), 0);
+}
+
+#[tokio::test]
+async fn what_a_step_was_given_can_be_read_again() {
+    let world = World::new();
+    let graph = json!({
+        "nodes": [
+            node("t", "test.start", json!({})), node("a", "test.echo", json!({"value": "{{order.id}}"})),
+            node("b", "test.echo", json!({"value": {"id": "{{_nodes.a}}", "of": "{{_execution.mode}}"}}))
+        ],
+        "edges": [edge("t", "a"), edge("a", "b")]
+    });
+    let (id, _) = world.start(graph, json!({"order": {"id": 9}})).await;
+    let inputs: Vec<Option<Value>> = world.inputs(id);
+    assert_eq!(inputs[0], Some(json!({"value": 9})));
+    assert_eq!(inputs[1], Some(json!({"value": {"id": 9, "of": "manual"}})));
+}

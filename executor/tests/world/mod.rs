@@ -1,0 +1,417 @@
+//! Nodes, a host and a journal that the tests of the engine steer.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use flowmatic_executor::journal::{ErrorRecord, MemoryJournal, MemoryRow, StepRecord, StepState};
+use flowmatic_executor::node::OUT;
+use flowmatic_executor::testing::Start as TestStart;
+use flowmatic_executor::{
+    About, Accept, Answer, Catalogue, Checkpoint, Engine, Entry, Finish, Host, HttpError, HttpRequest, HttpResponse,
+    Journal, JournalError, Limits, Node, NodeContext, NodeError, Output, Param, Payload, Plan, Role, Secrets, Start,
+    Started, Ticket, Time, Version,
+};
+use flowmatic_openapi::{ExecutionMode, ExecutionStatus, Graph};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use poem_openapi::types::ParseFromJSON;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::sync::{Barrier, Notify, Semaphore, watch};
+use uuid::Uuid;
+
+pub fn node(key: &str, kind: &str, parameters: Value) -> Value {
+    json!({"key": key, "type": kind, "parameters": parameters})
+}
+
+pub fn edge(from: &str, to: &str) -> Value {
+    json!({"from": from, "to": to})
+}
+
+/// How long a test waits for what must happen.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An engine with all that surrounds it.
+pub struct World {
+    pub engine: Arc<Engine>,
+    pub host: Arc<TestHost>,
+    pub journal: Arc<TestJournal>,
+    catalogue: Arc<Catalogue>,
+    versions: Mutex<BTreeMap<Uuid, Arc<Version>>>,
+    second: Mutex<Option<Arc<Engine>>>,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let catalogue = Arc::new(Catalogue::new(vec![
+            Entry::of::<TestStart>(),
+            Entry::of::<Echo>(),
+            Entry::of::<Port>(),
+            Entry::of::<Call>(),
+            Entry::of::<Respond>(),
+            Entry::of::<Panic>(),
+            Entry::of::<PanicEffect>(),
+        ]));
+        let (host, journal) = (Arc::new(TestHost::new()), Arc::new(TestJournal::new()));
+        let engine = Engine::new(catalogue.clone(), host.clone(), journal.clone(), Limits::default());
+        Self { engine, host, journal, catalogue, versions: Mutex::default(), second: Mutex::default() }
+    }
+
+    pub async fn start(&self, graph: Value, body: Value) -> (Uuid, Started) {
+        self.try_start(graph, body).await.expect("there is room")
+    }
+
+    pub async fn try_start(&self, graph: Value, body: Value) -> Result<(Uuid, Started), JournalError> {
+        let graph = Graph::parse_from_json(Some(graph)).expect("a graph");
+        let plan = Plan::compile(&graph, &self.catalogue).expect("a graph without mistakes");
+        let id = Uuid::now_v7();
+        let version = Arc::new(Version {
+            workspace_id: 1,
+            workflow_id: Uuid::nil(),
+            number: 1,
+            plan: Arc::new(plan),
+            secrets: Arc::new(Secrets::default()),
+        });
+        self.versions.lock().expect("unpoisoned").insert(id, version.clone());
+        let started = self.engine.start(Start {
+            id,
+            version,
+            trigger: 0,
+            mode: ExecutionMode::Manual,
+            body: body.to_string(),
+            payload: Payload { body, engine: Map::new() },
+            meta: "{}".to_owned(),
+            retry_of: None,
+            accepted_at: self.host.now(),
+        })?;
+        Ok((id, started))
+    }
+
+    pub async fn accepted(&self, ticket: Ticket) {
+        ticket.await.expect("accepted");
+    }
+
+    /// The process dies: its engine can write no more.
+    pub fn crash(&self) {
+        self.journal.cut_off();
+    }
+
+    /// Another process takes an execution up, as after a crash.
+    pub async fn resume(&self, id: Uuid) {
+        self.journal.reconnect();
+        let engine =
+            Engine::new(self.catalogue.clone(), self.host.clone(), self.journal.clone(), Limits::default());
+        let recovered = self.journal.inner.claim(id).expect("open");
+        let version = self.versions.lock().expect("unpoisoned")[&id].clone();
+        let body = serde_json::from_str(&recovered.accept.payload).expect("JSON");
+        engine.resume(recovered, version, Payload { body, engine: Map::new() });
+        *self.second.lock().expect("unpoisoned") = Some(engine);
+    }
+
+    pub async fn end(&self, id: Uuid) -> ExecutionStatus {
+        let mut changes = self.journal.changes.subscribe();
+        let finished = async {
+            loop {
+                if let Some(finish) = self.journal.inner.row(id).and_then(|row| row.finish) {
+                    return finish.status;
+                }
+                changes.changed().await.expect("the journal lives");
+            }
+        };
+        tokio::time::timeout(PATIENCE, finished).await.expect("it ends in time")
+    }
+
+    /// Tells whether it ended before the journal was cut off.
+    pub async fn ends_or_crashes(&self, id: Uuid) -> bool {
+        let mut changes = self.journal.changes.subscribe();
+        let settled = async {
+            loop {
+                if self.journal.inner.row(id).is_some_and(|row| row.finish.is_some()) {
+                    return true;
+                }
+                if self.journal.is_cut_off() {
+                    return false;
+                }
+                changes.changed().await.expect("the journal lives");
+            }
+        };
+        tokio::time::timeout(PATIENCE, settled).await.expect("it ends in time")
+    }
+
+    pub fn record(&self, id: Uuid) -> Vec<StepRecord> {
+        let finish = self.journal.row(id).finish.expect("finished");
+        serde_json::from_str(&finish.steps).expect("a list of steps")
+    }
+
+    pub fn steps(&self, id: Uuid) -> Vec<(String, StepState, Value)> {
+        self.record(id).into_iter().map(|step| (step.node, step.status, step.output)).collect()
+    }
+
+    pub fn error(&self, id: Uuid) -> (String, String) {
+        let error = self.journal.row(id).finish.expect("finished").error.expect("failed");
+        let error: ErrorRecord = serde_json::from_str(&error).expect("an error");
+        (error.code, error.message)
+    }
+
+    /// The URLs of the effects whose outputs are in checkpoints.
+    pub fn recorded_effects(&self, id: Uuid) -> Vec<String> {
+        let checkpoints = self.journal.row(id).checkpoints.concat();
+        let effects = ["a", "b", "c", "d"].into_iter();
+        effects.filter(|key| checkpoints.contains(&format!(r#""node":"{key}""#))).map(|key| format!("ok/{key}")).collect()
+    }
+
+    pub fn inputs(&self, id: Uuid) -> Vec<Option<Value>> {
+        let version = self.versions.lock().expect("unpoisoned")[&id].clone();
+        let accept = self.journal.row(id).accept;
+        let payload =
+            Payload { body: serde_json::from_str(&accept.payload).expect("JSON"), engine: Map::new() };
+        flowmatic_executor::run::inputs(&version, id, accept.mode, payload, accept.accepted_at, &self.record(id))
+    }
+}
+
+/// A journal that can be cut off, as by a crash, and be unavailable, as on a full disk.
+pub struct TestJournal {
+    inner: Arc<MemoryJournal>,
+    writes: AtomicUsize,
+    last_write: AtomicUsize,
+    refuses: AtomicBool,
+    changes: watch::Sender<()>,
+}
+
+impl TestJournal {
+    fn new() -> Self {
+        Self {
+            inner: MemoryJournal::new(),
+            writes: AtomicUsize::new(0),
+            last_write: AtomicUsize::new(usize::MAX),
+            refuses: AtomicBool::new(false),
+            changes: watch::Sender::new(()),
+        }
+    }
+
+    pub fn row(&self, id: Uuid) -> MemoryRow {
+        self.inner.row(id).expect("accepted")
+    }
+
+    pub fn writes(&self) -> usize {
+        self.writes.load(Ordering::SeqCst)
+    }
+
+    pub fn stop_after(&self, writes: usize) {
+        self.last_write.store(writes, Ordering::SeqCst);
+    }
+
+    pub fn refuse(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::SeqCst);
+    }
+
+    fn cut_off(&self) {
+        self.stop_after(0);
+    }
+
+    fn is_cut_off(&self) -> bool {
+        self.writes() > self.last_write.load(Ordering::SeqCst)
+    }
+
+    fn reconnect(&self) {
+        self.stop_after(usize::MAX);
+    }
+
+    fn write(&self, write: impl FnOnce(&MemoryJournal) -> Ticket) -> Ticket {
+        let count = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        let ticket = if count > self.last_write.load(Ordering::SeqCst) {
+            // Nobody learns what became of the writes of a process that died.
+            let (sender, ticket) = Ticket::new();
+            std::mem::forget(sender);
+            ticket
+        } else if self.refuses.load(Ordering::SeqCst) {
+            Ticket::settled(Err(JournalError::Unavailable("the disk is full".to_owned())))
+        } else {
+            write(&self.inner)
+        };
+        self.changes.send_replace(());
+        ticket
+    }
+}
+
+impl Journal for TestJournal {
+    fn accept(&self, accept: Accept, finish: Option<Finish>) -> Ticket {
+        self.write(|inner| inner.accept(accept, finish))
+    }
+
+    fn checkpoint(&self, checkpoint: Checkpoint) -> Ticket {
+        self.write(|inner| inner.checkpoint(checkpoint))
+    }
+
+    fn finish(&self, finish: Finish) -> Ticket {
+        self.write(|inner| inner.finish(finish))
+    }
+}
+
+/// Answers by the first word of the URL: `ok`, `fail`, `fail-twice`, `refuse`, `hang`, `gate` (answers once it is
+/// open), `meet` (answers when two have called).
+pub struct TestHost {
+    calls: Mutex<Vec<String>>,
+    called: Notify,
+    gate: Semaphore,
+    meeting: Barrier,
+}
+
+impl TestHost {
+    fn new() -> Self {
+        Self { calls: Mutex::default(), called: Notify::new(), gate: Semaphore::new(0), meeting: Barrier::new(2) }
+    }
+
+    /// What was sent, in order: URL, key and body.
+    pub fn calls(&self) -> Vec<String> {
+        self.calls.lock().expect("unpoisoned").clone()
+    }
+
+    pub async fn called(&self, url: &str) {
+        let called = async {
+            while !self.calls().iter().any(|call| call.starts_with(url)) {
+                self.called.notified().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, called).await.expect("it is called in time");
+    }
+
+    pub fn open_gate(&self) {
+        self.gate.add_permits(1_000);
+    }
+}
+
+impl Host for TestHost {
+    fn now(&self) -> Time {
+        let milliseconds = i64::try_from(self.calls().len()).expect("few calls") * 1_000;
+        Time::from_timestamp_millis(milliseconds).expect("a time")
+    }
+
+    fn http(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
+        let told = format!("{} {} {:?}", request.url, request.headers[0].1, request.body);
+        async move {
+            let before = {
+                let mut calls = self.calls.lock().expect("unpoisoned");
+                calls.push(told);
+                calls.len() - 1
+            };
+            self.called.notify_one();
+            match request.url.split('/').next().unwrap_or_default() {
+                "fail-twice" if before < 2 => return Err(HttpError::Network("down".to_owned())),
+                "fail" => return Err(HttpError::Network("down".to_owned())),
+                "refuse" => return Err(HttpError::Invalid("no such thing".to_owned())),
+                "hang" => std::future::pending::<()>().await,
+                "gate" => self.gate.acquire().await.expect("open").forget(),
+                "meet" => {
+                    self.meeting.wait().await;
+                }
+                _ => {}
+            }
+            Ok(HttpResponse { status: 200, headers: Vec::new(), body: Bytes::new() })
+        }
+        .boxed()
+    }
+}
+
+macro_rules! about {
+    ($kind:literal, $role:ident, $ports:expr) => {
+        const ABOUT: About = About {
+            kind: $kind,
+            title: $kind,
+            summary: "For tests",
+            documentation: "",
+            icon: "",
+            role: Role::$role,
+            ports: $ports,
+            example: "{}",
+        };
+    };
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Echo {
+    value: Param<Value>,
+}
+
+impl Node for Echo {
+    about!("test.echo", Pure, OUT);
+
+    async fn run(self, _: NodeContext) -> Result<Output, NodeError> {
+        Ok(Output::value(self.value.0))
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Port {
+    port: String,
+}
+
+impl Node for Port {
+    about!("test.port", Pure, &[("a", ""), ("b", "")]);
+
+    async fn run(self, _: NodeContext) -> Result<Output, NodeError> {
+        Ok(Output::port(self.port, Value::Null))
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Call {
+    url: Param<String>,
+}
+
+impl Node for Call {
+    about!("test.call", Effect, OUT);
+
+    async fn run(self, context: NodeContext) -> Result<Output, NodeError> {
+        let request = HttpRequest {
+            method: "POST".to_owned(),
+            url: self.url.0,
+            headers: vec![("Idempotency-Key".to_owned(), context.idempotency_key())],
+            body: context.now().to_rfc3339().into(),
+            timeout: Duration::from_secs(60),
+            redirects: 0,
+            max_size: 1_000,
+        };
+        Ok(Output::value(context.http(request).await?.status))
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Respond {
+    body: String,
+}
+
+impl Node for Respond {
+    about!("test.answer", Pure, OUT);
+
+    async fn run(self, _: NodeContext) -> Result<Output, NodeError> {
+        let answer = Answer { status: 200, headers: Vec::new(), body: self.body.into() };
+        Ok(Output { answer: Some(answer), ..Output::default() })
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Panic {}
+
+impl Node for Panic {
+    about!("test.panic", Pure, OUT);
+
+    async fn run(self, _: NodeContext) -> Result<Output, NodeError> {
+        panic!("at the disco")
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct PanicEffect {}
+
+impl Node for PanicEffect {
+    about!("test.panic_effect", Effect, OUT);
+
+    async fn run(self, _: NodeContext) -> Result<Output, NodeError> {
+        panic!("at the disco")
+    }
+}

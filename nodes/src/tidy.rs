@@ -1,0 +1,277 @@
+//! What every node owes. A failure here tells what to add, and where.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use flowmatic_executor::node::Registered;
+use flowmatic_executor::testing::{TestHost, run};
+use flowmatic_executor::{About, Node};
+use flowmatic_openapi::Graph;
+use poem_openapi::types::ParseFromJSON;
+use serde_json::{Map, Value};
+
+use crate::catalogue;
+
+/// Runs the example in a node's `ABOUT`. It gives the `output` that stands there, or fails where none does.
+pub(crate) async fn runs_its_example<N: Node>() {
+    let example = example(&N::ABOUT);
+    let host = Arc::new(TestHost::default());
+    let result = run::<N>(example["parameters"].clone(), example["context"].clone(), host).await;
+    match example.get("output") {
+        Some(expected) => assert_eq!(
+            result.map(|output| &output.value == expected),
+            Ok(true),
+            "{expected}"
+        ),
+        None => assert!(
+            result.is_err(),
+            "the example has no `output`, yet the node did not fail"
+        ),
+    }
+}
+
+fn example(about: &About) -> Map<String, Value> {
+    serde_json::from_str(about.example)
+        .unwrap_or_else(|error| panic!("`{}`: make `example` a JSON object: {error}", about.kind))
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("add the file {}: {error}", path.display()))
+}
+
+/// Names in a folder, and whether each is a folder.
+fn list(folder: &Path) -> Vec<(PathBuf, bool)> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entry = entries.map(|entry| entry.expect("a folder can be read to its end").path());
+    entry.map(|path| (path.clone(), path.is_dir())).collect()
+}
+
+fn stem(path: &Path) -> &str {
+    path.file_stem()
+        .and_then(|stem| stem.to_str())
+        .expect("names of source files are UTF-8")
+}
+
+/// `src/<group>/<verb>.rs` as `<group>.<verb>`.
+fn node_files() -> Vec<(String, PathBuf)> {
+    let groups = list(&folder("src"))
+        .into_iter()
+        .filter(|(_, is_folder)| *is_folder);
+    let files = groups.flat_map(|(group, _)| {
+        let files = list(&group).into_iter().filter(|(_, is_folder)| !is_folder);
+        files.map(move |(file, _)| (format!("{}.{}", stem(&group), stem(&file)), file))
+    });
+    files.collect()
+}
+
+fn for_each(check: impl Fn(&Registered)) {
+    let catalogue = catalogue();
+    assert!(catalogue.iter().count() > 0);
+    catalogue.iter().for_each(check);
+}
+
+#[test]
+fn every_file_is_a_registered_node() {
+    let catalogue = catalogue();
+    for (kind, file) in node_files() {
+        assert!(
+            catalogue.get(&kind).is_some(),
+            "{} is no node of the catalogue: set its `ABOUT.kind` to `{kind}`, then add `pub mod` and \
+             `Entry::of::<...>()` to src/lib.rs; a part of a node belongs into that node's folder",
+            file.display()
+        );
+    }
+    let kinds: BTreeSet<String> = node_files().into_iter().map(|(kind, _)| kind).collect();
+    for_each(|node| {
+        let kind = node.about.kind;
+        assert!(
+            kinds.contains(kind),
+            "`{kind}` must stand in src/{}.rs: type and path are one",
+            kind.replace('.', "/")
+        );
+    });
+}
+
+#[test]
+fn every_node_has_tests_and_runs_its_example() {
+    let catalogue = catalogue();
+    for (kind, file) in node_files() {
+        let source = read(&file);
+        let shown = file.display();
+        assert!(
+            source.contains("#[cfg(test)]"),
+            "{shown}: add `#[cfg(test)] mod tests` with the node's tests"
+        );
+        let group = catalogue.get(&kind).map(|node| node.about.group());
+        if !matches!(group, Some("trigger" | "http")) {
+            assert!(
+                source.contains("runs_its_example::<"),
+                "{shown}: add a test with `runs_its_example::<...>().await`"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_node_has_an_icon() {
+    for_each(|node| {
+        let kind = node.about.kind;
+        let icon = read(&folder("icons").join(format!("{kind}.svg")));
+        assert_eq!(
+            icon, node.about.icon,
+            "`{kind}`: set `icon` to `include_str!(\"../../icons/{kind}.svg\")`"
+        );
+        for part in [
+            "width=\"24\"",
+            "height=\"24\"",
+            "viewBox=\"0 0 24 24\"",
+            "stroke=\"currentColor\"",
+        ] {
+            assert!(
+                icon.contains(part),
+                "icons/{kind}.svg: add {part} to its `svg` element"
+            );
+        }
+        assert!(!icon.contains("<script"), "icons/{kind}.svg: remove the script");
+    });
+    let catalogue = catalogue();
+    for (path, _) in list(&folder("icons")) {
+        assert!(
+            catalogue.get(stem(&path)).is_some(),
+            "{}: no node has this icon; remove it",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn every_node_is_documented() {
+    for_each(|node| {
+        let About {
+            kind,
+            title,
+            summary,
+            documentation,
+            ports,
+            ..
+        } = node.about;
+        assert!(!title.is_empty(), "`{kind}`: give it a title");
+        assert!(
+            !summary.is_empty() && !summary.ends_with('.'),
+            "`{kind}`: `summary` is one line without a full stop"
+        );
+        let sentences = documentation
+            .split_whitespace()
+            .filter(|word| word.ends_with('.'))
+            .count();
+        assert!(
+            sentences >= 2,
+            "`{kind}`: say in two sentences or more what it does, what it gives, what fails it"
+        );
+        for (port, description) in *ports {
+            assert!(!description.is_empty(), "`{kind}`: describe the port `{port}`");
+        }
+        let problems = undescribed(&node.schema, "");
+        assert!(
+            problems.is_empty(),
+            "`{kind}`: write a `///` comment at the parameters {problems:?}"
+        );
+        assert_eq!(
+            node.schema["additionalProperties"],
+            Value::Bool(false),
+            "`{kind}`: add `#[serde(deny_unknown_fields)]` to its struct"
+        );
+    });
+}
+
+/// The properties in a schema, at whatever depth, that nothing describes.
+fn undescribed(schema: &Value, path: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    match schema {
+        Value::Object(fields) => {
+            for (name, property) in fields
+                .get("properties")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+            {
+                let is_tag = property.get("const").is_some();
+                if !is_tag && property["description"].as_str().is_none_or(str::is_empty) {
+                    found.push(format!("{path}/{name}"));
+                }
+            }
+            for (name, value) in fields {
+                found.extend(undescribed(value, &format!("{path}/{name}")));
+            }
+        }
+        Value::Array(values) => found.extend(values.iter().flat_map(|value| undescribed(value, path))),
+        _ => {}
+    }
+    found
+}
+
+#[test]
+fn every_example_is_valid() {
+    for_each(|node| {
+        let kind = node.about.kind;
+        let example = example(node.about);
+        for name in example.keys() {
+            let known = ["parameters", "context", "output"].contains(&name.as_str());
+            assert!(known, "`{kind}`: `{name}` has no place in an example");
+        }
+        check_parameters(node, &example["parameters"], "its example");
+        assert!(
+            example["context"].is_object(),
+            "`{kind}`: give the example a `context` object"
+        );
+    });
+}
+
+fn check_parameters(node: &Registered, parameters: &Value, place: &str) {
+    let kind = node.about.kind;
+    let validator = jsonschema::validator_for(&node.schema).expect("the catalogue has compiled it");
+    if let Err(error) = validator.validate(parameters) {
+        panic!(
+            "`{kind}`: the parameters of {place} do not fit its schema: {error} at {}",
+            error.instance_path()
+        );
+    }
+    let fields = parameters.as_object().expect("the schema asks for an object");
+    assert_eq!(
+        node.check(fields),
+        [],
+        "`{kind}`: the parameters of {place} have problems"
+    );
+}
+
+#[test]
+fn every_template_fits_the_catalogue() {
+    let catalogue = catalogue();
+    for (path, _) in list(&folder("templates")) {
+        let shown = path.display().to_string();
+        let workflow: Value =
+            serde_json::from_str(&read(&path)).unwrap_or_else(|error| panic!("{shown}: {error}"));
+        assert!(workflow["name"].is_string(), "{shown}: give it a name");
+        let graph = Graph::parse_from_json(Some(workflow["graph"].clone()))
+            .unwrap_or_else(|error| panic!("{shown}: {}", error.into_message()));
+        for node in &graph.nodes {
+            let entry = catalogue
+                .get(&node.kind)
+                .unwrap_or_else(|| panic!("{shown}: there is no `{}`", node.kind));
+            check_parameters(entry, &Value::Object(node.parameters.0.clone()), &shown);
+        }
+        for edge in &graph.edges {
+            for key in [&edge.from, &edge.to] {
+                assert!(
+                    graph.nodes.iter().any(|node| node.key == *key),
+                    "{shown}: no node has the key `{key}`"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! A temporary PostgreSQL cluster, with a fresh database for whoever asks.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use sea_orm::ConnectionTrait;
+use tokio::sync::OnceCell;
+use url::Url;
+use uuid::Uuid;
+
+/// The address of a running cluster, for a role that may create databases.
+const ADDRESS: &str = "FLOWMATIC_TEST_POSTGRES";
+
+/// Starts a cluster and prints its address; `tests/run` uses it too.
+const SCRIPT: &str = include_str!("postgres.sh");
+
+pub struct Postgres {
+    url: Url,
+    /// It ends when its standard input is closed.
+    supervisor: Option<Child>,
+}
+
+impl Postgres {
+    /// The cluster that `tests/run` started for all tests, or else one of this process.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Postgres> = OnceCell::const_new();
+        SHARED
+            .get_or_init(async || match std::env::var(ADDRESS) {
+                Ok(address) => {
+                    let url = address
+                        .parse()
+                        .unwrap_or_else(|error| panic!("{ADDRESS}: {error}"));
+                    Self {
+                        url,
+                        supervisor: None,
+                    }
+                }
+                Err(_) => Self::start().await,
+            })
+            .await
+    }
+
+    /// A cluster of its own, for tests that stop or break it.
+    pub async fn start() -> Self {
+        tokio::task::spawn_blocking(Self::start_blocking)
+            .await
+            .expect("starting a cluster does not panic")
+    }
+
+    fn start_blocking() -> Self {
+        let mut supervisor = Command::new("sh")
+            .args(["-c", SCRIPT])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // What ends the group of this test must leave the supervisor the time to clean up.
+            .process_group(0)
+            .spawn()
+            .expect("sh runs");
+        let mut line = String::new();
+        let stdout = supervisor.stdout.take().expect("stdout is piped");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("the supervisor's output is text");
+        let url = line
+            .trim()
+            .parse()
+            .expect("a PostgreSQL cluster; the text above says what is missing");
+        Self {
+            url,
+            supervisor: Some(supervisor),
+        }
+    }
+
+    /// The address of a new and empty database.
+    pub async fn database(&self) -> String {
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        let admin = sea_orm::Database::connect(self.url.as_str())
+            .await
+            .expect("the cluster answers");
+        admin
+            .execute_unprepared(&format!("CREATE DATABASE {name}"))
+            .await
+            .expect("the role may create databases");
+        admin.close().await.expect("the connection closes");
+        let mut url = self.url.clone();
+        url.set_path(&name);
+        url.into()
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if let Some(mut supervisor) = self.supervisor.take() {
+            drop(supervisor.stdin.take());
+            // Nothing is left to do for a supervisor that is gone.
+            let _ = supervisor.wait();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{Database, DatabaseConnection};
+
+    use super::*;
+
+    async fn text(connection: &DatabaseConnection, query: &str) -> String {
+        let statement = sea_orm::Statement::from_string(connection.get_database_backend(), query);
+        let row = connection
+            .query_one_raw(statement)
+            .await
+            .expect("the query runs")
+            .expect("a row");
+        row.try_get_by_index(0).expect("a text")
+    }
+
+    #[tokio::test]
+    async fn gives_each_caller_an_empty_database_that_syncs() {
+        let cluster = Postgres::shared().await;
+        let (one, two) = (cluster.database().await, cluster.database().await);
+        assert_ne!(one, two);
+        for url in [one, two] {
+            let connection = Database::connect(url).await.expect("the database answers");
+            connection
+                .execute_unprepared("CREATE TABLE same (id int)")
+                .await
+                .expect("no such table yet");
+            assert_eq!(text(&connection, "SHOW fsync").await, "on");
+            assert_eq!(text(&connection, "SHOW synchronous_commit").await, "on");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cluster_ends_with_its_owner() {
+        let cluster = Postgres::start().await;
+        let url = cluster.database().await;
+        let connection = Database::connect(&url).await.expect("the database answers");
+        let folder = text(&connection, "SHOW data_directory").await;
+        connection.close().await.expect("the connection closes");
+        let port = cluster.url.port().expect("a cluster has a port of its own");
+        tokio::task::spawn_blocking(move || drop(cluster))
+            .await
+            .expect("no panic");
+        assert!(
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_err(),
+            "the server still listens"
+        );
+        assert!(!std::path::Path::new(&folder).exists(), "{folder} is left");
+    }
+}
