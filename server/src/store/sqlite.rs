@@ -69,6 +69,8 @@ pub(super) async fn open(file: &Path) -> Result<(Database, String), StoreError> 
         .acquire_timeout(BUSY_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
+        // It is a file, not a network: a connection that was good is good.
+        .test_before_acquire(false)
         .connect_with(writer_options)
         .await
         .map_err(|error| match StoreError::from(error) {
