@@ -1,0 +1,176 @@
+//! The HTTP API: one service, one description, and what every request passes through.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use poem::http::HeaderValue;
+use poem::http::header::{CONNECTION, HeaderName};
+use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Result, Route};
+use poem_openapi::{OpenApiService, Tags};
+use serde_json::Value;
+use uuid::Uuid;
+
+pub mod error;
+pub mod payload;
+
+mod connectors;
+mod draft;
+mod health;
+pub mod keys;
+mod session;
+mod webhooks;
+mod workflows;
+
+pub mod description;
+mod pages;
+
+use self::error::ApiError;
+use crate::app::App;
+
+/// The resources, in the order of the description.
+#[derive(Tags)]
+enum Tag {
+    /// Graphs of nodes: their drafts, their published versions and their triggers.
+    Workflows,
+    /// Runs of a workflow, with their steps.
+    Executions,
+    /// The types of nodes there are.
+    Connectors,
+    /// Calls from outside that start a workflow.
+    Webhooks,
+    /// Set-up, log-in and who one is.
+    Auth,
+    /// API keys.
+    Keys,
+    /// Whether the server is well.
+    Health,
+}
+
+type Served = (
+    workflows::Workflows,
+    connectors::Connectors,
+    session::Sessions,
+    keys::Keys,
+    health::Health,
+);
+
+const SERVED: Served = (
+    workflows::Workflows,
+    connectors::Connectors,
+    session::Sessions,
+    keys::Keys,
+    health::Health,
+);
+
+/// The description as it is published: complete, with the raw webhook door and the scope of each operation.
+///
+/// # Panics
+/// Where an operation is neither guarded nor listed as open: a mistake in this crate's code, which its tests
+/// and every start find.
+pub fn description() -> &'static Value {
+    static DESCRIPTION: OnceLock<Value> = OnceLock::new();
+    DESCRIPTION.get_or_init(|| {
+        let service = OpenApiService::new((SERVED, webhooks::Webhooks), "Flowmatic", env!("CARGO_PKG_VERSION"))
+            .summary("Workflow automation: webhooks in, durable runs, answers out.")
+            .license(poem_openapi::LicenseObject::new("MIT OR Apache-2.0").identifier("MIT OR Apache-2.0"))
+            .server("/");
+        let raw: Value = serde_json::from_str(&service.spec()).expect("the framework writes JSON");
+        description::finish(raw)
+    })
+}
+
+/// Everything that is served over HTTP.
+pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
+    description();
+    let service = OpenApiService::new(SERVED, "Flowmatic", env!("CARGO_PKG_VERSION"));
+    let routes = pages::routes(Route::new())
+        .nest("/", service)
+        .data(app.clone());
+    Framed { inner: routes, app }
+}
+
+tokio::task_local! {
+    static REQUEST_ID: String;
+}
+
+/// The id of the request that is being answered, as callers and the log know it.
+pub fn request_id() -> String {
+    REQUEST_ID.try_with(Clone::clone).unwrap_or_default()
+}
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const LONGEST_REQUEST_ID: usize = 64;
+
+/// The caller's own id where it is a plain token, else a new one.
+fn request_id_of(request: &Request) -> String {
+    let is_plain = |id: &&str| {
+        (1..=LONGEST_REQUEST_ID).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    };
+    request
+        .header(X_REQUEST_ID)
+        .filter(is_plain)
+        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+/// Around every request: its id, one body for every error, panics that end nothing else, and metrics.
+struct Framed<E> {
+    inner: E,
+    app: App,
+}
+
+impl<E: Endpoint> Endpoint for Framed<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let id = request_id_of(&request);
+        let header = HeaderValue::from_str(&id);
+        let mut response = REQUEST_ID.scope(id, self.answer(request)).await;
+        if let Ok(header) = header {
+            response.headers_mut().insert(X_REQUEST_ID, header);
+        }
+        if self.app.is_draining() {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        Ok(response)
+    }
+}
+
+impl<E: Endpoint> Framed<E> {
+    async fn answer(&self, request: Request) -> Response {
+        let started = Instant::now();
+        let method = request.method().clone();
+        let path = request.uri().path().to_owned();
+        if self.app.is_draining() && path.starts_with("/api/webhooks/") {
+            return ApiError::unavailable("the server is shutting down").into_response();
+        }
+        let answered = AssertUnwindSafe(self.inner.call(request)).catch_unwind().await;
+        let response = match answered {
+            Ok(Ok(response)) => response.into_response(),
+            Ok(Err(error)) if error.is_from_response() => error.into_response(),
+            Ok(Err(error)) => {
+                ApiError::of_framework(&error, &path, || description::allowed(&path)).into_response()
+            }
+            Err(panic) => ApiError::panicked(panic).into_response(),
+        };
+        let status = response.status().as_u16();
+        metrics::counter!("flowmatic_http_requests_total", "method" => known(&method), "status" => status.to_string())
+            .increment(1);
+        metrics::histogram!("flowmatic_http_request_seconds").record(started.elapsed());
+        tracing::debug!(request_id = %request_id(), %method, path, status, "answered");
+        response
+    }
+}
+
+/// Methods by name; those that callers make up are one.
+fn known(method: &http::Method) -> &'static str {
+    ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+        .into_iter()
+        .find(|name| *name == method.as_str())
+        .unwrap_or("other")
+}

@@ -1,0 +1,162 @@
+//! The OpenAPI description: what the framework makes of the types, completed.
+
+use std::collections::BTreeSet;
+
+use flowmatic_openapi::Scope;
+use serde_json::{Map, Value, json};
+
+use crate::auth::ANY_TOKEN;
+
+/// The operations that need no token.
+const OPEN: [&str; 8] = [
+    "logIn",
+    "setUp",
+    "getHealth",
+    "getReadiness",
+    "getMetrics",
+    "getDescription",
+    "callWebhookByGet",
+    "callWebhookByPost",
+];
+
+const BEARER: &str = "bearer";
+
+/// Completes a description: the scope of each operation in words, one security scheme, and `null` where a body
+/// may have it.
+pub(super) fn finish(mut description: Value) -> Value {
+    for operation in operations(&mut description) {
+        guard(operation);
+    }
+    description["components"]["securitySchemes"] = json!({
+        BEARER: {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key (`fm_…`), or the token of a session (`fs_…`)."
+        }
+    });
+    for name in request_schemas(&description) {
+        let schema = &mut description["components"]["schemas"][name];
+        allow_null(schema);
+    }
+    description
+}
+
+fn operations(description: &mut Value) -> impl Iterator<Item = &mut Map<String, Value>> {
+    description["paths"]
+        .as_object_mut()
+        .into_iter()
+        .flat_map(Map::values_mut)
+        .filter_map(Value::as_object_mut)
+        .flat_map(Map::values_mut)
+        .filter_map(Value::as_object_mut)
+}
+
+/// Turns the scope that an `Auth` has left in place of its scheme into words.
+fn guard(operation: &mut Map<String, Value>) {
+    let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    let needs = operation
+        .get("security")
+        .and_then(|security| security.get(0)?.as_object()?.keys().next().cloned());
+    let Some(needs) = needs else {
+        assert!(OPEN.contains(&id.as_str()), "operation `{id}` is open to everybody; give it an `Auth`");
+        operation.insert("security".to_owned(), json!([]));
+        return;
+    };
+    let words = match Scope::parse(&needs) {
+        Some(scope) => format!("Needs the scope `{}`.", scope.as_str()),
+        None if needs == ANY_TOKEN => "Needs any valid token.".to_owned(),
+        None => panic!("operation `{id}` needs `{needs}`, which is no scope"),
+    };
+    let description = match operation.get("description").and_then(Value::as_str) {
+        Some(text) => format!("{text}\n\n{words}"),
+        None => words,
+    };
+    operation.insert("description".to_owned(), Value::from(description));
+    operation.insert("security".to_owned(), json!([{BEARER: []}]));
+}
+
+/// The schemas that request bodies are made of.
+pub(super) fn request_schemas(description: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let bodies = description["paths"]
+        .as_object()
+        .into_iter()
+        .flat_map(Map::values)
+        .filter_map(Value::as_object)
+        .flat_map(Map::values)
+        .filter_map(|operation| operation.get("requestBody"));
+    for body in bodies {
+        collect(body, &description["components"]["schemas"], &mut found);
+    }
+    found
+}
+
+fn collect(value: &Value, schemas: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(name) = fields.get("$ref").and_then(Value::as_str).and_then(schema_name)
+                && found.insert(name.to_owned())
+            {
+                collect(&schemas[name], schemas, found);
+            }
+            fields.values().for_each(|field| collect(field, schemas, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, schemas, found)),
+        _ => {}
+    }
+}
+
+fn schema_name(reference: &str) -> Option<&str> {
+    reference.strip_prefix("#/components/schemas/")
+}
+
+/// A field that may be left out may also be null.
+fn allow_null(schema: &mut Value) {
+    let required: Vec<String> = schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect();
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else {
+        return;
+    };
+    for (name, property) in properties {
+        if required.contains(name) {
+            continue;
+        }
+        let Some(fields) = property.as_object_mut() else {
+            continue;
+        };
+        if let Some(reference) = fields.remove("$ref") {
+            fields.insert("allOf".to_owned(), json!([{"$ref": reference}]));
+        }
+        if !fields.is_empty() {
+            fields.insert("nullable".to_owned(), Value::from(true));
+        }
+    }
+}
+
+/// The methods that a path takes, for `Allow`; `None` where there is no such path.
+pub(super) fn allowed(path: &str) -> Option<String> {
+    let paths = super::description()["paths"].as_object()?;
+    let (_, methods) = paths.iter().find(|(template, _)| matches(template, path))?;
+    let mut allow: Vec<String> = methods.as_object()?.keys().map(|method| method.to_uppercase()).collect();
+    if allow.iter().any(|method| method == "GET") {
+        allow.push("HEAD".to_owned());
+    }
+    Some(allow.join(", "))
+}
+
+fn matches(template: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    let fits = template
+        .split('/')
+        .all(|part| segments.next().is_some_and(|segment| part.starts_with('{') || part == segment));
+    fits && segments.next().is_none()
+}
+
+/// As text, the way it is committed.
+pub fn text() -> String {
+    format!("{:#}\n", super::description())
+}

@@ -1,0 +1,114 @@
+//! `/api/v1/keys`.
+
+use flowmatic_openapi::{ApiKey, ApiKeyCreate, ApiKeyCreated, Deleted, Page, Scope};
+use poem::web::Data;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::{ApiResponse, OpenApi};
+use uuid::Uuid;
+
+use super::Tag;
+use super::error::ApiError;
+use super::payload::Json;
+use super::workflows::{fifty, page};
+use crate::app::App;
+use crate::auth::{Auth, KEY_PREFIX, TokenHash, may, new_token, shown_prefix};
+use crate::store::{NewKey, Store, StoreError};
+
+pub(super) struct Keys;
+
+#[derive(ApiResponse)]
+enum Created {
+    /// The new key, which is shown here and never again
+    #[oai(status = 201)]
+    Created(Json<ApiKeyCreated>),
+}
+
+#[OpenApi(prefix_path = "/api/v1/keys", tag = "Tag::Keys")]
+impl Keys {
+    /// List API keys
+    ///
+    /// The newest first; never the keys themselves.
+    #[oai(path = "/", method = "get", operation_id = "listKeys")]
+    async fn list(
+        &self,
+        auth: Auth<may::ManageKeys>,
+        app: Data<&App>,
+        /// The `next_cursor` of the page before.
+        cursor: Query<Option<Uuid>>,
+        /// The most keys on the page.
+        #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<i32>,
+    ) -> Result<Json<Page<ApiKey>>, ApiError> {
+        let most = u64::try_from(limit.0).unwrap_or_default();
+        let keys = app.store.keys(auth.workspace_id, cursor.0, most).await?;
+        Ok(page(keys, limit.0, |key| key.id))
+    }
+
+    /// Create an API key
+    ///
+    /// It can have no scope that its maker lacks.
+    #[oai(path = "/", method = "post", operation_id = "createKey")]
+    async fn create(
+        &self,
+        auth: Auth<may::ManageKeys>,
+        app: Data<&App>,
+        body: Json<ApiKeyCreate>,
+    ) -> Result<Created, ApiError> {
+        let create = body.0;
+        if let Some(scope) = create.scopes.iter().find(|scope| !auth.may(**scope)) {
+            let message = format!("a key cannot have the scope `{}`, which its maker lacks", scope.as_str());
+            return Err(ApiError::forbidden(message));
+        }
+        let key = make(&app.store, auth.workspace_id, create.name, create.scopes, app.now()).await?;
+        Ok(Created::Created(Json(key)))
+    }
+
+    /// Revoke an API key
+    ///
+    /// It is refused from now on.
+    #[oai(path = "/:id", method = "delete", operation_id = "deleteKey")]
+    async fn delete(
+        &self,
+        auth: Auth<may::ManageKeys>,
+        app: Data<&App>,
+        id: Path<Uuid>,
+    ) -> Result<Json<Deleted>, ApiError> {
+        if !app.store.delete_key(auth.workspace_id, id.0).await? {
+            return Err(ApiError::not_found("key", id.0));
+        }
+        app.auth.forget();
+        Ok(Json(Deleted {
+            id: id.0,
+            deleted: true,
+        }))
+    }
+}
+
+/// Makes a key and stores its hash.
+pub async fn make(
+    store: &Store,
+    workspace_id: i64,
+    name: String,
+    mut scopes: Vec<Scope>,
+    now: flowmatic_openapi::Time,
+) -> Result<ApiKeyCreated, StoreError> {
+    scopes.sort_unstable();
+    scopes.dedup();
+    let key = new_token(KEY_PREFIX);
+    let new = NewKey {
+        workspace_id,
+        name,
+        prefix: shown_prefix(&key).to_owned(),
+        hash: TokenHash::of(&key),
+        scopes,
+    };
+    let stored = store.create_key(new, now).await?;
+    Ok(ApiKeyCreated {
+        id: stored.id,
+        name: stored.name,
+        prefix: stored.prefix,
+        scopes: stored.scopes,
+        created_at: stored.created_at,
+        key,
+    })
+}

@@ -1,0 +1,208 @@
+//! JSON in and out: bodies bounded in size, time and depth, and mistakes that point at their place.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use flowmatic_executor::json;
+use flowmatic_openapi::Problem;
+use poem::error::ReadBodyError;
+use poem::http::header;
+use poem::{IntoResponse, Request, RequestBody, Response, Result};
+use poem_openapi::payload::{ParsePayload, Payload};
+use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
+use poem_openapi::types::{ParseFromJSON, ToJSON, Type};
+use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
+use serde_json::{Value, json};
+
+use super::error::{ApiError, plain};
+use crate::app::App;
+
+/// How long a caller may take to send a body.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most mistakes that one answer lists.
+const MOST_PROBLEMS: usize = 50;
+
+/// A JSON body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Json<T>(pub T);
+
+/// A JSON body that may be left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionalJson<T>(pub T);
+
+impl<T: Type> Payload for Json<T> {
+    const CONTENT_TYPE: &'static str = "application/json";
+
+    fn check_content_type(content_type: &str) -> bool {
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case(Self::CONTENT_TYPE)
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: ParseFromJSON> ParsePayload for Json<T> {
+    const IS_REQUIRED: bool = true;
+
+    async fn from_request(request: &Request, body: &mut RequestBody) -> Result<Self> {
+        let bytes = read(request, body).await?;
+        Ok(Self(parse(&bytes)?))
+    }
+}
+
+poem_openapi::impl_apirequest_for_payload!(Json<T>, T: ParseFromJSON);
+
+impl<'a, T: ParseFromJSON + Default> ApiExtractor<'a> for OptionalJson<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        <Json<T> as ApiExtractor>::request_meta().map(|meta| MetaRequest {
+            required: false,
+            ..meta
+        })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        options: ExtractParamOptions<()>,
+    ) -> Result<Self> {
+        if request.content_type().is_none() {
+            return match read(request, body).await?.as_ref() {
+                [] => Ok(Self(T::default())),
+                _ => Err(poem_openapi::error::ContentTypeError::ExpectContentType.into()),
+            };
+        }
+        let Json(value) = <Json<T> as ApiExtractor>::from_request(request, body, options).await?;
+        Ok(Self(value))
+    }
+}
+
+impl<T: ToJSON> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        let body = self.0.to_json().unwrap_or_default().to_string();
+        Response::builder()
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body)
+    }
+}
+
+impl<T: ToJSON> ApiResponse for Json<T> {
+    fn meta() -> MetaResponses {
+        MetaResponses {
+            responses: vec![MetaResponse {
+                description: "Done",
+                status: Some(200),
+                status_range: None,
+                content: vec![MetaMediaType {
+                    content_type: Self::CONTENT_TYPE,
+                    schema: Self::schema_ref(),
+                }],
+                headers: vec![],
+            }],
+        }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+async fn read(request: &Request, body: &mut RequestBody) -> Result<bytes::Bytes> {
+    let limit = request.data::<App>().map_or(1 << 20, |app| app.config.max_body);
+    let announced = request
+        .header(header::CONTENT_LENGTH)
+        .and_then(|length| length.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(ApiError::too_large(limit).into());
+    }
+    let reading = tokio::time::timeout(READ_TIMEOUT, body.take()?.into_bytes_limit(limit));
+    Ok(match reading.await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(ReadBodyError::PayloadTooLarge)) => return Err(ApiError::too_large(limit).into()),
+        Ok(Err(_)) => return Err(ApiError::bad_request("the body ended before it was whole").into()),
+        Err(_) => return Err(ApiError::bad_request("the body did not come within 30 s").into()),
+    })
+}
+
+/// Parses a body strictly; says where each mistake is.
+fn parse<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, ApiError> {
+    let whole = |message: String| Problem {
+        pointer: String::new(),
+        node: None,
+        message,
+    };
+    let read = || json::parse(bytes).map_err(|error| format!("the body is {error}"));
+    let value = read().map_err(|message| ApiError::malformed(&message, vec![whole(message.clone())]))?;
+    T::parse_from_json(Some(value)).map_err(|error| {
+        let mut problems = read().map_or_else(|_| Vec::new(), |value| explain(&T::schema_ref(), value));
+        if problems.is_empty() {
+            problems.push(whole(plain(error.message())));
+        }
+        let first = &problems[0];
+        let place = if first.pointer.is_empty() { "the body" } else { &first.pointer };
+        ApiError::malformed(format!("{place}: {}", first.message), problems)
+    })
+}
+
+/// Lists what of a value is not as the description says. The description is checked against the parsers by
+/// making it from the same types, so it serves to explain what they refused.
+fn explain(schema: &MetaSchemaRef, mut value: Value) -> Vec<Problem> {
+    static VALIDATORS: OnceLock<HashMap<String, jsonschema::Validator>> = OnceLock::new();
+    let MetaSchemaRef::Reference(name) = schema else {
+        return Vec::new();
+    };
+    let validators = VALIDATORS.get_or_init(|| {
+        let description = super::description();
+        let bodies = super::description::request_schemas(description);
+        bodies
+            .into_iter()
+            .filter_map(|name| {
+                let schema = json!({
+                    "$schema": "http://json-schema.org/draft-04/schema#",
+                    "$ref": format!("#/components/schemas/{name}"),
+                    "components": description["components"],
+                });
+                Some((name, jsonschema::validator_for(&schema).ok()?))
+            })
+            .collect()
+    });
+    let Some(validator) = validators.get(name) else {
+        return Vec::new();
+    };
+    without_nulls(&mut value);
+    validator
+        .iter_errors(&value)
+        .take(MOST_PROBLEMS)
+        .map(|error| Problem {
+            pointer: error.instance_path().to_string(),
+            node: None,
+            message: plain(&error.masked_with("the value").to_string()),
+        })
+        .collect()
+}
+
+/// A field that is null counts as left out.
+fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(without_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
+}

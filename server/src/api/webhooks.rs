@@ -1,0 +1,50 @@
+//! How the description shows the door for callers from outside. The door itself takes raw requests of any
+//! content type and stands beside the service; these operations are described, never served.
+
+use flowmatic_openapi::{Json as AnyJson, TriggerAnswer};
+use poem_openapi::param::Path;
+use poem_openapi::{ApiResponse, OpenApi};
+use uuid::Uuid;
+
+use super::Tag;
+use super::error::ApiError;
+use super::payload::{Json, OptionalJson};
+
+pub(super) struct Webhooks;
+
+#[derive(ApiResponse)]
+enum Answer {
+    /// The execution is on disk. Where the workflow has a Response node, its status, headers and body are the
+    /// answer instead.
+    #[oai(status = 200)]
+    Done(Json<TriggerAnswer>),
+    /// The workflow did not answer within `--sync-timeout`; it goes on, and `Location` is its execution.
+    #[oai(status = 202)]
+    GoesOn(Json<TriggerAnswer>, #[oai(header = "Location")] String),
+}
+
+#[OpenApi(prefix_path = "/api/webhooks", tag = "Tag::Webhooks")]
+impl Webhooks {
+    /// Trigger a workflow (GET)
+    ///
+    /// The fields of the query are the fields that the workflow sees. No bearer token is needed; where the
+    /// trigger has `auth`, the call must prove itself as it says.
+    #[oai(path = "/:webhookId", method = "get", operation_id = "callWebhookByGet")]
+    async fn get(&self, #[oai(name = "webhookId")] id: Path<Uuid>) -> Result<Answer, ApiError> {
+        Err(ApiError::not_found("webhook", id.0))
+    }
+
+    /// Trigger a workflow (POST)
+    ///
+    /// Any content type will do: JSON, form, multipart, text, binary. The fields of the body are the fields that
+    /// the workflow sees. No bearer token is needed; where the trigger has `auth`, the call must prove itself as
+    /// it says, by default with `X-Webhook-Signature: sha256=<hex HMAC of the exact body>`.
+    #[oai(path = "/:webhookId", method = "post", operation_id = "callWebhookByPost")]
+    async fn post(
+        &self,
+        #[oai(name = "webhookId")] id: Path<Uuid>,
+        _body: OptionalJson<AnyJson>,
+    ) -> Result<Answer, ApiError> {
+        Err(ApiError::not_found("webhook", id.0))
+    }
+}

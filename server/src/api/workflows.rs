@@ -1,0 +1,409 @@
+//! `/api/v1/workflows`.
+
+use std::collections::HashMap;
+
+use flowmatic_executor::Plan;
+use flowmatic_openapi::{
+    Deleted, Execute, ExecutionMode, ExecutionSummary, Graph, GraphCheck, Page, Problem, Validation, Workflow,
+    WorkflowCreate, WorkflowPublish, WorkflowSummary, WorkflowUpdate,
+};
+use poem::web::Data;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::types::ToJSON;
+use poem_openapi::{ApiResponse, OpenApi};
+use uuid::Uuid;
+
+use super::Tag;
+use super::draft::{self, Draft};
+use super::error::ApiError;
+use super::payload::{Json, OptionalJson};
+use crate::app::App;
+use crate::auth::{Auth, may};
+use crate::store::{WorkflowFilter, WorkflowSave};
+
+/// The largest graph, as JSON text.
+const LARGEST_GRAPH: usize = 1 << 20;
+const MANUAL: &str = "trigger.manual";
+
+pub(super) struct Workflows;
+
+#[derive(ApiResponse)]
+enum Created {
+    /// The new workflow
+    #[oai(status = 201)]
+    Created(Json<Workflow>, #[oai(header = "Location")] String),
+}
+
+#[derive(ApiResponse)]
+pub(super) enum Accepted {
+    /// The execution is on disk and under way
+    #[oai(status = 202)]
+    Accepted(Json<ExecutionSummary>, #[oai(header = "Location")] String),
+}
+
+impl Accepted {
+    pub fn new(execution: ExecutionSummary) -> Self {
+        let location = format!("/api/v1/executions/{}", execution.id);
+        Self::Accepted(Json(execution), location)
+    }
+}
+
+pub(super) fn fifty() -> i32 {
+    50
+}
+
+/// Cuts off what is beyond the limit, and gives the cursor of the next page.
+pub(super) fn page<T>(mut rows: Vec<T>, limit: i32, id: impl Fn(&T) -> Uuid) -> Json<Page<T>>
+where
+    T: poem_openapi::types::Type + poem_openapi::types::ParseFromJSON + ToJSON,
+{
+    let limit = usize::try_from(limit).unwrap_or_default();
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|last| id(last).to_string());
+    Json(Page::new(rows, next))
+}
+
+#[OpenApi(prefix_path = "/api/v1/workflows", tag = "Tag::Workflows")]
+impl Workflows {
+    /// List workflows
+    ///
+    /// The newest first, without their graphs.
+    #[oai(path = "/", method = "get", operation_id = "listWorkflows")]
+    async fn list(
+        &self,
+        auth: Auth<may::ReadWorkflows>,
+        app: Data<&App>,
+        /// Part of the name, in whatever case.
+        #[oai(validator(max_length = 200, pattern = r"^[^\x00]*$"))]
+        search: Query<Option<String>>,
+        /// Only those whose triggers are on, or off.
+        active: Query<Option<bool>>,
+        /// The `next_cursor` of the page before.
+        cursor: Query<Option<Uuid>>,
+        /// The most workflows on the page.
+        #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<i32>,
+    ) -> Result<Json<Page<WorkflowSummary>>, ApiError> {
+        let filter = WorkflowFilter {
+            search: search.0,
+            active: active.0,
+            cursor: cursor.0,
+            limit: u64::try_from(limit.0).unwrap_or_default(),
+        };
+        let mut workflows = app.store.workflows(auth.workspace_id, filter).await?;
+        for workflow in &mut workflows {
+            app.with_urls(&mut workflow.triggers);
+        }
+        Ok(page(workflows, limit.0, |workflow| workflow.id))
+    }
+
+    /// Create a workflow
+    ///
+    /// A draft may have mistakes; `/validate` lists them. With `active: true` it is published and its triggers
+    /// are on when this answers, and a graph with mistakes is refused.
+    #[oai(path = "/", method = "post", operation_id = "createWorkflow")]
+    async fn create(
+        &self,
+        auth: Auth<may::WriteWorkflows>,
+        app: Data<&App>,
+        body: Json<WorkflowCreate>,
+    ) -> Result<Created, ApiError> {
+        let create = body.0;
+        let draft = prepare(&app, auth.workspace_id, create.graph, None, create.active).await?;
+        let save = WorkflowSave {
+            workspace_id: auth.workspace_id,
+            id: Uuid::now_v7(),
+            name: create.name,
+            description: create.description,
+            active: Some(create.active),
+            graph: draft.graph,
+            secrets: draft.secrets,
+            now: app.now(),
+        };
+        let workflow = app.store.create_workflow(save).await?;
+        let location = format!("/api/v1/workflows/{}", workflow.id);
+        Ok(Created::Created(Json(shown(&app, workflow, draft.made)), location))
+    }
+
+    /// Check a graph
+    ///
+    /// Lists every mistake, each with the node's key and a JSON pointer. Nothing is stored.
+    #[oai(path = "/validate", method = "post", operation_id = "validateGraph")]
+    async fn validate_graph(
+        &self,
+        _auth: Auth<may::ReadWorkflows>,
+        app: Data<&App>,
+        body: Json<GraphCheck>,
+    ) -> Result<Json<Validation>, ApiError> {
+        Ok(Json(validation(&app, &body.0.graph)))
+    }
+
+    /// Get a workflow
+    #[oai(path = "/:id", method = "get", operation_id = "getWorkflow")]
+    async fn get(
+        &self,
+        auth: Auth<may::ReadWorkflows>,
+        app: Data<&App>,
+        id: Path<Uuid>,
+    ) -> Result<Json<Workflow>, ApiError> {
+        let workflow = find(&app, auth.workspace_id, id.0).await?;
+        Ok(Json(shown(&app, workflow, HashMap::new())))
+    }
+
+    /// Save a workflow's draft
+    ///
+    /// `revision` is that of the workflow the save was made from: where it was saved by someone else since,
+    /// the answer is 409 and nothing is changed. What is live stays live, unless `active` says otherwise.
+    #[oai(path = "/:id", method = "put", operation_id = "updateWorkflow")]
+    async fn update(
+        &self,
+        auth: Auth<may::WriteWorkflows>,
+        app: Data<&App>,
+        id: Path<Uuid>,
+        body: Json<WorkflowUpdate>,
+    ) -> Result<Json<Workflow>, ApiError> {
+        let update = body.0;
+        let before = find(&app, auth.workspace_id, id.0).await?;
+        if before.revision != update.revision {
+            return Err(stale(before.revision));
+        }
+        let publish = update.active == Some(true);
+        let draft = prepare(&app, auth.workspace_id, update.graph, Some(&before.graph), publish).await?;
+        let save = WorkflowSave {
+            workspace_id: auth.workspace_id,
+            id: id.0,
+            name: update.name,
+            description: update.description,
+            active: update.active,
+            graph: draft.graph,
+            secrets: draft.secrets,
+            now: app.now(),
+        };
+        let Some(workflow) = app.store.update_workflow(save, update.revision).await? else {
+            return Err(stale(find(&app, auth.workspace_id, id.0).await?.revision));
+        };
+        Ok(Json(shown(&app, workflow, draft.made)))
+    }
+
+    /// Delete a workflow
+    ///
+    /// Its webhooks answer 404 from now on. Its executions stay readable for their retention time.
+    #[oai(path = "/:id", method = "delete", operation_id = "deleteWorkflow")]
+    async fn delete(
+        &self,
+        auth: Auth<may::WriteWorkflows>,
+        app: Data<&App>,
+        id: Path<Uuid>,
+    ) -> Result<Json<Deleted>, ApiError> {
+        if !app.store.delete_workflow(auth.workspace_id, id.0, app.now()).await? {
+            return Err(ApiError::not_found("workflow", id.0));
+        }
+        Ok(Json(Deleted {
+            id: id.0,
+            deleted: true,
+        }))
+    }
+
+    /// Publish a workflow's draft
+    ///
+    /// Makes a numbered version, which never changes, and switches the triggers on. A graph with mistakes is
+    /// refused with all of them. A draft that is the same as the newest version makes no new one.
+    #[oai(path = "/:id/publish", method = "post", operation_id = "publishWorkflow")]
+    async fn publish(
+        &self,
+        auth: Auth<may::WriteWorkflows>,
+        app: Data<&App>,
+        id: Path<Uuid>,
+        body: OptionalJson<WorkflowPublish>,
+    ) -> Result<Json<Workflow>, ApiError> {
+        let draft = find(&app, auth.workspace_id, id.0).await?;
+        if body.0.revision.is_some_and(|revision| revision != draft.revision) {
+            return Err(stale(draft.revision));
+        }
+        compile(&app, &draft.graph)?;
+        let published = app
+            .store
+            .publish_workflow(auth.workspace_id, id.0, draft.revision, app.now())
+            .await?;
+        let Some(workflow) = published else {
+            return Err(stale(find(&app, auth.workspace_id, id.0).await?.revision));
+        };
+        Ok(Json(shown(&app, workflow, HashMap::new())))
+    }
+
+    /// Switch a workflow's triggers off
+    ///
+    /// Its webhooks answer 404 until it is published again. What is under way goes on.
+    #[oai(path = "/:id/deactivate", method = "post", operation_id = "deactivateWorkflow")]
+    async fn deactivate(
+        &self,
+        auth: Auth<may::WriteWorkflows>,
+        app: Data<&App>,
+        id: Path<Uuid>,
+    ) -> Result<Json<Workflow>, ApiError> {
+        match app.store.deactivate_workflow(auth.workspace_id, id.0).await? {
+            Some(workflow) => Ok(Json(shown(&app, workflow, HashMap::new()))),
+            None => Err(ApiError::not_found("workflow", id.0)),
+        }
+    }
+
+    /// Check a workflow's draft
+    ///
+    /// Lists every mistake, each with the node's key and a JSON pointer.
+    #[oai(path = "/:id/validate", method = "post", operation_id = "validateWorkflow")]
+    async fn validate(
+        &self,
+        auth: Auth<may::ReadWorkflows>,
+        app: Data<&App>,
+        id: Path<Uuid>,
+    ) -> Result<Json<Validation>, ApiError> {
+        let workflow = find(&app, auth.workspace_id, id.0).await?;
+        Ok(Json(validation(&app, &workflow.graph)))
+    }
+
+    /// Execute a workflow
+    ///
+    /// Starts one execution of the published version, whether its triggers are on or not. It is on disk when
+    /// this answers.
+    #[oai(path = "/:id/execute", method = "post", operation_id = "executeWorkflow")]
+    async fn execute(
+        &self,
+        auth: Auth<may::ExecuteWorkflows>,
+        app: Data<&App>,
+        id: Path<Uuid>,
+        body: OptionalJson<Execute>,
+    ) -> Result<Accepted, ApiError> {
+        let workflow = find(&app, auth.workspace_id, id.0).await?;
+        let Some(number) = workflow.version else {
+            return Err(ApiError::conflict("the workflow was never published; publish it first"));
+        };
+        let Some((_, graph)) = app.store.version(id.0, number).await? else {
+            return Err(ApiError::internal(format!("version {number} of workflow {} is gone", id.0)));
+        };
+        let trigger = choose_trigger(&graph, body.0.trigger.as_deref())?;
+        let execution = app
+            .dispatch
+            .execute(auth.workspace_id, id.0, number, trigger, ExecutionMode::Manual, body.0.input)
+            .await?;
+        Ok(Accepted::new(execution))
+    }
+}
+
+async fn find(app: &App, workspace_id: i64, id: Uuid) -> Result<Workflow, ApiError> {
+    let workflow = app.store.workflow(workspace_id, id).await?;
+    workflow.ok_or_else(|| ApiError::not_found("workflow", id))
+}
+
+fn stale(revision: i64) -> ApiError {
+    ApiError::conflict(format!(
+        "the workflow was saved in the meantime and is at revision {revision}; read it again"
+    ))
+}
+
+/// Checks what a save brings, and moves its secrets out of the graph.
+async fn prepare(
+    app: &App,
+    workspace_id: i64,
+    graph: Graph,
+    previous: Option<&Graph>,
+    publish: bool,
+) -> Result<Draft, ApiError> {
+    let draft = draft::prepare(graph, previous, &app.secret_key).map_err(ApiError::invalid_graph)?;
+    if !draft.foreign.is_empty() {
+        let ids: Vec<Uuid> = draft.foreign.iter().map(|(id, _)| *id).collect();
+        let known = app.store.known_secrets(workspace_id, &ids).await?;
+        let unknown = draft.foreign.iter().filter(|(id, _)| !known.contains(id));
+        let problems: Vec<Problem> = unknown.map(|(_, problem)| problem.clone()).collect();
+        if !problems.is_empty() {
+            return Err(ApiError::invalid_graph(problems));
+        }
+    }
+    if draft.graph.to_json().unwrap_or_default().to_string().len() > LARGEST_GRAPH {
+        return Err(ApiError::unprocessable("the graph is larger than 1 MiB", Vec::new()));
+    }
+    if publish {
+        compile(app, &draft.graph)?;
+    }
+    Ok(draft)
+}
+
+fn compile(app: &App, graph: &Graph) -> Result<(), ApiError> {
+    Plan::compile(graph, &app.catalogue).map_err(ApiError::invalid_graph)?;
+    Ok(())
+}
+
+fn validation(app: &App, graph: &Graph) -> Validation {
+    let problems = Plan::compile(graph, &app.catalogue).err().unwrap_or_default();
+    Validation {
+        valid: problems.is_empty(),
+        problems,
+    }
+}
+
+/// A workflow as its caller sees it: with addresses, and with the secrets that were just made.
+fn shown(app: &App, mut workflow: Workflow, mut made: HashMap<String, String>) -> Workflow {
+    app.with_urls(&mut workflow.triggers);
+    for trigger in &mut workflow.triggers {
+        trigger.secret = made.remove(&trigger.node);
+    }
+    workflow
+}
+
+/// The trigger node to start at: the one asked for, else the manual one, else the only one.
+fn choose_trigger<'a>(graph: &'a Graph, asked: Option<&str>) -> Result<&'a str, ApiError> {
+    let wrong = |message: &str| {
+        let problem = Problem {
+            pointer: "/trigger".to_owned(),
+            node: None,
+            message: message.to_owned(),
+        };
+        Err(ApiError::unprocessable(message, vec![problem]))
+    };
+    let mut triggers = graph.nodes.iter().filter(|node| node.kind.starts_with("trigger.") && !node.disabled);
+    if let Some(asked) = asked {
+        return match triggers.find(|node| node.key == asked) {
+            Some(node) => Ok(&node.key),
+            None => wrong("the published version has no such trigger"),
+        };
+    }
+    let triggers: Vec<_> = triggers.collect();
+    let manual = triggers.iter().find(|node| node.kind == MANUAL);
+    match (manual, triggers.as_slice()) {
+        (Some(node), _) | (None, [node]) => Ok(&node.key),
+        (None, []) => wrong("the published version has no trigger to start at"),
+        (None, _) => wrong("the published version has several triggers; name one as `trigger`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flowmatic_openapi::{Graph, Node};
+
+    use super::choose_trigger;
+
+    fn graph(nodes: &[(&str, &str)]) -> Graph {
+        let nodes = nodes.iter().map(|(key, kind)| Node {
+            key: (*key).to_owned(),
+            kind: (*kind).to_owned(),
+            ..Node::default()
+        });
+        Graph {
+            nodes: nodes.collect(),
+            ..Graph::default()
+        }
+    }
+
+    #[test]
+    fn starts_at_the_trigger_that_is_meant() {
+        let (hook, click, step) =
+            (("hook", "trigger.webhook"), ("click", "trigger.manual"), ("step", "data.set"));
+        let choose = |nodes: &[(&str, &str)], asked| choose_trigger(&graph(nodes), asked).ok().map(str::to_owned);
+        assert_eq!(choose(&[hook, click, step], None).as_deref(), Some("click"));
+        assert_eq!(choose(&[hook, step], None).as_deref(), Some("hook"));
+        assert_eq!(choose(&[hook, click], Some("hook")).as_deref(), Some("hook"));
+        assert_eq!(choose(&[hook, step], Some("step")), None);
+        assert_eq!(choose(&[step], None), None);
+        assert_eq!(choose(&[hook, ("other", "trigger.webhook")], None), None);
+    }
+}

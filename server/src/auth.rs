@@ -1,0 +1,428 @@
+//! Who is calling, and what they may do.
+//!
+//! An operation takes an [`Auth`] of the scope it needs as its first argument: there is no other way to a
+//! [`Principal`], and [`crate::api::description()`] refuses an operation that is neither guarded nor listed
+//! as open.
+
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flowmatic_openapi::{Role, Scope, Time};
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use poem::http::header;
+use poem::{Request, RequestBody, Result};
+use poem_openapi::registry::{MetaSecurityScheme, Registry};
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::api::error::ApiError;
+use crate::app::App;
+
+/// Who is calling.
+#[derive(Debug, Clone)]
+pub struct Principal {
+    pub workspace_id: i64,
+    pub caller: Caller,
+    pub scopes: Vec<Scope>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// By a session, which ends at its time.
+    User { id: i64, session_expires_at: Time },
+    Key(Uuid),
+}
+
+impl Principal {
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+}
+
+/// What a role may do.
+pub fn scopes_of(role: Role) -> Vec<Scope> {
+    let may = |scope: &Scope| match role {
+        Role::Owner => true,
+        Role::Editor => !matches!(scope, Scope::KeysManage | Scope::WorkspaceAdmin),
+        Role::Viewer => scope.as_str().ends_with(":read"),
+    };
+    Scope::ALL.into_iter().filter(may).collect()
+}
+
+/// What an operation needs of its caller.
+pub trait Needs: Send + Sync + 'static {
+    /// Any valid token will do where `None`.
+    const SCOPE: Option<Scope>;
+}
+
+macro_rules! needs {
+    ($($name:ident: $scope:expr,)*) => {
+        /// One type for each thing that an operation can need.
+        pub mod may {
+            use flowmatic_openapi::Scope;
+            $(
+                pub struct $name;
+                impl super::Needs for $name {
+                    const SCOPE: Option<Scope> = $scope;
+                }
+            )*
+        }
+    };
+}
+
+needs! {
+    Enter: None,
+    ReadWorkflows: Some(Scope::WorkflowsRead),
+    WriteWorkflows: Some(Scope::WorkflowsWrite),
+    ExecuteWorkflows: Some(Scope::WorkflowsExecute),
+    ReadExecutions: Some(Scope::ExecutionsRead),
+    WriteExecutions: Some(Scope::ExecutionsWrite),
+    ManageKeys: Some(Scope::KeysManage),
+}
+
+/// The caller, who has the scope `N` needs.
+pub struct Auth<N> {
+    pub principal: Principal,
+    /// What stands for the token in the store.
+    pub token: TokenHash,
+    needs: PhantomData<N>,
+}
+
+impl<N> std::ops::Deref for Auth<N> {
+    type Target = Principal;
+
+    fn deref(&self) -> &Principal {
+        &self.principal
+    }
+}
+
+impl<N: Needs> Auth<N> {
+    /// How the description's maker learns the scope: it stands where the name of the scheme would.
+    pub const SCHEME: &'static str = match N::SCOPE {
+        Some(scope) => scope.as_str(),
+        None => ANY_TOKEN,
+    };
+}
+
+/// Stands for a valid token with whatever scopes.
+pub const ANY_TOKEN: &str = "any";
+
+impl<'a, N: Needs> ApiExtractor<'a> for Auth<N> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        registry.create_security_scheme(Self::SCHEME, MetaSecurityScheme {
+            ty: "http",
+            description: None,
+            name: None,
+            key_in: None,
+            scheme: Some("bearer"),
+            bearer_format: None,
+            flows: None,
+            openid_connect_url: None,
+        });
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        vec![Self::SCHEME]
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> Result<Self> {
+        let app = request
+            .data::<App>()
+            .ok_or_else(|| ApiError::internal("the app is not at hand"))?;
+        let (token, principal) = app.auth.check(app, request).await?;
+        if let Some(scope) = N::SCOPE
+            && !principal.may(scope)
+        {
+            return Err(ApiError::forbidden(format!("this needs the scope `{}`", scope.as_str())).into());
+        }
+        Ok(Self {
+            principal,
+            token,
+            needs: PhantomData,
+        })
+    }
+}
+
+/// The SHA-256 of a token; a token has 256 random bits, so that a plain hash is enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl TokenHash {
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+}
+
+/// What begins an API key.
+pub const KEY_PREFIX: &str = "fm_";
+/// What begins the token of a session.
+pub const SESSION_PREFIX: &str = "fs_";
+/// How many characters of a key are kept to tell keys apart.
+const SHOWN_PREFIX: usize = 9;
+
+/// Makes a token of 256 random bits.
+pub fn new_token(prefix: &str) -> String {
+    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
+}
+
+/// The characters of a key that are kept in the clear.
+pub fn shown_prefix(key: &str) -> &str {
+    key.get(..SHOWN_PREFIX).unwrap_or(key)
+}
+
+/// How long a log-in lasts.
+pub const SESSION_LIFETIME: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// How long a token that was found in the store is believed without asking again.
+const CACHE_LIFETIME: Duration = Duration::from_secs(30);
+const CACHE_SIZE: usize = 1024;
+/// Above this number of callers, limits that are full again are forgotten.
+const LIMITER_SIZE: usize = 10_000;
+/// Each password check takes 19 MiB and a core for some 20 ms.
+const PASSWORD_CHECKS_AT_ONCE: usize = 2;
+
+/// What this process remembers to check callers fast, and to slow guessers down.
+pub struct Checks {
+    cache: Mutex<Cache>,
+    /// Keys used since they were last written to the store, and when.
+    used: Mutex<HashMap<Uuid, Time>>,
+    bad_tokens: Limiter<IpAddr>,
+    log_ins_by_address: Limiter<IpAddr>,
+    log_ins_by_email: Limiter<String>,
+    passwords: Semaphore,
+}
+
+#[derive(Default)]
+struct Cache {
+    principals: HashMap<TokenHash, (Principal, Instant)>,
+    /// Raised when what was found may have become wrong.
+    generation: u64,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self {
+            cache: Mutex::default(),
+            used: Mutex::default(),
+            bad_tokens: Limiter::new(600, 300),
+            log_ins_by_address: Limiter::new(60, 30),
+            log_ins_by_email: Limiter::new(10, 10),
+            passwords: Semaphore::new(PASSWORD_CHECKS_AT_ONCE),
+        }
+    }
+}
+
+impl Checks {
+    async fn check(&self, app: &App, request: &Request) -> Result<(TokenHash, Principal), ApiError> {
+        let token = request
+            .header(header::AUTHORIZATION)
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim())
+            .ok_or_else(|| ApiError::unauthorized("send `Authorization: Bearer` and an API key or a session's token"))?;
+        let hash = TokenHash::of(token);
+        let now = app.now();
+        let found = match self.cached(hash) {
+            Some(principal) => Some(principal),
+            None => self.look_up(app, token, hash, now).await?,
+        };
+        let principal = found.filter(|principal| match principal.caller {
+            Caller::User { session_expires_at, .. } => session_expires_at > now,
+            Caller::Key(_) => true,
+        });
+        let Some(principal) = principal else {
+            self.bad_tokens.take(&address(request))?;
+            return Err(ApiError::unauthorized("the token is not valid, was revoked or has expired"));
+        };
+        if let Caller::Key(id) = principal.caller {
+            lock(&self.used).insert(id, now);
+        }
+        Ok((hash, principal))
+    }
+
+    fn cached(&self, hash: TokenHash) -> Option<Principal> {
+        let cache = lock(&self.cache);
+        let (principal, until) = cache.principals.get(&hash)?;
+        (*until > Instant::now()).then(|| principal.clone())
+    }
+
+    async fn look_up(
+        &self,
+        app: &App,
+        token: &str,
+        hash: TokenHash,
+        now: Time,
+    ) -> Result<Option<Principal>, ApiError> {
+        let generation = lock(&self.cache).generation;
+        let found = if token.starts_with(KEY_PREFIX) {
+            app.store.key_by_hash(hash).await?
+        } else if token.starts_with(SESSION_PREFIX) {
+            app.store.session_by_hash(hash, now).await?
+        } else {
+            None
+        };
+        if let Some(principal) = &found {
+            let mut cache = lock(&self.cache);
+            // What was revoked while the store was asked is not kept.
+            if cache.generation == generation {
+                if cache.principals.len() >= CACHE_SIZE {
+                    cache.principals.clear();
+                }
+                let until = Instant::now() + CACHE_LIFETIME;
+                cache.principals.insert(hash, (principal.clone(), until));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Call after a key or a session has gone.
+    pub fn forget(&self) {
+        let mut cache = lock(&self.cache);
+        cache.generation += 1;
+        cache.principals.clear();
+    }
+
+    /// The keys used since the last call; whoever takes them writes them down.
+    pub fn take_used(&self) -> HashMap<Uuid, Time> {
+        std::mem::take(&mut *lock(&self.used))
+    }
+
+    /// Counts an attempt to log in or to set up; refuses when there were too many.
+    pub fn count_log_in(&self, request: &Request, email: &str) -> Result<(), ApiError> {
+        self.log_ins_by_address.take(&address(request))?;
+        self.log_ins_by_email.take(&email.to_owned())
+    }
+
+    /// Whether the password is the one that was hashed. Takes the same time where there is no hash.
+    pub async fn verify_password(&self, password: String, hash: Option<String>) -> Result<bool, ApiError> {
+        self.in_turn(move || {
+            let known = hash.is_some();
+            // Of no password: it has been made from random bytes.
+            let hash = hash.unwrap_or_else(|| NOBODY.to_owned());
+            let hash = PasswordHash::new(&hash).map_err(ApiError::internal)?;
+            Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok() && known)
+        })
+        .await
+    }
+
+    pub async fn hash_password(&self, password: String) -> Result<String, ApiError> {
+        self.in_turn(move || hash_password(&password).map_err(ApiError::internal))
+            .await
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let _turn = self.passwords.acquire().await.map_err(ApiError::internal)?;
+        tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
+    }
+}
+
+/// An argon2id hash with the parameters of today's.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZSBvdGhlciBzYWx0$PNpNLIZfb0f0cXAkFzYtmwn8OqOaqxIKRK0jnwFPnaE";
+
+/// Takes some 20 ms: not for an async task.
+pub fn hash_password(password: &str) -> anyhow::Result<String> {
+    let hash = Argon2::default()
+        .hash_password(password.as_bytes())
+        .map_err(|error| anyhow::anyhow!("the password cannot be hashed: {error}"))?;
+    Ok(hash.to_string())
+}
+
+/// So many a minute for each key, and so many at once.
+struct Limiter<K: std::hash::Hash + Eq + Clone>(Arc<DefaultKeyedRateLimiter<K>>);
+
+impl<K: std::hash::Hash + Eq + Clone> Limiter<K> {
+    fn new(a_minute: u32, at_once: u32) -> Self {
+        let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_minute(number(a_minute)).allow_burst(number(at_once));
+        Self(Arc::new(RateLimiter::keyed(quota)))
+    }
+
+    fn take(&self, key: &K) -> Result<(), ApiError> {
+        if self.0.len() > LIMITER_SIZE {
+            self.0.retain_recent();
+        }
+        self.0.check_key(key).map_err(|until| {
+            let wait = until.wait_time_from(DefaultClock::default().now());
+            ApiError::too_many_requests(wait.as_secs() + 1)
+        })
+    }
+}
+
+fn address(request: &Request) -> IpAddr {
+    let address = request.remote_addr().as_socket_addr();
+    address.map_or(IpAddr::from([0, 0, 0, 0]), std::net::SocketAddr::ip)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each change under these locks is whole at any moment.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use flowmatic_openapi::{Role, Scope};
+
+    use super::{Checks, KEY_PREFIX, Limiter, hash_password, new_token, scopes_of, shown_prefix};
+
+    #[test]
+    fn gives_each_role_its_scopes() {
+        assert_eq!(scopes_of(Role::Owner), Scope::ALL);
+        assert!(!scopes_of(Role::Editor).contains(&Scope::KeysManage));
+        assert!(scopes_of(Role::Editor).contains(&Scope::WorkflowsExecute));
+        assert!(scopes_of(Role::Viewer).iter().all(|scope| scope.as_str().ends_with(":read")));
+        assert!(!scopes_of(Role::Viewer).is_empty());
+    }
+
+    #[test]
+    fn makes_tokens_that_are_long_and_never_the_same() {
+        let token = new_token(KEY_PREFIX);
+        assert_eq!(token.len(), KEY_PREFIX.len() + 43);
+        assert_ne!(token, new_token(KEY_PREFIX));
+        assert!(shown_prefix(&token).len() < 12);
+    }
+
+    #[tokio::test]
+    async fn checks_passwords() {
+        let checks = Checks::default();
+        let hash = hash_password("correct horse").expect("hashed");
+        let verify = |password: &str, hash: Option<&str>| {
+            checks.verify_password(password.to_owned(), hash.map(str::to_owned))
+        };
+        assert!(verify("correct horse", Some(&hash)).await.expect("checked"));
+        assert!(!verify("wrong horse", Some(&hash)).await.expect("checked"));
+        assert!(!verify("correct horse", None).await.expect("checked without a user"));
+    }
+
+    #[test]
+    fn slows_down_after_a_burst() {
+        let limiter = Limiter::new(10, 3);
+        for _ in 0..3 {
+            assert!(limiter.take(&"a").is_ok());
+        }
+        assert!(limiter.take(&"a").is_err());
+        assert!(limiter.take(&"b").is_ok());
+    }
+}

@@ -1,0 +1,110 @@
+//! The listener: HTTP/1.1 with bounds that a slow or greedy caller cannot pass, and an orderly end.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use poem::http::uri::Scheme;
+use poem::web::{LocalAddr, RemoteAddr};
+use poem::{Addr, Endpoint, Response};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Connections at a time; one more waits in the system's queue.
+const MOST_CONNECTIONS: usize = 8192;
+/// How long a caller may take to send a request's head, and how long an idle connection is kept.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most bytes of a request's head.
+const MOST_HEAD_BYTES: usize = 64 * 1024;
+/// How long to wait after the system refused a connection, for lack of file handles mostly.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until `stop`; then takes no new connection, lets those under way answer, and cuts them off after
+/// `grace`.
+pub(super) async fn serve(
+    listener: TcpListener,
+    endpoint: impl Endpoint<Output = Response> + 'static,
+    stop: CancellationToken,
+    grace: Duration,
+) {
+    let endpoint = Arc::new(endpoint);
+    let connections = TaskTracker::new();
+    let cut_off = CancellationToken::new();
+    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let accept = async {
+            // The semaphore is never closed.
+            let place = room.clone().acquire_owned().await.ok()?;
+            Some((place, listener.accept().await))
+        };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept => accepted,
+        };
+        match accepted {
+            Some((place, Ok((stream, remote)))) => {
+                let connection = connection(stream, remote, endpoint.clone(), stop.clone());
+                let cut_off = cut_off.clone();
+                connections.spawn(async move {
+                    cut_off.run_until_cancelled(connection).await;
+                    drop(place);
+                });
+            }
+            Some((_, Err(error))) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+            None => break,
+        }
+    }
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(grace, connections.wait()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "connections were cut off");
+        cut_off.cancel();
+        connections.wait().await;
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    remote: SocketAddr,
+    endpoint: Arc<impl Endpoint<Output = Response> + 'static>,
+    stop: CancellationToken,
+) {
+    // Answers are written whole: there is nothing to gather.
+    let _ = stream.set_nodelay(true);
+    let local = stream.local_addr().unwrap_or(remote);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let endpoint = endpoint.clone();
+        async move {
+            let local = LocalAddr(Addr::SocketAddr(local));
+            let remote = RemoteAddr(Addr::SocketAddr(remote));
+            let response = endpoint.get_response((request, local, remote, Scheme::HTTP).into()).await;
+            Ok::<_, std::convert::Infallible>(hyper::Response::from(response))
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MOST_HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, %remote, "a connection broke");
+    }
+}

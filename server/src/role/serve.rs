@@ -1,0 +1,137 @@
+//! `flowmatic serve`: everything in one process.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use chrono::Utc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::http;
+use crate::app::{App, Parts, base_url};
+use crate::config::Config;
+use crate::dispatch::Dispatch;
+use crate::secret::SecretKey;
+use crate::store::Store;
+use crate::{api, auth, telemetry};
+
+/// How long answers that are under way may take after the executions have come to rest.
+const ANSWERS_GRACE: Duration = Duration::from_secs(5);
+/// The least and the most characters of a password, as in the API.
+const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 10..=200;
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let store = super::open(&config).await?;
+    let lock = store.lock_server().await?;
+    store.migrate().await.context("cannot migrate the database")?;
+    make_configured_owner(&store, &config).await?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = listener.local_addr().context("the listener has no address")?;
+    let app = App::new(Parts {
+        secret_key: SecretKey::open(config.secret_key.as_deref(), &config.data_dir)?,
+        catalogue: Arc::new(flowmatic_nodes::catalogue()),
+        dispatch: Dispatch,
+        metrics: telemetry::metrics()?,
+        base_url: base_url(config.public_url.as_ref(), address),
+        setup: !store.has_owner().await?,
+        clock: Utc::now,
+        config,
+        store,
+    });
+    let told = stop_signal()?;
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(http::serve(listener, api::endpoint(app.clone()), stop.clone(), ANSWERS_GRACE));
+    let housekeeping = tokio::spawn(stop.clone().run_until_cancelled_owned(keep_house(app.clone())));
+    greet(&app, address).await?;
+
+    told.await;
+    tracing::info!("shutting down");
+    app.drain();
+    stop.cancel();
+    serving.await.context("the listener failed")?;
+    // It was cancelled by `stop`.
+    let _ = housekeeping.await;
+    write_key_use(&app).await;
+    app.store.close().await;
+    drop(lock);
+    Ok(())
+}
+
+/// Tells a person where to go; the first line always has the address.
+async fn greet(app: &App, address: std::net::SocketAddr) -> anyhow::Result<()> {
+    let mut lines = format!("Flowmatic is listening on http://{address}\n");
+    if let Some(link) = app.setup_link().await {
+        lines += &format!("Make the owner here: {link}\n");
+        lines += "Then: flowmatic keys create --name me --scope '*', and follow the README\n";
+    }
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(lines.as_bytes())
+        .and_then(|()| stdout.flush())
+        .context("cannot write to stdout")
+}
+
+/// Sets the server up without the link, where an owner is configured and none was made.
+async fn make_configured_owner(store: &Store, config: &Config) -> anyhow::Result<()> {
+    let (Some(email), Some(password)) = (&config.owner_email, &config.owner_password) else {
+        return Ok(());
+    };
+    if store.has_owner().await? {
+        return Ok(());
+    }
+    ensure!(
+        email.contains('@') && !email.contains(char::is_whitespace),
+        "`--owner-email {email}` is not an e-mail address"
+    );
+    ensure!(
+        PASSWORD_LENGTH.contains(&password.chars().count()),
+        "`--owner-password` takes {} to {} characters",
+        PASSWORD_LENGTH.start(),
+        PASSWORD_LENGTH.end()
+    );
+    let password = password.clone();
+    let hash = tokio::task::spawn_blocking(move || auth::hash_password(&password)).await??;
+    store.create_owner(email, &hash, Utc::now()).await?;
+    Ok(())
+}
+
+/// Resolves when the process is told to end.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+async fn keep_house(app: App) {
+    let mut upkeep = tokio::time::interval(METRICS_UPKEEP);
+    let mut house = tokio::time::interval(HOUSEKEEPING);
+    loop {
+        tokio::select! {
+            _ = upkeep.tick() => app.metrics.run_upkeep(),
+            _ = house.tick() => {
+                write_key_use(&app).await;
+                if let Err(error) = app.store.delete_ended_sessions(app.now()).await {
+                    tracing::warn!(%error, "ended sessions could not be deleted");
+                }
+            }
+        }
+    }
+}
+
+async fn write_key_use(app: &App) {
+    if let Err(error) = app.store.touch_keys(app.auth.take_used()).await {
+        tracing::warn!(%error, "when keys were last used could not be written");
+    }
+}

@@ -1,0 +1,175 @@
+//! A batch on PostgreSQL: one statement a table, its rows as arrays.
+
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock};
+
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection, PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::Failure;
+use super::batch::{Batch, Landed, New, Witness};
+use crate::store::executions::{LEASE_MS, OPEN};
+use crate::store::{StoreError, millis};
+
+/// The writer's own connection: a busy pool does not hold it up.
+pub(super) struct Session {
+    connection: PgConnection,
+    process: i32,
+}
+
+const INSERT: &str = "INSERT INTO executions (id, workspace_id, workflow_id, version, mode, trigger_node, status, \
+     owner, lease_until, retry_of, started_at, finished_at, error, result, meta, payload, steps) \
+     SELECT id, workspace_id, workflow_id, version, mode, trigger_node, status, $1, lease_until, retry_of, \
+     started_at, finished_at, error, result, meta, payload, steps \
+     FROM UNNEST($2::uuid[], $3::bigint[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::text[], \
+     $9::bigint[], $10::uuid[], $11::bigint[], $12::bigint[], $13::text[], $14::text[], $15::text[], $16::text[], \
+     $17::text[]) AS new (id, workspace_id, workflow_id, version, mode, trigger_node, status, lease_until, \
+     retry_of, started_at, finished_at, error, result, meta, payload, steps)";
+
+/// The rows are locked first, so that a claim comes wholly before or wholly after.
+static CHECKPOINT: LazyLock<Arc<str>> = LazyLock::new(|| {
+    format!(
+        "WITH held AS (SELECT id, epoch FROM executions WHERE id = ANY($1) AND {OPEN} ORDER BY id \
+         FOR NO KEY UPDATE) \
+         INSERT INTO checkpoints (execution_id, sequence, record) \
+         SELECT new.id, new.sequence, new.record \
+         FROM UNNEST($1::uuid[], $2::int[], $3::int[], $4::text[]) AS new (id, epoch, sequence, record) \
+         JOIN held ON held.id = new.id AND held.epoch = new.epoch \
+         RETURNING execution_id, sequence"
+    )
+    .into()
+});
+
+static FINISH: LazyLock<Arc<str>> = LazyLock::new(|| {
+    format!(
+        "UPDATE executions SET status = new.status, finished_at = new.finished_at, error = new.error, \
+         result = new.result, steps = new.steps \
+         FROM UNNEST($1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[]) \
+         AS new (id, epoch, status, finished_at, error, result, steps) \
+         WHERE executions.id = new.id AND executions.epoch = new.epoch AND executions.{OPEN} \
+         RETURNING executions.id"
+    )
+    .into()
+});
+
+impl Session {
+    pub(super) async fn open(pool: &PgPool) -> Result<Self, StoreError> {
+        let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
+        let process = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await?;
+        Ok(Self { connection, process })
+    }
+
+    /// The server's process that serves it.
+    pub(super) fn process(&self) -> i32 {
+        self.process
+    }
+
+    pub(super) async fn write(&mut self, owner: Uuid, batch: &Batch) -> Result<Landed, Failure> {
+        let mut transaction = self.connection.begin().await?;
+        if !batch.accepts.is_empty() {
+            insert(&mut transaction, owner, &batch.accepts).await?;
+        }
+        let mut landed = Landed {
+            checkpoints: Vec::new(),
+            finishes: Vec::new(),
+        };
+        if !batch.checkpoints.is_empty() {
+            let rows = &batch.checkpoints;
+            let written: Vec<(Uuid, i32)> = sqlx::query_as(AssertSqlSafe(CHECKPOINT.clone()))
+                .bind(column(rows, |row| row.id))
+                .bind(column(rows, |row| row.epoch))
+                .bind(column(rows, |row| row.sequence))
+                .bind(column(rows, |row| &*row.record))
+                .fetch_all(&mut *transaction)
+                .await?;
+            let written: HashSet<_> = written.into_iter().collect();
+            landed.checkpoints = column(rows, |row| written.contains(&(row.id, row.sequence)));
+        }
+        if !batch.finishes.is_empty() {
+            let rows = &batch.finishes;
+            let written: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(FINISH.clone()))
+                .bind(column(rows, |row| row.id))
+                .bind(column(rows, |row| row.epoch))
+                .bind(column(rows, |row| row.status.as_str()))
+                .bind(column(rows, |row| millis(row.finished_at)))
+                .bind(column(rows, |row| row.error.as_deref()))
+                .bind(column(rows, |row| row.result.as_deref()))
+                .bind(column(rows, |row| &*row.steps))
+                .fetch_all(&mut *transaction)
+                .await?;
+            sqlx::query("DELETE FROM checkpoints WHERE execution_id = ANY($1)")
+                .bind(&written)
+                .execute(&mut *transaction)
+                .await?;
+            let written: HashSet<_> = written.into_iter().collect();
+            landed.finishes = column(rows, |row| written.contains(&row.id));
+        }
+        batch.pass_before_commit();
+        match transaction.commit().await {
+            Ok(()) => Ok(landed),
+            Err(error) => Err(Failure::Uncertain(landed, error.into())),
+        }
+    }
+}
+
+/// Asks when the transaction of `process` is over for certain: not before that process is gone.
+pub(super) async fn find(
+    pool: &PgPool,
+    witness: &Witness<'_>,
+    process: Option<i32>,
+) -> Result<bool, StoreError> {
+    let over: bool = sqlx::query_scalar(
+        "SELECT NOT EXISTS (SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1)",
+    )
+    .bind(process)
+    .fetch_one(pool)
+    .await?;
+    if !over {
+        return Err(StoreError::Unavailable("its session has not ended yet".to_owned()));
+    }
+    let query = match witness {
+        Witness::Execution(id) => sqlx::query_scalar("SELECT 1 FROM executions WHERE id = $1").bind(*id),
+        Witness::Checkpoint(checkpoint) => sqlx::query_scalar(
+            "SELECT 1 FROM checkpoints WHERE execution_id = $1 AND sequence = $2 AND record = $3",
+        )
+        .bind(checkpoint.id)
+        .bind(checkpoint.sequence)
+        .bind(&*checkpoint.record),
+        Witness::Finish(finish) => {
+            sqlx::query_scalar("SELECT 1 FROM executions WHERE id = $1 AND status = $2 AND finished_at = $3")
+                .bind(finish.id)
+                .bind(finish.status.as_str())
+                .bind(millis(finish.finished_at))
+        }
+    };
+    let found: Option<i32> = query.fetch_optional(pool).await?;
+    Ok(found.is_some())
+}
+
+async fn insert(connection: &mut PgConnection, owner: Uuid, rows: &[New]) -> Result<(), sqlx::Error> {
+    sqlx::query(INSERT)
+        .bind(owner)
+        .bind(column(rows, |row| row.accept.id))
+        .bind(column(rows, |row| row.accept.workspace_id))
+        .bind(column(rows, |row| row.accept.workflow_id))
+        .bind(column(rows, |row| row.accept.version))
+        .bind(column(rows, |row| row.accept.mode.as_str()))
+        .bind(column(rows, |row| &*row.accept.trigger))
+        .bind(column(rows, |row| row.finish.as_ref().map_or("QUEUED", |finish| finish.status.as_str())))
+        .bind(column(rows, |row| millis(row.accept.accepted_at) + LEASE_MS))
+        .bind(column(rows, |row| row.accept.retry_of))
+        .bind(column(rows, |row| millis(row.accept.accepted_at)))
+        .bind(column(rows, |row| row.finish.as_ref().map(|finish| millis(finish.finished_at))))
+        .bind(column(rows, |row| row.finish.as_ref().and_then(|finish| finish.error.as_deref())))
+        .bind(column(rows, |row| row.finish.as_ref().and_then(|finish| finish.result.as_deref())))
+        .bind(column(rows, |row| &*row.accept.meta))
+        .bind(column(rows, |row| &*row.accept.payload))
+        .bind(column(rows, |row| row.finish.as_ref().map(|finish| &*finish.steps)))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn column<'a, T, V>(rows: &'a [T], value: impl Fn(&'a T) -> V) -> Vec<V> {
+    rows.iter().map(value).collect()
+}

@@ -1,0 +1,12 @@
+//! The rows, one module a table. They never leave the store.
+
+pub mod api_key;
+pub mod checkpoint;
+pub mod execution;
+pub mod secret;
+pub mod session;
+pub mod trigger;
+pub mod user;
+pub mod version;
+pub mod workflow;
+pub mod workspace;

@@ -1,0 +1,115 @@
+//! Taking up what another process left: leases and claims.
+
+use flowmatic_executor::{Accept, Recovered};
+use sea_orm::sea_query::{Expr, Order};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, Statement, Value,
+};
+use uuid::Uuid;
+
+use super::super::entity::execution::{Column, Entity, Model};
+use super::super::{Store, StoreError, Time, millis, time};
+use super::{LEASE_MS, OPEN, mode};
+
+/// An execution that is not over, as it was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenExecution {
+    pub id: Uuid,
+    /// A claim succeeds only if it is still this one.
+    pub epoch: i32,
+}
+
+impl Store {
+    /// Executions that are not over and not owned by `owner`, those that were recovered most often first.
+    /// With `lapsed_at`, only those whose lease is over by then: others may run elsewhere. A claimed one
+    /// is not listed again, so the next page is asked for in the same way.
+    pub async fn open_executions(
+        &self,
+        owner: Uuid,
+        lapsed_at: Option<Time>,
+        limit: u32,
+    ) -> Result<Vec<OpenExecution>, StoreError> {
+        let not_ours = Condition::any().add(Column::Owner.is_null()).add(
+            Condition::all()
+                .add(Column::Owner.ne(owner))
+                .add_option(lapsed_at.map(|now| Column::LeaseUntil.lte(millis(now)))),
+        );
+        let rows: Vec<(Uuid, i32)> = Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::Epoch])
+            .filter(Expr::cust(OPEN))
+            .filter(not_ours)
+            .order_by(Column::Recoveries, Order::Desc)
+            .order_by(Column::Id, Order::Asc)
+            .limit(u64::from(limit))
+            .into_tuple()
+            .all(&self.reader())
+            .await?;
+        Ok(rows.into_iter().map(|(id, epoch)| OpenExecution { id, epoch }).collect())
+    }
+
+    /// Makes an execution this process's own, and counts the recovery durably before anything of it runs.
+    /// None if it ended or someone else was faster. One that never had an owner waited for room: taking it
+    /// up is no recovery.
+    pub async fn claim(
+        &self,
+        open: OpenExecution,
+        owner: Uuid,
+        now: Time,
+    ) -> Result<Option<Recovered>, StoreError> {
+        let transaction = self.begin().await?;
+        let backend = transaction.get_database_backend();
+        if backend == DbBackend::Postgres {
+            // A checkpoint may be under way: the next statement must count it.
+            let lock = "SELECT id FROM executions WHERE id = $1 FOR UPDATE";
+            let lock = Statement::from_sql_and_values(backend, lock, [open.id.into()]);
+            transaction.query_one_raw(lock).await?;
+        }
+        let count = "(SELECT COUNT(*) FROM checkpoints WHERE execution_id = $1)";
+        let sql = format!(
+            "UPDATE executions SET epoch = epoch + 1, owner = $3, lease_until = $4, progress = {count}, \
+             recoveries = CASE WHEN owner IS NULL THEN recoveries WHEN {count} > progress THEN 1 \
+             ELSE recoveries + 1 END \
+             WHERE id = $1 AND epoch = $2 AND {OPEN} RETURNING *"
+        );
+        let lease_until = millis(now) + LEASE_MS;
+        let values: [Value; 4] = [open.id.into(), open.epoch.into(), owner.into(), lease_until.into()];
+        let statement = Statement::from_sql_and_values(backend, sql, values);
+        let Some(row) = transaction.query_one_raw(statement).await? else {
+            return Ok(None);
+        };
+        let row = Model::from_query_result(&row, "")?;
+        let checkpoints = self.checkpoints(&transaction, row.id).await?;
+        transaction.commit().await?;
+        Ok(Some(Recovered {
+            epoch: row.epoch,
+            recoveries: row.recoveries,
+            checkpoints,
+            cancel_requested: row.cancel_requested,
+            accept: Accept {
+                id: row.id,
+                workspace_id: row.workspace_id,
+                workflow_id: row.workflow_id,
+                version: row.version,
+                mode: mode(&row.mode)?,
+                trigger: row.trigger_node,
+                payload: row.payload,
+                meta: row.meta,
+                retry_of: row.retry_of,
+                accepted_at: time(row.started_at),
+            },
+        }))
+    }
+
+    /// Keeps what a process runs its own for another while; returns how many these are.
+    pub async fn renew_leases(&self, owner: Uuid, now: Time) -> Result<u64, StoreError> {
+        let result = Entity::update_many()
+            .col_expr(Column::LeaseUntil, Expr::value(millis(now) + LEASE_MS))
+            .filter(Expr::cust(OPEN))
+            .filter(Column::Owner.eq(owner))
+            .exec(&self.writer())
+            .await?;
+        Ok(result.rows_affected)
+    }
+}

@@ -1,0 +1,497 @@
+//! Workflows: drafts, published versions and the triggers that lead to them.
+
+use std::collections::{HashMap, HashSet};
+
+use flowmatic_openapi::{Graph, Time, Trigger, Workflow, WorkflowSummary};
+use poem_openapi::types::{ParseFromJSON, ToJSON};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::entity::{trigger, version, workflow};
+use super::secrets::{self, SealedSecret};
+use super::{Store, StoreError, millis, time};
+
+/// What begins the type of a node that starts executions.
+const TRIGGER_GROUP: &str = "trigger.";
+const WEBHOOK: &str = "trigger.webhook";
+
+/// A draft to be written.
+#[derive(Debug)]
+pub struct WorkflowSave {
+    pub workspace_id: i64,
+    pub id: Uuid,
+    pub name: String,
+    pub description: Option<String>,
+    /// `true` publishes and switches on, `false` switches off, `None` leaves what is live.
+    pub active: Option<bool>,
+    pub graph: Graph,
+    pub secrets: Vec<SealedSecret>,
+    pub now: Time,
+}
+
+/// Which workflows a list shows.
+#[derive(Debug, Default)]
+pub struct WorkflowFilter {
+    /// Part of the name, in whatever case.
+    pub search: Option<String>,
+    pub active: Option<bool>,
+    /// Those after this one alone.
+    pub cursor: Option<Uuid>,
+    pub limit: u64,
+}
+
+/// Where the calls of a webhook go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookTarget {
+    pub workspace_id: i64,
+    pub workflow_id: Uuid,
+    pub trigger_id: Uuid,
+    /// The key of the trigger's node.
+    pub node: String,
+    pub active: bool,
+    /// The published version.
+    pub version: Option<i32>,
+}
+
+impl Store {
+    pub async fn create_workflow(&self, save: WorkflowSave) -> Result<Workflow, StoreError> {
+        let transaction = self.begin().await?;
+        let graph = text_of(&save.graph);
+        let at = millis(save.now);
+        let row = workflow::ActiveModel {
+            id: Set(save.id),
+            workspace_id: Set(save.workspace_id),
+            name: Set(save.name),
+            description: Set(save.description),
+            active: Set(false),
+            revision: Set(1),
+            version: Set(None),
+            created_at: Set(at),
+            updated_at: Set(at),
+            deleted_at: Set(None),
+            graph: Set(graph),
+        };
+        let mut row = workflow::Entity::insert(row)
+            .exec_with_returning(&transaction)
+            .await?;
+        secrets::insert(&transaction, save.workspace_id, save.secrets, save.now).await?;
+        let triggers = save_triggers(&transaction, save.id, &save.graph).await?;
+        if save.active == Some(true) {
+            row.version = Some(publish(&transaction, &row, save.now).await?);
+            row.active = true;
+            set_live(&transaction, &row).await?;
+        }
+        transaction.commit().await?;
+        workflow_of(row, save.graph, triggers)
+    }
+
+    /// Writes a draft over the revision it was made from; `None` where there is another one by now, or the
+    /// workflow is gone.
+    pub async fn update_workflow(
+        &self,
+        save: WorkflowSave,
+        revision: i64,
+    ) -> Result<Option<Workflow>, StoreError> {
+        let transaction = self.begin().await?;
+        let graph = text_of(&save.graph);
+        let updated = workflow::Entity::update_many()
+            .col_expr(workflow::Column::Name, save.name.into())
+            .col_expr(workflow::Column::Description, save.description.into())
+            .col_expr(workflow::Column::Graph, graph.into())
+            .col_expr(workflow::Column::UpdatedAt, millis(save.now).into())
+            .col_expr(workflow::Column::Revision, (revision + 1).into())
+            .filter(workflow::Column::Id.eq(save.id))
+            .filter(workflow::Column::WorkspaceId.eq(save.workspace_id))
+            .filter(workflow::Column::Revision.eq(revision))
+            .filter(workflow::Column::DeletedAt.is_null())
+            .exec(&transaction)
+            .await?;
+        if updated.rows_affected == 0 {
+            return Ok(None);
+        }
+        secrets::insert(&transaction, save.workspace_id, save.secrets, save.now).await?;
+        let triggers = save_triggers(&transaction, save.id, &save.graph).await?;
+        let mut row = row(&transaction, save.workspace_id, save.id)
+            .await?
+            .ok_or_else(|| StoreError::Internal(format!("workflow {} is gone", save.id)))?;
+        if let Some(active) = save.active {
+            if active {
+                row.version = Some(publish(&transaction, &row, save.now).await?);
+            }
+            row.active = active;
+            set_live(&transaction, &row).await?;
+        }
+        transaction.commit().await?;
+        workflow_of(row, save.graph, triggers).map(Some)
+    }
+
+    /// Publishes the draft of this revision and switches its triggers on; `None` where there is another one
+    /// by now, or the workflow is gone.
+    pub async fn publish_workflow(
+        &self,
+        workspace_id: i64,
+        id: Uuid,
+        revision: i64,
+        now: Time,
+    ) -> Result<Option<Workflow>, StoreError> {
+        let transaction = self.begin().await?;
+        let draft = row(&transaction, workspace_id, id).await?;
+        let Some(mut row) = draft.filter(|row| row.revision == revision) else {
+            return Ok(None);
+        };
+        row.version = Some(publish(&transaction, &row, now).await?);
+        row.active = true;
+        if !set_live(&transaction, &row).await? {
+            return Ok(None);
+        }
+        transaction.commit().await?;
+        self.with_triggers(row).await.map(Some)
+    }
+
+    /// Switches a workflow's triggers off; `None` where there is no such workflow.
+    pub async fn deactivate_workflow(
+        &self,
+        workspace_id: i64,
+        id: Uuid,
+    ) -> Result<Option<Workflow>, StoreError> {
+        let transaction = self.begin().await?;
+        let Some(mut row) = row(&transaction, workspace_id, id).await? else {
+            return Ok(None);
+        };
+        row.active = false;
+        set_live(&transaction, &row).await?;
+        transaction.commit().await?;
+        self.with_triggers(row).await.map(Some)
+    }
+
+    /// Deletes a workflow; its rows stay for the executions that name it. Whether there was one.
+    pub async fn delete_workflow(&self, workspace_id: i64, id: Uuid, now: Time) -> Result<bool, StoreError> {
+        let deleted = workflow::Entity::update_many()
+            .col_expr(workflow::Column::DeletedAt, Some(millis(now)).into())
+            .col_expr(workflow::Column::Active, false.into())
+            .filter(workflow::Column::Id.eq(id))
+            .filter(workflow::Column::WorkspaceId.eq(workspace_id))
+            .filter(workflow::Column::DeletedAt.is_null())
+            .exec(&self.writer())
+            .await?;
+        Ok(deleted.rows_affected > 0)
+    }
+
+    pub async fn workflow(&self, workspace_id: i64, id: Uuid) -> Result<Option<Workflow>, StoreError> {
+        match row(&self.reader(), workspace_id, id).await? {
+            Some(row) => self.with_triggers(row).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The newest first, one more than the limit where there are more.
+    pub async fn workflows(
+        &self,
+        workspace_id: i64,
+        filter: WorkflowFilter,
+    ) -> Result<Vec<WorkflowSummary>, StoreError> {
+        let mut query = workflow::Entity::find()
+            .filter(workflow::Column::WorkspaceId.eq(workspace_id))
+            .filter(workflow::Column::DeletedAt.is_null())
+            .order_by_desc(workflow::Column::Id)
+            .limit(filter.limit + 1);
+        if let Some(cursor) = filter.cursor {
+            query = query.filter(workflow::Column::Id.lt(cursor));
+        }
+        if let Some(active) = filter.active {
+            query = query.filter(workflow::Column::Active.eq(active));
+        }
+        if let Some(search) = filter.search {
+            let part = search
+                .replace('!', "!!")
+                .replace('%', "!%")
+                .replace('_', "!_");
+            query = query.filter(Expr::cust_with_values(
+                "LOWER(name) LIKE LOWER($1) ESCAPE '!'",
+                [format!("%{part}%")],
+            ));
+        }
+        let rows = query.all(&self.reader()).await?;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        let mut triggers = triggers_of(&self.reader(), &ids).await?;
+        rows.into_iter()
+            .map(|row| {
+                let nodes = trigger_nodes(&row)?;
+                let triggers = triggers.remove(&row.id).unwrap_or_default();
+                Ok(WorkflowSummary {
+                    triggers: listed(&nodes, triggers),
+                    id: row.id,
+                    name: row.name,
+                    description: row.description,
+                    active: row.active,
+                    revision: row.revision,
+                    version: row.version,
+                    created_at: time(row.created_at),
+                    updated_at: time(row.updated_at),
+                })
+            })
+            .collect()
+    }
+
+    /// A published graph and the workspace it belongs to; those of deleted workflows too, for the
+    /// executions that still run.
+    pub async fn version(
+        &self,
+        workflow_id: Uuid,
+        number: i32,
+    ) -> Result<Option<(i64, Graph)>, StoreError> {
+        let reader = self.reader();
+        let Some(version) = version::Entity::find_by_id((workflow_id, number)).one(&reader).await? else {
+            return Ok(None);
+        };
+        let workspace_id: Option<i64> = workflow::Entity::find_by_id(workflow_id)
+            .select_only()
+            .column(workflow::Column::WorkspaceId)
+            .into_tuple()
+            .one(&reader)
+            .await?;
+        let graph = graph_of(workflow_id, &version.graph)?;
+        Ok(workspace_id.map(|workspace_id| (workspace_id, graph)))
+    }
+
+    /// Where the calls of a webhook go, for as long as its workflow is not deleted.
+    pub async fn webhook(&self, webhook_id: Uuid) -> Result<Option<WebhookTarget>, StoreError> {
+        let reader = self.reader();
+        let Some(trigger) = trigger::Entity::find()
+            .filter(trigger::Column::WebhookId.eq(webhook_id))
+            .one(&reader)
+            .await?
+        else {
+            return Ok(None);
+        };
+        let live: Option<(i64, bool, Option<i32>)> = workflow::Entity::find_by_id(trigger.workflow_id)
+            .select_only()
+            .columns([
+                workflow::Column::WorkspaceId,
+                workflow::Column::Active,
+                workflow::Column::Version,
+            ])
+            .filter(workflow::Column::DeletedAt.is_null())
+            .into_tuple()
+            .one(&reader)
+            .await?;
+        Ok(live.map(|(workspace_id, active, version)| WebhookTarget {
+            workspace_id,
+            workflow_id: trigger.workflow_id,
+            trigger_id: trigger.id,
+            node: trigger.node,
+            active,
+            version,
+        }))
+    }
+
+    async fn with_triggers(&self, row: workflow::Model) -> Result<Workflow, StoreError> {
+        let graph = graph_of(row.id, &row.graph)?;
+        let triggers = triggers_of(&self.reader(), &[row.id]).await?.remove(&row.id);
+        workflow_of(row, graph, triggers.unwrap_or_default())
+    }
+}
+
+async fn row(
+    connection: &impl ConnectionTrait,
+    workspace_id: i64,
+    id: Uuid,
+) -> Result<Option<workflow::Model>, StoreError> {
+    Ok(workflow::Entity::find_by_id(id)
+        .filter(workflow::Column::WorkspaceId.eq(workspace_id))
+        .filter(workflow::Column::DeletedAt.is_null())
+        .one(connection)
+        .await?)
+}
+
+/// Makes a version of the draft, or finds that the newest one is the same; gives its number.
+async fn publish(
+    transaction: &impl ConnectionTrait,
+    row: &workflow::Model,
+    now: Time,
+) -> Result<i32, StoreError> {
+    let newest = version::Entity::find()
+        .filter(version::Column::WorkflowId.eq(row.id))
+        .order_by_desc(version::Column::Number)
+        .one(transaction)
+        .await?;
+    let number = match newest {
+        Some(newest) if newest.graph == row.graph => return Ok(newest.number),
+        Some(newest) => newest.number + 1,
+        None => 1,
+    };
+    let version = version::ActiveModel {
+        workflow_id: Set(row.id),
+        number: Set(number),
+        created_at: Set(millis(now)),
+        graph: Set(row.graph.clone()),
+    };
+    version::Entity::insert(version)
+        .exec_without_returning(transaction)
+        .await?;
+    Ok(number)
+}
+
+/// Writes `active` and `version`; `false` where the revision is another one by now.
+async fn set_live(transaction: &impl ConnectionTrait, row: &workflow::Model) -> Result<bool, StoreError> {
+    let updated = workflow::Entity::update_many()
+        .col_expr(workflow::Column::Active, row.active.into())
+        .col_expr(workflow::Column::Version, row.version.into())
+        .filter(workflow::Column::Id.eq(row.id))
+        .filter(workflow::Column::Revision.eq(row.revision))
+        .filter(workflow::Column::DeletedAt.is_null())
+        .exec(transaction)
+        .await?;
+    Ok(updated.rows_affected > 0)
+}
+
+/// Gives each trigger node of the graph its row; those of other nodes stay, for when the nodes come back.
+async fn save_triggers(
+    transaction: &impl ConnectionTrait,
+    workflow_id: Uuid,
+    graph: &Graph,
+) -> Result<Vec<trigger::Model>, StoreError> {
+    let mut rows = triggers_of(transaction, &[workflow_id])
+        .await?
+        .remove(&workflow_id)
+        .unwrap_or_default();
+    let mut seen = HashSet::new();
+    for node in &graph.nodes {
+        if !node.kind.starts_with(TRIGGER_GROUP) || !is_key(&node.key) || !seen.insert(&node.key) {
+            continue;
+        }
+        let is_webhook = node.kind == WEBHOOK;
+        match rows.iter_mut().find(|row| row.node == node.key) {
+            None => {
+                let row = trigger::Model {
+                    id: Uuid::now_v7(),
+                    workflow_id,
+                    node: node.key.clone(),
+                    kind: node.kind.clone(),
+                    webhook_id: is_webhook.then(Uuid::now_v7),
+                };
+                trigger::Entity::insert(trigger::ActiveModel::from(row.clone()))
+                    .exec_without_returning(transaction)
+                    .await?;
+                rows.push(row);
+            }
+            Some(row) if row.kind != node.kind => {
+                row.kind.clone_from(&node.kind);
+                if is_webhook {
+                    row.webhook_id.get_or_insert_with(Uuid::now_v7);
+                }
+                trigger::Entity::update_many()
+                    .col_expr(trigger::Column::Kind, row.kind.clone().into())
+                    .col_expr(trigger::Column::WebhookId, row.webhook_id.into())
+                    .filter(trigger::Column::Id.eq(row.id))
+                    .exec(transaction)
+                    .await?;
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(rows)
+}
+
+/// Whether a draft's key is one that can be published; others have no triggers.
+fn is_key(key: &str) -> bool {
+    let mut characters = key.chars();
+    characters.next().is_some_and(|first| first.is_ascii_alphabetic())
+        && key.len() <= 64
+        && characters.all(|other| other.is_ascii_alphanumeric() || matches!(other, '_' | '-'))
+}
+
+async fn triggers_of(
+    connection: &impl ConnectionTrait,
+    workflows: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<trigger::Model>>, StoreError> {
+    let rows = trigger::Entity::find()
+        .filter(trigger::Column::WorkflowId.is_in(workflows.iter().copied()))
+        .all(connection)
+        .await?;
+    let mut triggers: HashMap<Uuid, Vec<trigger::Model>> = HashMap::new();
+    for row in rows {
+        triggers.entry(row.workflow_id).or_default().push(row);
+    }
+    Ok(triggers)
+}
+
+/// The triggers of these nodes, in the order of the nodes.
+fn listed(nodes: &[(String, String)], triggers: Vec<trigger::Model>) -> Vec<Trigger> {
+    let mut by_node: HashMap<String, trigger::Model> =
+        triggers.into_iter().map(|row| (row.node.clone(), row)).collect();
+    nodes
+        .iter()
+        .filter_map(|(key, kind)| {
+            let row = by_node.remove(key)?;
+            Some(Trigger {
+                id: row.id,
+                node: row.node,
+                webhook_id: row.webhook_id.filter(|_| kind == WEBHOOK),
+                kind: kind.clone(),
+                url: None,
+                secret: None,
+            })
+        })
+        .collect()
+}
+
+fn workflow_of(
+    row: workflow::Model,
+    graph: Graph,
+    triggers: Vec<trigger::Model>,
+) -> Result<Workflow, StoreError> {
+    let nodes: Vec<(String, String)> = graph
+        .nodes
+        .iter()
+        .filter(|node| node.kind.starts_with(TRIGGER_GROUP))
+        .map(|node| (node.key.clone(), node.kind.clone()))
+        .collect();
+    Ok(Workflow {
+        triggers: listed(&nodes, triggers),
+        graph,
+        id: row.id,
+        name: row.name,
+        description: row.description,
+        active: row.active,
+        revision: row.revision,
+        version: row.version,
+        created_at: time(row.created_at),
+        updated_at: time(row.updated_at),
+    })
+}
+
+/// Key and type of each trigger node, without reading the rest of the graph into memory.
+fn trigger_nodes(row: &workflow::Model) -> Result<Vec<(String, String)>, StoreError> {
+    #[derive(Deserialize)]
+    struct Nodes {
+        nodes: Vec<Node>,
+    }
+    #[derive(Deserialize)]
+    struct Node {
+        key: String,
+        #[serde(rename = "type")]
+        kind: String,
+    }
+    let graph: Nodes = serde_json::from_str(&row.graph).map_err(|error| broken(row.id, error))?;
+    let nodes = graph.nodes.into_iter().map(|node| (node.key, node.kind));
+    Ok(nodes.filter(|(_, kind)| kind.starts_with(TRIGGER_GROUP)).collect())
+}
+
+fn text_of(graph: &Graph) -> String {
+    graph.to_json().unwrap_or_default().to_string()
+}
+
+fn graph_of(workflow_id: Uuid, text: &str) -> Result<Graph, StoreError> {
+    let value = flowmatic_executor::json::parse(text.as_bytes()).map_err(|error| broken(workflow_id, error))?;
+    Graph::parse_from_json(Some(value)).map_err(|error| broken(workflow_id, error.message()))
+}
+
+fn broken(workflow_id: Uuid, error: impl std::fmt::Display) -> StoreError {
+    StoreError::Internal(format!("the stored graph of workflow {workflow_id} is broken: {error}"))
+}
