@@ -28,6 +28,7 @@ mod pages;
 
 use self::error::ApiError;
 use crate::app::App;
+use crate::trigger::webhook::WebhookDoor;
 
 /// The resources, in the order of the description.
 #[derive(Tags)]
@@ -85,7 +86,13 @@ pub fn description() -> &'static Value {
 pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
     description();
     let service = OpenApiService::new(SERVED, "Flowmatic", env!("CARGO_PKG_VERSION"));
+    let door = WebhookDoor {
+        dispatch: app.dispatch.clone(),
+        max_body: app.config.max_body,
+        sync_timeout: app.config.sync_timeout,
+    };
     let routes = pages::routes(Route::new())
+        .at("/api/webhooks/:webhook_id", door)
         .nest("/", service)
         .data(app.clone());
     Framed { inner: routes, app }

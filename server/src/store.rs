@@ -17,10 +17,15 @@ use sea_orm::{
     SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
 
+mod commit;
+pub use commit::CommitWriter;
+mod executions;
+pub use executions::{ExecutionFilter, OpenExecution, StoredExecution};
 mod error;
 pub use error::StoreError;
 mod lock;
 pub use lock::ServerLock;
+pub mod fault;
 mod sqlite;
 pub use sqlite::SqliteCheckpoints;
 mod migration;
@@ -35,6 +40,7 @@ pub use secrets::SealedSecret;
 pub use users::UserWithPassword;
 pub use workflows::{WebhookTarget, WorkflowFilter, WorkflowSave};
 
+pub(crate) mod cursor;
 pub(crate) mod entity;
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ impl Node for Request {
             Ok(body) => Ok(Output::value(output(&response, body, duration))),
             Err((code, problem)) => {
                 let message = format!("the answer of `{} {shown}` {problem}", self.method.as_str());
-                let data = Some(output(&response, receive::auto(&response), duration));
+                let data = Some(Box::new(output(&response, receive::auto(&response), duration)));
                 Err(NodeError {
                     data,
                     ..NodeError::terminal(code, message)

@@ -3,9 +3,11 @@
 use std::any::Any;
 use std::fmt::Display;
 
-use flowmatic_openapi::{ErrorBody, ErrorDetail, Problem};
+use bytes::Bytes;
+use flowmatic_openapi::{ErrorBody, ErrorDetail, Problem, TriggerAnswer, TriggerAnswerStatus};
 use poem::error::{MethodNotAllowedError, NotFoundError};
-use poem::http::StatusCode;
+use poem::http::{StatusCode, header};
+use poem::{IntoResponse, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::error::{ContentTypeError, ParseParamError, ParsePathError};
 
@@ -171,6 +173,29 @@ impl ApiError {
             _ => Self::internal(error),
         }
     }
+}
+
+/// What a caller gets whose execution ended without an answer.
+pub fn trigger_ended(told: TriggerAnswer) -> Response {
+    let status = match told.status {
+        TriggerAnswerStatus::Success => StatusCode::OK,
+        TriggerAnswerStatus::Error => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    (status, Json(told).into_response()).into_response()
+}
+
+/// What a caller gets whose execution goes on after its time to wait is over.
+pub fn trigger_pending(told: TriggerAnswer) -> Response {
+    let location = format!("/api/v1/executions/{}", told.execution_id);
+    let response = (StatusCode::ACCEPTED, Json(told).into_response()).into_response();
+    response.with_header(header::LOCATION, location).into_response()
+}
+
+/// The answer that a workflow gives.
+pub fn answered(status: u16, body: Bytes) -> Response {
+    // The node takes only statuses that there are.
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    Response::builder().status(status).body(body)
 }
 
 /// Takes the framework's type names out of a message of its parsers.

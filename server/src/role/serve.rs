@@ -13,13 +13,14 @@ use tokio_util::sync::CancellationToken;
 use super::http;
 use crate::app::{App, Parts, base_url};
 use crate::config::Config;
-use crate::dispatch::Dispatch;
+use crate::dispatch::{Dispatch, ServerHost};
+use crate::guard::Guard;
 use crate::secret::SecretKey;
 use crate::store::Store;
 use crate::{api, auth, telemetry};
 
-/// How long answers that are under way may take after the executions have come to rest.
-const ANSWERS_GRACE: Duration = Duration::from_secs(5);
+/// How long answers that are under way may take; the executions that give them have less.
+const ANSWERS_GRACE: Duration = Duration::from_secs(27);
 /// The least and the most characters of a password, as in the API.
 const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 10..=200;
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
@@ -34,10 +35,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr().context("the listener has no address")?;
+    let secret_key = SecretKey::open(config.secret_key.as_deref(), &config.data_dir)?;
+    let catalogue = Arc::new(flowmatic_nodes::catalogue());
+    let host = ServerHost::new(Guard::new(config.allow_network.clone())?);
+    let dispatch = Dispatch::new(store.clone(), secret_key.clone(), catalogue.clone(), host);
     let app = App::new(Parts {
-        secret_key: SecretKey::open(config.secret_key.as_deref(), &config.data_dir)?,
-        catalogue: Arc::new(flowmatic_nodes::catalogue()),
-        dispatch: Dispatch,
+        secret_key,
+        catalogue,
+        dispatch,
         metrics: telemetry::metrics()?,
         base_url: base_url(config.public_url.as_ref(), address),
         setup: !store.has_owner().await?,
@@ -49,15 +54,19 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let serving = tokio::spawn(http::serve(listener, api::endpoint(app.clone()), stop.clone(), ANSWERS_GRACE));
     let housekeeping = tokio::spawn(stop.clone().run_until_cancelled_owned(keep_house(app.clone())));
+    let recovery = tokio::spawn(app.dispatch.clone().recover(stop.clone()));
+    let leases = tokio::spawn(app.dispatch.clone().keep_leases(stop.clone()));
     greet(&app, address).await?;
 
     told.await;
     tracing::info!("shutting down");
     app.drain();
     stop.cancel();
-    serving.await.context("the listener failed")?;
-    // It was cancelled by `stop`.
-    let _ = housekeeping.await;
+    // The callers who wait are answered while the executions come to rest.
+    let (served, ()) = tokio::join!(serving, app.dispatch.drain());
+    served.context("the listener failed")?;
+    // These were cancelled by `stop`.
+    let _ = tokio::join!(housekeeping, recovery, leases);
     write_key_use(&app).await;
     app.store.close().await;
     drop(lock);

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::body::{self, Body};
 use super::verify;
 use crate::api::error::{self, ApiError};
+use crate::api::payload::read_body;
 use crate::dispatch::{Dispatch, Route, StartRequest};
 
 /// The door. It stands outside of the API's own checks: what it asks of a caller is on the trigger.
@@ -24,9 +25,6 @@ pub struct WebhookDoor {
     /// How long a caller waits for an answer.
     pub sync_timeout: Duration,
 }
-
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Endpoint for WebhookDoor {
     type Output = Response;
@@ -45,18 +43,18 @@ impl WebhookDoor {
         if !route.takes(request.method()) {
             return Err(ApiError::method_not_allowed(route.methods()));
         }
-        let bytes = error::read_body(&mut request, self.max_body, BODY_TIMEOUT).await?;
+        let bytes = read_body(&mut request, self.max_body).await?;
         if !verify::is_genuine(&route.webhook.auth, &route.version.secrets, request.headers(), &bytes) {
             return Err(ApiError::unauthorized(verify::REFUSED));
         }
         let content_type = request.content_type().map(str::to_owned);
         let body = body::read(content_type.as_deref(), bytes).await.map_err(ApiError::bad_request)?;
         let start = start_request(&request, &route, content_type, body)?;
-        let started = self.dispatch.start(start)?;
+        let started = self.dispatch.start(start).map_err(not_accepted)?;
         let execution = started.id;
         started.accepted.await.map_err(not_accepted)?;
         if !route.answers {
-            return Ok(told(&route, webhook_id, execution, ExecutionStatus::Running).into_response());
+            return Ok(error::trigger_ended(told(&route, webhook_id, execution, ExecutionStatus::Running)));
         }
         let outcome = match started.outcome {
             Waiting::Over(outcome) => Some(outcome),
@@ -71,10 +69,7 @@ impl WebhookDoor {
             Some(Outcome::Ended { status, .. }) => {
                 error::trigger_ended(told(&route, webhook_id, execution, status))
             }
-            None => error::trigger_pending(
-                told(&route, webhook_id, execution, ExecutionStatus::Running),
-                format!("/api/v1/executions/{execution}"),
-            ),
+            None => error::trigger_pending(told(&route, webhook_id, execution, ExecutionStatus::Running)),
         })
     }
 }
