@@ -17,16 +17,22 @@ use sea_orm::{
     SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
 
+mod commit;
+pub use commit::CommitWriter;
+mod executions;
+pub use executions::{ExecutionFilter, OpenExecution, StoredExecution};
 mod error;
 pub use error::StoreError;
 mod lock;
 pub use lock::ServerLock;
+pub mod fault;
 mod sqlite;
 pub use sqlite::SqliteCheckpoints;
-mod migration;
 mod postgres;
 
+pub(crate) mod cursor;
 pub(crate) mod entity;
+mod migration;
 
 #[cfg(test)]
 pub(crate) mod testing;
