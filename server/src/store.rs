@@ -28,7 +28,6 @@ pub use lock::ServerLock;
 pub mod fault;
 mod sqlite;
 pub use sqlite::SqliteCheckpoints;
-mod migration;
 mod postgres;
 
 mod keys;
@@ -42,6 +41,7 @@ pub use workflows::{WebhookTarget, WorkflowFilter, WorkflowSave};
 
 pub(crate) mod cursor;
 pub(crate) mod entity;
+mod migration;
 
 #[cfg(test)]
 pub(crate) mod testing;
