@@ -18,6 +18,10 @@ pub const MAX_DEPTH: usize = 32;
 pub const MAX_TAGS: usize = 2_000;
 
 pub fn check(text: &str) -> Result<(), CompileError> {
+    check_within(text, MAX_DEPTH)
+}
+
+pub fn check_within(text: &str, most: usize) -> Result<(), CompileError> {
     if text.len() > MAX_LENGTH {
         return refuse(format!(
             "the template has {} bytes, more than {MAX_LENGTH}",
@@ -29,6 +33,7 @@ pub fn check(text: &str) -> Result<(), CompileError> {
         at: 0,
         blocks: Vec::new(),
         depth: 0,
+        most,
         tags: 0,
     };
     while scanner.find_tag() {
@@ -48,6 +53,8 @@ struct Scanner<'t> {
     blocks: Vec<usize>,
     /// Their sum.
     depth: usize,
+    /// How deep anything may get.
+    most: usize,
     tags: usize,
 }
 
@@ -148,7 +155,7 @@ impl Scanner<'_> {
         if let Some(block) = self.blocks.last_mut() {
             *block += 1;
         }
-        if self.depth > MAX_DEPTH {
+        if self.depth > self.most {
             return refuse(format!(
                 "blocks nest deeper than {MAX_DEPTH} levels (each `else if` is one)"
             ));
@@ -170,7 +177,7 @@ impl Scanner<'_> {
                 }
                 b'(' => {
                     depth += 1;
-                    if depth > MAX_DEPTH {
+                    if depth > self.most {
                         return refuse(format!("parentheses nest deeper than {MAX_DEPTH} levels"));
                     }
                     self.at += 1;
