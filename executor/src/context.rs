@@ -199,7 +199,6 @@ impl<'a> View<'a> {
     /// All names of the top level in one object. Of the outputs it has those of the node's ancestors: whether
     /// another node has ended already would differ from replay to replay.
     pub(crate) fn whole(&self) -> Value {
-        let plan = self.context.plan();
         let mut whole = match self.body() {
             Value::Object(fields) => fields
                 .iter()

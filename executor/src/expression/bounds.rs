@@ -28,6 +28,10 @@ pub fn check_within(text: &str, most: usize) -> Result<(), CompileError> {
             text.len()
         ));
     }
+    // The grammar looks for the end of such a run from each of its places.
+    if text.contains(&"\\".repeat(33)) {
+        return refuse("the template has more than 32 backslashes in a row");
+    }
     let mut scanner = Scanner {
         text,
         at: 0,
@@ -223,8 +227,8 @@ impl Scanner<'_> {
             return refuse("a path that begins with a number and a bracket needs `this.` before it");
         }
         // What is called is a path. Of a value, the grammar tries the literal first, and so must this.
+        let in_path = in_path || (names && before.is_empty());
         if !in_path
-            && !(names && before.is_empty())
             && let Some(end) = literal_end(self.text, start)?
             && matches!(
                 Parameter::parse(&self.text[start..end]),
