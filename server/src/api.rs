@@ -4,11 +4,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use flowmatic_openapi::ExecutionSummary;
 use futures_util::FutureExt;
 use poem::http::HeaderValue;
 use poem::http::header::{CONNECTION, HeaderName};
 use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Result, Route};
-use poem_openapi::{OpenApiService, Tags};
+use poem_openapi::{ApiResponse, OpenApiService, Tags};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -17,6 +18,7 @@ pub mod payload;
 
 mod connectors;
 mod draft;
+mod executions;
 mod health;
 pub mod keys;
 mod session;
@@ -27,7 +29,9 @@ pub mod description;
 mod pages;
 
 use self::error::ApiError;
+use self::payload::Json;
 use crate::app::App;
+use crate::trigger::webhook::WebhookDoor;
 
 /// The resources, in the order of the description.
 #[derive(Tags)]
@@ -50,6 +54,7 @@ enum Tag {
 
 type Served = (
     workflows::Workflows,
+    executions::Executions,
     connectors::Connectors,
     session::Sessions,
     keys::Keys,
@@ -58,11 +63,32 @@ type Served = (
 
 const SERVED: Served = (
     workflows::Workflows,
+    executions::Executions,
     connectors::Connectors,
     session::Sessions,
     keys::Keys,
     health::Health,
 );
+
+/// The answer of what starts an execution.
+#[derive(ApiResponse)]
+enum Accepted {
+    /// The execution is on disk and under way
+    #[oai(status = 202)]
+    Accepted(Json<ExecutionSummary>, #[oai(header = "Location")] String),
+}
+
+impl Accepted {
+    fn new(execution: ExecutionSummary) -> Self {
+        let location = format!("/api/v1/executions/{}", execution.id);
+        Self::Accepted(Json(execution), location)
+    }
+}
+
+/// How much a page of a list holds where its caller does not say.
+fn fifty() -> i32 {
+    50
+}
 
 /// The description as it is published: complete, with the raw webhook door and the scope of each operation.
 ///
@@ -85,7 +111,13 @@ pub fn description() -> &'static Value {
 pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
     description();
     let service = OpenApiService::new(SERVED, "Flowmatic", env!("CARGO_PKG_VERSION"));
+    let door = WebhookDoor {
+        dispatch: app.dispatch.clone(),
+        max_body: app.config.max_body,
+        sync_timeout: app.config.sync_timeout,
+    };
     let routes = pages::routes(Route::new())
+        .at("/api/webhooks/:webhook_id", door)
         .nest("/", service)
         .data(app.clone());
     Framed { inner: routes, app }

@@ -26,6 +26,13 @@ pub use sqlite::SqliteCheckpoints;
 mod migration;
 mod postgres;
 
+mod commit;
+pub use commit::CommitWriter;
+mod executions;
+pub use executions::{ExecutionFilter, OpenExecution, StoredExecution};
+mod cursor;
+pub mod fault;
+
 mod keys;
 mod secrets;
 mod users;

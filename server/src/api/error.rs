@@ -2,16 +2,19 @@
 
 use std::any::Any;
 use std::fmt::Display;
+use std::time::Duration;
 
-use flowmatic_openapi::{ErrorBody, ErrorDetail, Problem};
-use poem::error::{MethodNotAllowedError, NotFoundError};
-use poem::http::StatusCode;
+use bytes::Bytes;
+use flowmatic_executor::JournalError;
+use flowmatic_openapi::{ErrorBody, ErrorDetail, ExecutionStatus, Problem, TriggerAnswer};
+use poem::error::{MethodNotAllowedError, NotFoundError, ReadBodyError};
+use poem::http::{StatusCode, header};
+use poem::{Body, IntoResponse, Request, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::error::{ContentTypeError, ParseParamError, ParsePathError};
 
 use super::payload::Json;
 use super::request_id;
-use crate::dispatch::StartError;
 use crate::store::StoreError;
 
 /// Every way in which a request can fail.
@@ -210,14 +213,60 @@ impl From<StoreError> for ApiError {
     }
 }
 
-impl From<StartError> for ApiError {
-    fn from(error: StartError) -> Self {
+impl From<JournalError> for ApiError {
+    fn from(error: JournalError) -> Self {
         match error {
-            StartError::Unavailable(why) => Self::unavailable(why),
-            StartError::NotFound => Self::conflict("the version or its trigger is gone; publish it again"),
-            StartError::Store(error) => error.into(),
+            JournalError::Unavailable(why) => Self::unavailable(why),
+            JournalError::Lost | JournalError::Rejected(_) => Self::internal(error),
         }
     }
+}
+
+/// Reads a body up to its cap, however its length was announced, within this time.
+pub async fn read_body(request: &mut Request, limit: usize, within: Duration) -> Result<Bytes, ApiError> {
+    let announced = request.header(header::CONTENT_LENGTH).map(str::to_owned);
+    read(announced.as_deref(), request.take_body(), limit, within).await
+}
+
+pub(super) async fn read(
+    announced: Option<&str>,
+    body: Body,
+    limit: usize,
+    within: Duration,
+) -> Result<Bytes, ApiError> {
+    let announced = announced.and_then(|length| length.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(ApiError::too_large(limit));
+    }
+    match tokio::time::timeout(within, body.into_bytes_limit(limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(ApiError::too_large(limit)),
+        Ok(Err(_)) => Err(ApiError::bad_request("the body ended before it was whole")),
+        Err(_) => Err(ApiError::bad_request(format!("the body did not come within {} s", within.as_secs()))),
+    }
+}
+
+/// What a Response node has answered. One that is no HTTP status is a mistake of the workflow's.
+pub fn answered(status: u16, body: Bytes) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Response::builder().status(status).body(body)
+}
+
+/// The execution ended before any Response node: 200 where it is complete, else 500.
+pub fn trigger_ended(answer: TriggerAnswer) -> Response {
+    let status = match answer.execution_status {
+        ExecutionStatus::Completed => StatusCode::OK,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    Json(answer).with_status(status).into_response()
+}
+
+/// The execution goes on; it can be read at this place.
+pub fn trigger_pending(answer: TriggerAnswer, location: String) -> Response {
+    Json(answer)
+        .with_status(StatusCode::ACCEPTED)
+        .with_header(header::LOCATION, location)
+        .into_response()
 }
 
 impl Display for ApiError {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use flowmatic_executor::json;
 use flowmatic_openapi::Problem;
-use poem::error::ReadBodyError;
 use poem::http::header;
 use poem::{IntoResponse, Request, RequestBody, Response, Result};
 use poem_openapi::payload::{ParsePayload, Payload};
@@ -15,7 +14,7 @@ use poem_openapi::types::{ParseFromJSON, ToJSON, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
 use serde_json::{Value, json};
 
-use super::error::{ApiError, plain};
+use super::error::{self, ApiError, plain};
 use crate::app::App;
 
 /// How long a caller may take to send a body.
@@ -123,19 +122,8 @@ impl<T: ToJSON> ApiResponse for Json<T> {
 
 async fn read(request: &Request, body: &mut RequestBody) -> Result<bytes::Bytes> {
     let limit = request.data::<App>().map_or(1 << 20, |app| app.config.max_body);
-    let announced = request
-        .header(header::CONTENT_LENGTH)
-        .and_then(|length| length.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit as u64) {
-        return Err(ApiError::too_large(limit).into());
-    }
-    let reading = tokio::time::timeout(READ_TIMEOUT, body.take()?.into_bytes_limit(limit));
-    Ok(match reading.await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(ReadBodyError::PayloadTooLarge)) => return Err(ApiError::too_large(limit).into()),
-        Ok(Err(_)) => return Err(ApiError::bad_request("the body ended before it was whole").into()),
-        Err(_) => return Err(ApiError::bad_request("the body did not come within 30 s").into()),
-    })
+    let announced = request.header(header::CONTENT_LENGTH);
+    Ok(error::read(announced, body.take()?, limit, READ_TIMEOUT).await?)
 }
 
 /// Parses a body strictly; says where each mistake is.

@@ -9,17 +9,20 @@ use chrono::Utc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::http;
 use crate::app::{App, Parts, base_url};
 use crate::config::Config;
-use crate::dispatch::Dispatch;
+use crate::dispatch::{Dispatch, ServerHost};
+use crate::guard::Guard;
 use crate::secret::SecretKey;
-use crate::store::Store;
+use crate::store::{CommitWriter, Store};
 use crate::{api, auth, telemetry};
 
 /// How long answers that are under way may take after the executions have come to rest.
-const ANSWERS_GRACE: Duration = Duration::from_secs(5);
+const ANSWERS_GRACE: Duration = Duration::from_secs(4);
 /// The least and the most characters of a password, as in the API.
 const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 10..=200;
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
@@ -34,10 +37,17 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr().context("the listener has no address")?;
+    let secret_key = SecretKey::load(config.secret_key.as_deref(), &config.data_dir)?;
+    let catalogue = Arc::new(flowmatic_nodes::catalogue());
+    let host = ServerHost::new(Guard::new(config.allow_network.clone())?);
+    let owner = Uuid::now_v7();
+    let (journal, writing) = CommitWriter::start(store.clone(), owner);
+    let dispatch =
+        Dispatch::new(store.clone(), secret_key.clone(), catalogue.clone(), host, journal, owner);
     let app = App::new(Parts {
-        secret_key: SecretKey::open(config.secret_key.as_deref(), &config.data_dir)?,
-        catalogue: Arc::new(flowmatic_nodes::catalogue()),
-        dispatch: Dispatch,
+        secret_key,
+        catalogue,
+        dispatch,
         metrics: telemetry::metrics()?,
         base_url: base_url(config.public_url.as_ref(), address),
         setup: !store.has_owner().await?,
@@ -46,18 +56,26 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         store,
     });
     let told = stop_signal()?;
+    let draining = CancellationToken::new();
     let stop = CancellationToken::new();
     let serving = tokio::spawn(http::serve(listener, api::endpoint(app.clone()), stop.clone(), ANSWERS_GRACE));
-    let housekeeping = tokio::spawn(stop.clone().run_until_cancelled_owned(keep_house(app.clone())));
+    let tasks = TaskTracker::new();
+    tasks.spawn(app.dispatch.clone().recover(draining.clone()));
+    tasks.spawn(app.dispatch.clone().keep_leases(stop.clone()));
+    tasks.spawn(stop.clone().run_until_cancelled_owned(keep_house(app.clone())));
+    tasks.close();
     greet(&app, address).await?;
 
     told.await;
-    tracing::info!("shutting down");
+    tracing::info!("shutting down: what runs may go on for a while, nothing new is taken");
     app.drain();
+    draining.cancel();
+    // Until it has come to rest, callers are still told that the server is going.
+    app.dispatch.drain().await;
     stop.cancel();
     serving.await.context("the listener failed")?;
-    // It was cancelled by `stop`.
-    let _ = housekeeping.await;
+    tasks.wait().await;
+    writing.await.context("the writer failed")?;
     write_key_use(&app).await;
     app.store.close().await;
     drop(lock);

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use flowmatic_openapi::{Graph, Time, Trigger, Workflow, WorkflowSummary};
+use flowmatic_openapi::{Graph, Page, Time, Trigger, Workflow, WorkflowSummary};
 use poem_openapi::types::{ParseFromJSON, ToJSON};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::entity::{trigger, version, workflow};
 use super::secrets::{self, SealedSecret};
-use super::{Store, StoreError, millis, time};
+use super::{Store, StoreError, cursor, millis, time};
 
 /// What begins the type of a node that starts executions.
 const TRIGGER_GROUP: &str = "trigger.";
@@ -40,9 +40,9 @@ pub struct WorkflowFilter {
     /// Part of the name, in whatever case.
     pub search: Option<String>,
     pub active: Option<bool>,
-    /// Those after this one alone.
-    pub cursor: Option<Uuid>,
-    pub limit: u64,
+    /// The `next_cursor` of the page before.
+    pub cursor: Option<String>,
+    pub limit: u32,
 }
 
 /// Where the calls of a webhook go.
@@ -189,19 +189,19 @@ impl Store {
         }
     }
 
-    /// The newest first, one more than the limit where there are more.
+    /// The newest first.
     pub async fn workflows(
         &self,
         workspace_id: i64,
         filter: WorkflowFilter,
-    ) -> Result<Vec<WorkflowSummary>, StoreError> {
+    ) -> Result<Page<WorkflowSummary>, StoreError> {
         let mut query = workflow::Entity::find()
             .filter(workflow::Column::WorkspaceId.eq(workspace_id))
             .filter(workflow::Column::DeletedAt.is_null())
             .order_by_desc(workflow::Column::Id)
-            .limit(filter.limit + 1);
+            .limit(u64::from(filter.limit) + 1);
         if let Some(cursor) = filter.cursor {
-            query = query.filter(workflow::Column::Id.lt(cursor));
+            query = query.filter(workflow::Column::Id.lt(cursor::decode(&cursor)?));
         }
         if let Some(active) = filter.active {
             query = query.filter(workflow::Column::Active.eq(active));
@@ -216,10 +216,12 @@ impl Store {
                 [format!("%{part}%")],
             ));
         }
-        let rows = query.all(&self.reader()).await?;
+        let mut rows = query.all(&self.reader()).await?;
+        let next_cursor = cursor::cut(&mut rows, filter.limit, |row| row.id);
         let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
         let mut triggers = triggers_of(&self.reader(), &ids).await?;
-        rows.into_iter()
+        let workflows = rows
+            .into_iter()
             .map(|row| {
                 let nodes = trigger_nodes(&row)?;
                 let triggers = triggers.remove(&row.id).unwrap_or_default();
@@ -235,7 +237,8 @@ impl Store {
                     updated_at: time(row.updated_at),
                 })
             })
-            .collect()
+            .collect::<Result<_, StoreError>>()?;
+        Ok(Page::new(workflows, next_cursor))
     }
 
     /// A published graph and the workspace it belongs to; those of deleted workflows too, for the
