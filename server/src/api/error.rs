@@ -252,6 +252,11 @@ pub fn answered(status: u16, body: Bytes) -> Response {
     Response::builder().status(status).body(body)
 }
 
+/// The execution is on disk, and no Response node will answer.
+pub fn trigger_accepted(answer: TriggerAnswer) -> Response {
+    Json(answer).into_response()
+}
+
 /// The execution ended before any Response node: 200 where it is complete, else 500.
 pub fn trigger_ended(answer: TriggerAnswer) -> Response {
     let status = match answer.execution_status {

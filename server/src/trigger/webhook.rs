@@ -56,7 +56,7 @@ impl WebhookDoor {
         let execution = started.id;
         started.accepted.await.map_err(not_accepted)?;
         if !route.answers {
-            return Ok(told(&route, webhook_id, execution, ExecutionStatus::Running).into_response());
+            return Ok(error::trigger_accepted(told(&route, webhook_id, execution, ExecutionStatus::Running)));
         }
         let outcome = match started.outcome {
             Waiting::Over(outcome) => Some(outcome),
