@@ -98,10 +98,14 @@ fn fifty() -> i32 {
 pub fn description() -> &'static Value {
     static DESCRIPTION: OnceLock<Value> = OnceLock::new();
     DESCRIPTION.get_or_init(|| {
-        let service = OpenApiService::new((SERVED, webhooks::Webhooks), "Flowmatic", env!("CARGO_PKG_VERSION"))
-            .summary("Workflow automation: webhooks in, durable runs, answers out.")
-            .license(poem_openapi::LicenseObject::new("MIT OR Apache-2.0").identifier("MIT OR Apache-2.0"))
-            .server("/");
+        let service = OpenApiService::new(
+            (SERVED, webhooks::Webhooks),
+            "Flowmatic",
+            env!("CARGO_PKG_VERSION"),
+        )
+        .summary("Workflow automation: webhooks in, durable runs, answers out.")
+        .license(poem_openapi::LicenseObject::new("MIT OR Apache-2.0").identifier("MIT OR Apache-2.0"))
+        .server("/");
         let raw: Value = serde_json::from_str(&service.spec()).expect("the framework writes JSON");
         description::finish(raw)
     })

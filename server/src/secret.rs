@@ -37,7 +37,9 @@ impl SecretKey {
             Some(hex) => hex.to_owned(),
             None => read_or_make(data_dir)?,
         };
-        let bytes = hex::decode(hex.trim()).ok().filter(|bytes| bytes.len() == KEY_LENGTH);
+        let bytes = hex::decode(hex.trim())
+            .ok()
+            .filter(|bytes| bytes.len() == KEY_LENGTH);
         let Some(bytes) = bytes else {
             bail!("the secret key is not 64 hex digits; `openssl rand -hex 32` makes one");
         };
@@ -66,7 +68,10 @@ impl SecretKey {
             msg: message,
             aad: row.as_bytes(),
         };
-        let text = self.0.decrypt(&XNonce::from(*nonce), payload).map_err(|_| Sealed)?;
+        let text = self
+            .0
+            .decrypt(&XNonce::from(*nonce), payload)
+            .map_err(|_| Sealed)?;
         String::from_utf8(text).map_err(|_| Sealed)
     }
 }
@@ -136,7 +141,10 @@ mod tests {
         let second = SecretKey::load(None, &data).expect("read");
         let row = Uuid::now_v7();
         assert_eq!(second.open(row, &first.seal(row, "x")), Ok("x".to_owned()));
-        let mode = std::fs::metadata(data.join("secret.key")).expect("there").permissions().mode();
+        let mode = std::fs::metadata(data.join("secret.key"))
+            .expect("there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(&data).expect("a folder").count(), 1);
     }

@@ -93,7 +93,11 @@ impl ApiError {
 
     /// Of things in other workspaces nobody hears more than this.
     pub fn not_found(what: &str, id: impl Display) -> Self {
-        Self::NotFound(body("NOT_FOUND", format!("there is no {what} `{id}`"), Vec::new()))
+        Self::NotFound(body(
+            "NOT_FOUND",
+            format!("there is no {what} `{id}`"),
+            Vec::new(),
+        ))
     }
 
     pub fn method_not_allowed(allow: String) -> Self {
@@ -154,7 +158,11 @@ impl ApiError {
             return allow().map_or_else(|| Self::not_found("path", path), Self::method_not_allowed);
         }
         if let Some(error) = error.downcast_ref::<ParseParamError>() {
-            return Self::bad_request(format!("query parameter `{}`: {}", error.name, plain(&error.reason)));
+            return Self::bad_request(format!(
+                "query parameter `{}`: {}",
+                error.name,
+                plain(&error.reason)
+            ));
         }
         if let Some(error) = error.downcast_ref::<ParsePathError>() {
             return Self::bad_request(format!("the id in the path: {}", plain(&error.reason)));
@@ -189,10 +197,13 @@ pub fn plain(message: &str) -> String {
         message = first;
     }
     let message = message.trim_end_matches('.');
+    let message = message
+        .replace("verification failed. ", "it breaks ")
+        .replace(", exclusive: false", "");
     const LONGEST: usize = 300;
     match message.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &message[..end]),
-        None => message.to_owned(),
+        None => message,
     }
 }
 
@@ -242,7 +253,10 @@ pub(super) async fn read(
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(ApiError::too_large(limit)),
         Ok(Err(_)) => Err(ApiError::bad_request("the body ended before it was whole")),
-        Err(_) => Err(ApiError::bad_request(format!("the body did not come within {} s", within.as_secs()))),
+        Err(_) => Err(ApiError::bad_request(format!(
+            "the body did not come within {} s",
+            within.as_secs()
+        ))),
     }
 }
 
@@ -305,10 +319,15 @@ mod tests {
     #[test]
     fn speaks_of_values_not_of_types() {
         assert_eq!(
-            plain(r#"failed to parse "Graph": failed to parse "string(duration)": `5` is not a duration (occurred while parsing "Node")"#),
+            plain(
+                r#"failed to parse "Graph": failed to parse "string(duration)": `5` is not a duration (occurred while parsing "Node")"#
+            ),
             "`5` is not a duration"
         );
-        assert_eq!(plain("verification failed. minimum(1)"), "verification failed. minimum(1)");
+        assert_eq!(
+            plain("verification failed. minimum(1, exclusive: false)"),
+            "it breaks minimum(1)"
+        );
         assert_eq!(plain(&"x".repeat(400)).chars().count(), 301);
     }
 }

@@ -88,12 +88,22 @@ impl Executions {
         let before = find(&app, auth.workspace_id, id.0).await?.summary;
         let status = match before.status.is_final() {
             true => Some(before.status),
-            false => app.store.request_cancel(auth.workspace_id, id.0, app.now()).await?,
+            false => {
+                app.store
+                    .request_cancel(auth.workspace_id, id.0, app.now())
+                    .await?
+            }
         };
         match status {
             None => Err(ApiError::not_found("execution", id.0)),
-            Some(status) if status.is_final() && (before.status.is_final() || status != ExecutionStatus::Cancelled) => {
-                Err(ApiError::conflict(format!("the execution has ended: {}", status.as_str())))
+            Some(status)
+                if status.is_final()
+                    && (before.status.is_final() || status != ExecutionStatus::Cancelled) =>
+            {
+                Err(ApiError::conflict(format!(
+                    "the execution has ended: {}",
+                    status.as_str()
+                )))
             }
             Some(_) => {
                 app.dispatch.cancel(id.0);
@@ -117,7 +127,9 @@ impl Executions {
             return Err(ApiError::conflict("the execution has not ended; cancel it first"));
         }
         let Some(request) = app.dispatch.repeat(stored).await? else {
-            return Err(ApiError::conflict("the version that ran, or its trigger, is gone"));
+            return Err(ApiError::conflict(
+                "the version that ran, or its trigger, is gone",
+            ));
         };
         start(&app, auth.workspace_id, request).await
     }
@@ -191,7 +203,8 @@ mod tests {
 
     #[test]
     fn reads_statuses_repeated_or_separated() {
-        let statuses = Statuses::parse_from_parameters(["FAILED,TIMED_OUT", "COMPLETED"]).expect("known statuses");
+        let statuses =
+            Statuses::parse_from_parameters(["FAILED,TIMED_OUT", "COMPLETED"]).expect("known statuses");
         assert_eq!(statuses.0, [Failed, TimedOut, Completed]);
         assert!(Statuses::parse_from_parameters(["FAILED,"]).is_err());
         assert!(Statuses::parse_from_parameters(["failed"]).is_err());

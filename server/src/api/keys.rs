@@ -40,7 +40,11 @@ impl Keys {
         limit: Query<i32>,
     ) -> Result<Json<Page<ApiKey>>, ApiError> {
         let limit = u32::try_from(limit.0).unwrap_or_default();
-        Ok(Json(app.store.keys(auth.workspace_id, cursor.as_deref(), limit).await?))
+        Ok(Json(
+            app.store
+                .keys(auth.workspace_id, cursor.as_deref(), limit)
+                .await?,
+        ))
     }
 
     /// Create an API key
@@ -55,10 +59,20 @@ impl Keys {
     ) -> Result<Created, ApiError> {
         let create = body.0;
         if let Some(scope) = create.scopes.iter().find(|scope| !auth.may(**scope)) {
-            let message = format!("a key cannot have the scope `{}`, which its maker lacks", scope.as_str());
+            let message = format!(
+                "a key cannot have the scope `{}`, which its maker lacks",
+                scope.as_str()
+            );
             return Err(ApiError::forbidden(message));
         }
-        let key = make(&app.store, auth.workspace_id, create.name, create.scopes, app.now()).await?;
+        let key = make(
+            &app.store,
+            auth.workspace_id,
+            create.name,
+            create.scopes,
+            app.now(),
+        )
+        .await?;
         Ok(Created::Created(Json(key)))
     }
 

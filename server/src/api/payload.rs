@@ -9,7 +9,9 @@ use flowmatic_openapi::Problem;
 use poem::http::header;
 use poem::{IntoResponse, Request, RequestBody, Response, Result};
 use poem_openapi::payload::{ParsePayload, Payload};
-use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
+use poem_openapi::registry::{
+    MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchemaRef, Registry,
+};
 use poem_openapi::types::{ParseFromJSON, ToJSON, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
 use serde_json::{Value, json};
@@ -133,15 +135,20 @@ fn parse<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, ApiError> {
         node: None,
         message,
     };
-    let read = || json::parse(bytes).map_err(|error| format!("the body is {error}"));
-    let value = read().map_err(|message| ApiError::malformed(&message, vec![whole(message.clone())]))?;
+    let read = || json::parse(bytes);
+    let value = read()
+        .map_err(|error| ApiError::malformed(format!("the body: {error}"), vec![whole(error.to_string())]))?;
     T::parse_from_json(Some(value)).map_err(|error| {
         let mut problems = read().map_or_else(|_| Vec::new(), |value| explain(&T::schema_ref(), value));
         if problems.is_empty() {
             problems.push(whole(plain(error.message())));
         }
         let first = &problems[0];
-        let place = if first.pointer.is_empty() { "the body" } else { &first.pointer };
+        let place = if first.pointer.is_empty() {
+            "the body"
+        } else {
+            &first.pointer
+        };
         ApiError::malformed(format!("{place}: {}", first.message), problems)
     })
 }

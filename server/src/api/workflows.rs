@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use flowmatic_executor::{Plan, Role};
 use flowmatic_openapi::{
-    Deleted, Execute, Graph, GraphCheck, Page, Problem, Validation, Workflow,
-    WorkflowCreate, WorkflowPublish, WorkflowSummary, WorkflowUpdate,
+    Deleted, Execute, Graph, GraphCheck, Page, Problem, Validation, Workflow, WorkflowCreate,
+    WorkflowPublish, WorkflowSummary, WorkflowUpdate,
 };
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
@@ -95,7 +95,10 @@ impl Workflows {
         let workflow = app.store.create_workflow(save).await?;
         app.dispatch.forget_routes();
         let location = format!("/api/v1/workflows/{}", workflow.id);
-        Ok(Created::Created(Json(shown(&app, workflow, draft.made)), location))
+        Ok(Created::Created(
+            Json(shown(&app, workflow, draft.made)),
+            location,
+        ))
     }
 
     /// Check a graph
@@ -141,7 +144,14 @@ impl Workflows {
             return Err(stale(before.revision));
         }
         let publish = update.active == Some(true);
-        let draft = prepare(&app, auth.workspace_id, update.graph, Some(&before.graph), publish).await?;
+        let draft = prepare(
+            &app,
+            auth.workspace_id,
+            update.graph,
+            Some(&before.graph),
+            publish,
+        )
+        .await?;
         let save = WorkflowSave {
             workspace_id: auth.workspace_id,
             id: id.0,
@@ -169,7 +179,11 @@ impl Workflows {
         app: Data<&App>,
         id: Path<Uuid>,
     ) -> Result<Json<Deleted>, ApiError> {
-        if !app.store.delete_workflow(auth.workspace_id, id.0, app.now()).await? {
+        if !app
+            .store
+            .delete_workflow(auth.workspace_id, id.0, app.now())
+            .await?
+        {
             return Err(ApiError::not_found("workflow", id.0));
         }
         app.dispatch.forget_routes();
@@ -210,7 +224,11 @@ impl Workflows {
     /// Switch a workflow's triggers off
     ///
     /// Its webhooks answer 404 until it is published again. What is under way goes on.
-    #[oai(path = "/:id/deactivate", method = "post", operation_id = "deactivateWorkflow")]
+    #[oai(
+        path = "/:id/deactivate",
+        method = "post",
+        operation_id = "deactivateWorkflow"
+    )]
     async fn deactivate(
         &self,
         auth: Auth<may::WriteWorkflows>,
@@ -252,10 +270,15 @@ impl Workflows {
     ) -> Result<Accepted, ApiError> {
         let workflow = find(&app, auth.workspace_id, id.0).await?;
         let Some(number) = workflow.version else {
-            return Err(ApiError::conflict("the workflow was never published; publish it first"));
+            return Err(ApiError::conflict(
+                "the workflow was never published; publish it first",
+            ));
         };
         let Some(version) = app.dispatch.version(id.0, number).await? else {
-            return Err(ApiError::internal(format!("version {number} of workflow {} is gone", id.0)));
+            return Err(ApiError::internal(format!(
+                "version {number} of workflow {} is gone",
+                id.0
+            )));
         };
         let triggers = version.plan.nodes.iter().enumerate();
         let triggers: Vec<(usize, &str, &str)> = triggers
@@ -298,7 +321,10 @@ async fn prepare(
         }
     }
     if draft.graph.to_json().unwrap_or_default().to_string().len() > LARGEST_GRAPH {
-        return Err(ApiError::unprocessable("the graph is larger than 1 MiB", Vec::new()));
+        return Err(ApiError::unprocessable(
+            "the graph is larger than 1 MiB",
+            Vec::new(),
+        ));
     }
     if publish {
         compile(app, &draft.graph)?;
@@ -365,6 +391,9 @@ mod tests {
         assert_eq!(choose_trigger(&[hook, click], Some("hook")).ok(), Some(0));
         assert_eq!(choose_trigger(&[hook], Some("other")).ok(), None);
         assert_eq!(choose_trigger(&[], None).ok(), None);
-        assert_eq!(choose_trigger(&[hook, (2, "other", "trigger.webhook")], None).ok(), None);
+        assert_eq!(
+            choose_trigger(&[hook, (2, "other", "trigger.webhook")], None).ok(),
+            None
+        );
     }
 }

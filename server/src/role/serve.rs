@@ -42,8 +42,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let host = ServerHost::new(Guard::new(config.allow_network.clone())?);
     let owner = Uuid::now_v7();
     let (journal, writing) = CommitWriter::start(store.clone(), owner);
-    let dispatch =
-        Dispatch::new(store.clone(), secret_key.clone(), catalogue.clone(), host, journal, owner);
+    let dispatch = Dispatch::new(
+        store.clone(),
+        secret_key.clone(),
+        catalogue.clone(),
+        host,
+        journal,
+        owner,
+    );
     let app = App::new(Parts {
         secret_key,
         catalogue,
@@ -58,7 +64,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let told = stop_signal()?;
     let draining = CancellationToken::new();
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(http::serve(listener, api::endpoint(app.clone()), stop.clone(), ANSWERS_GRACE));
+    let serving = tokio::spawn(http::serve(
+        listener,
+        api::endpoint(app.clone()),
+        stop.clone(),
+        ANSWERS_GRACE,
+    ));
     let tasks = TaskTracker::new();
     tasks.spawn(app.dispatch.clone().recover(draining.clone()));
     tasks.spawn(app.dispatch.clone().keep_leases(stop.clone()));

@@ -11,7 +11,9 @@ pub(crate) fn encode(last: Uuid) -> String {
 }
 
 pub(crate) fn decode(cursor: &str) -> Result<Uuid, StoreError> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| StoreError::BadCursor)?;
+    let bytes = URL_SAFE_NO_PAD
+        .decode(cursor)
+        .map_err(|_| StoreError::BadCursor)?;
     Uuid::from_slice(&bytes).map_err(|_| StoreError::BadCursor)
 }
 
