@@ -125,7 +125,7 @@ impl Role {
 #[oai(deny_unknown_fields)]
 pub struct Setup {
     pub token: String,
-    #[oai(validator(min_length = 3, max_length = 254, pattern = "^[^@\\s]+@[^@\\s]+$"))]
+    #[oai(validator(min_length = 3, max_length = 254, pattern = r"^[^@\s\x00]+@[^@\s\x00]+$"))]
     pub email: String,
     #[oai(validator(min_length = 10, max_length = 200))]
     pub password: String,
@@ -134,7 +134,7 @@ pub struct Setup {
 #[derive(Debug, Clone, Object)]
 #[oai(deny_unknown_fields)]
 pub struct Login {
-    #[oai(validator(max_length = 254))]
+    #[oai(validator(max_length = 254, pattern = r"^[^\x00]*$"))]
     pub email: String,
     #[oai(validator(max_length = 200))]
     pub password: String,
@@ -144,6 +144,7 @@ pub struct Login {
 #[derive(Debug, Clone, Object)]
 pub struct Session {
     pub token: String,
+    #[oai(serialize_with = "crate::time::write")]
     pub expires_at: Time,
     pub user: User,
 }
@@ -182,14 +183,16 @@ pub struct ApiKey {
     /// Its first characters, to tell keys apart.
     pub prefix: String,
     pub scopes: Vec<Scope>,
+    #[oai(serialize_with = "crate::time::write")]
     pub created_at: Time,
+    #[oai(serialize_with = "crate::time::write")]
     pub last_used_at: Option<Time>,
 }
 
 #[derive(Debug, Clone, Object)]
 #[oai(deny_unknown_fields)]
 pub struct ApiKeyCreate {
-    #[oai(validator(min_length = 1, max_length = 200))]
+    #[oai(validator(min_length = 1, max_length = 200, pattern = r"^[^\x00]*$"))]
     pub name: String,
     #[oai(validator(min_items = 1, max_items = 50))]
     pub scopes: Vec<Scope>,
@@ -202,6 +205,7 @@ pub struct ApiKeyCreated {
     pub name: String,
     pub prefix: String,
     pub scopes: Vec<Scope>,
+    #[oai(serialize_with = "crate::time::write")]
     pub created_at: Time,
     pub key: String,
 }

@@ -96,7 +96,9 @@ pub struct ExecutionSummary {
     /// The execution that this one repeats.
     pub retry_of: Option<Uuid>,
     /// When it was accepted.
+    #[oai(serialize_with = "crate::time::write")]
     pub started_at: Time,
+    #[oai(serialize_with = "crate::time::write")]
     pub finished_at: Option<Time>,
     pub duration_ms: Option<i64>,
 }
@@ -113,7 +115,9 @@ pub struct Execution {
     pub trigger: String,
     pub error: Option<ExecutionError>,
     pub retry_of: Option<Uuid>,
+    #[oai(serialize_with = "crate::time::write")]
     pub started_at: Time,
+    #[oai(serialize_with = "crate::time::write")]
     pub finished_at: Option<Time>,
     pub duration_ms: Option<i64>,
     /// How often it was taken up again after the process had died.
@@ -167,7 +171,9 @@ pub struct Step {
     pub output: Option<Json>,
     pub error: Option<ExecutionError>,
     pub attempts: u32,
+    #[oai(serialize_with = "crate::time::write")]
     pub started_at: Option<Time>,
+    #[oai(serialize_with = "crate::time::write")]
     pub finished_at: Option<Time>,
     pub duration_ms: Option<i64>,
 }

@@ -9,6 +9,8 @@ mod json;
 pub use json::{Json, JsonObject};
 mod duration;
 pub use duration::Duration;
+mod time;
+pub use time::Time;
 
 mod workflow;
 pub use workflow::*;
@@ -24,6 +26,3 @@ mod problem;
 pub use problem::*;
 mod webhook;
 pub use webhook::*;
-
-/// A moment, written in RFC 3339 with milliseconds and `Z`.
-pub type Time = chrono::DateTime<chrono::Utc>;

@@ -22,7 +22,9 @@ pub struct Workflow {
     /// The draft.
     pub graph: Graph,
     pub triggers: Vec<Trigger>,
+    #[oai(serialize_with = "crate::time::write")]
     pub created_at: Time,
+    #[oai(serialize_with = "crate::time::write")]
     pub updated_at: Time,
 }
 
@@ -37,7 +39,9 @@ pub struct WorkflowSummary {
     pub revision: i64,
     pub version: Option<i32>,
     pub triggers: Vec<Trigger>,
+    #[oai(serialize_with = "crate::time::write")]
     pub created_at: Time,
+    #[oai(serialize_with = "crate::time::write")]
     pub updated_at: Time,
 }
 
@@ -45,9 +49,9 @@ pub struct WorkflowSummary {
 #[derive(Debug, Clone, Object)]
 #[oai(deny_unknown_fields, skip_serializing_if_is_none)]
 pub struct WorkflowCreate {
-    #[oai(validator(min_length = 1, max_length = 200))]
+    #[oai(validator(min_length = 1, max_length = 200, pattern = r"^[^\x00]*$"))]
     pub name: String,
-    #[oai(validator(max_length = 10000))]
+    #[oai(validator(max_length = 10000, pattern = r"^[^\x00]*$"))]
     pub description: Option<String>,
     #[oai(default)]
     pub active: bool,
@@ -58,9 +62,9 @@ pub struct WorkflowCreate {
 #[derive(Debug, Clone, Object)]
 #[oai(deny_unknown_fields, skip_serializing_if_is_none)]
 pub struct WorkflowUpdate {
-    #[oai(validator(min_length = 1, max_length = 200))]
+    #[oai(validator(min_length = 1, max_length = 200, pattern = r"^[^\x00]*$"))]
     pub name: String,
-    #[oai(validator(max_length = 10000))]
+    #[oai(validator(max_length = 10000, pattern = r"^[^\x00]*$"))]
     pub description: Option<String>,
     /// `true` publishes this save and switches the triggers on, `false` switches them off; missing leaves
     /// what is live as it is.

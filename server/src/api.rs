@@ -4,11 +4,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use flowmatic_openapi::ExecutionSummary;
 use futures_util::FutureExt;
 use poem::http::HeaderValue;
 use poem::http::header::{CONNECTION, HeaderName};
 use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Result, Route};
-use poem_openapi::{OpenApiService, Tags};
+use poem_openapi::{ApiResponse, OpenApiService, Tags};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -17,6 +18,7 @@ pub mod payload;
 
 mod connectors;
 mod draft;
+mod executions;
 mod health;
 pub mod keys;
 mod session;
@@ -27,6 +29,7 @@ pub mod description;
 mod pages;
 
 use self::error::ApiError;
+use self::payload::Json;
 use crate::app::App;
 use crate::trigger::webhook::WebhookDoor;
 
@@ -51,6 +54,7 @@ enum Tag {
 
 type Served = (
     workflows::Workflows,
+    executions::Executions,
     connectors::Connectors,
     session::Sessions,
     keys::Keys,
@@ -59,11 +63,32 @@ type Served = (
 
 const SERVED: Served = (
     workflows::Workflows,
+    executions::Executions,
     connectors::Connectors,
     session::Sessions,
     keys::Keys,
     health::Health,
 );
+
+/// The answer of what starts an execution.
+#[derive(ApiResponse)]
+enum Accepted {
+    /// The execution is on disk and under way
+    #[oai(status = 202)]
+    Accepted(Json<ExecutionSummary>, #[oai(header = "Location")] String),
+}
+
+impl Accepted {
+    fn new(execution: ExecutionSummary) -> Self {
+        let location = format!("/api/v1/executions/{}", execution.id);
+        Self::Accepted(Json(execution), location)
+    }
+}
+
+/// How much a page of a list holds where its caller does not say.
+fn fifty() -> i32 {
+    50
+}
 
 /// The description as it is published: complete, with the raw webhook door and the scope of each operation.
 ///
@@ -73,10 +98,14 @@ const SERVED: Served = (
 pub fn description() -> &'static Value {
     static DESCRIPTION: OnceLock<Value> = OnceLock::new();
     DESCRIPTION.get_or_init(|| {
-        let service = OpenApiService::new((SERVED, webhooks::Webhooks), "Flowmatic", env!("CARGO_PKG_VERSION"))
-            .summary("Workflow automation: webhooks in, durable runs, answers out.")
-            .license(poem_openapi::LicenseObject::new("MIT OR Apache-2.0").identifier("MIT OR Apache-2.0"))
-            .server("/");
+        let service = OpenApiService::new(
+            (SERVED, webhooks::Webhooks),
+            "Flowmatic",
+            env!("CARGO_PKG_VERSION"),
+        )
+        .summary("Workflow automation: webhooks in, durable runs, answers out.")
+        .license(poem_openapi::LicenseObject::new("MIT OR Apache-2.0").identifier("MIT OR Apache-2.0"))
+        .server("/");
         let raw: Value = serde_json::from_str(&service.spec()).expect("the framework writes JSON");
         description::finish(raw)
     })

@@ -107,7 +107,9 @@ impl Shared {
     /// The one-time link that makes the owner, while there is none.
     pub async fn setup_link(&self) -> Option<String> {
         let token = self.setup.lock().await;
-        token.as_ref().map(|token| format!("{}/setup#token={token}", self.base_url))
+        token
+            .as_ref()
+            .map(|token| format!("{}/setup#token={token}", self.base_url))
     }
 
     /// Does what the one-time token is for, one caller at a time; the token is spent once that has succeeded.
@@ -118,7 +120,9 @@ impl Shared {
         work: impl Future<Output = Result<T, E>>,
     ) -> Option<Result<T, E>> {
         let mut expected = self.setup.lock().await;
-        let is_it = expected.as_ref().is_some_and(|expected| bool::from(expected.as_bytes().ct_eq(token.as_bytes())));
+        let is_it = expected
+            .as_ref()
+            .is_some_and(|expected| bool::from(expected.as_bytes().ct_eq(token.as_bytes())));
         if !is_it {
             return None;
         }

@@ -41,7 +41,10 @@ pub struct Principal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     /// By a session, which ends at its time.
-    User { id: i64, session_expires_at: Time },
+    User {
+        id: i64,
+        session_expires_at: Time,
+    },
     Key(Uuid),
 }
 
@@ -125,16 +128,19 @@ impl<'a, N: Needs> ApiExtractor<'a> for Auth<N> {
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
-        registry.create_security_scheme(Self::SCHEME, MetaSecurityScheme {
-            ty: "http",
-            description: None,
-            name: None,
-            key_in: None,
-            scheme: Some("bearer"),
-            bearer_format: None,
-            flows: None,
-            openid_connect_url: None,
-        });
+        registry.create_security_scheme(
+            Self::SCHEME,
+            MetaSecurityScheme {
+                ty: "http",
+                description: None,
+                name: None,
+                key_in: None,
+                scheme: Some("bearer"),
+                bearer_format: None,
+                flows: None,
+                openid_connect_url: None,
+            },
+        );
     }
 
     fn security_schemes() -> Vec<&'static str> {
@@ -239,7 +245,9 @@ impl Checks {
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
-            .ok_or_else(|| ApiError::unauthorized("send `Authorization: Bearer` and an API key or a session's token"))?;
+            .ok_or_else(|| {
+                ApiError::unauthorized("send `Authorization: Bearer` and an API key or a session's token")
+            })?;
         let hash = TokenHash::of(token);
         let now = app.now();
         let found = match self.cached(hash) {
@@ -247,12 +255,16 @@ impl Checks {
             None => self.look_up(app, token, hash, now).await?,
         };
         let principal = found.filter(|principal| match principal.caller {
-            Caller::User { session_expires_at, .. } => session_expires_at > now,
+            Caller::User {
+                session_expires_at, ..
+            } => session_expires_at > now,
             Caller::Key(_) => true,
         });
         let Some(principal) = principal else {
             self.bad_tokens.take(&address(request))?;
-            return Err(ApiError::unauthorized("the token is not valid, was revoked or has expired"));
+            return Err(ApiError::unauthorized(
+                "the token is not valid, was revoked or has expired",
+            ));
         };
         if let Caller::Key(id) = principal.caller {
             lock(&self.used).insert(id, now);
@@ -320,7 +332,10 @@ impl Checks {
             // Of no password: it has been made from random bytes.
             let hash = hash.unwrap_or_else(|| NOBODY.to_owned());
             let hash = PasswordHash::new(&hash).map_err(ApiError::internal)?;
-            Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok() && known)
+            Ok(Argon2::default()
+                .verify_password(password.as_bytes(), &hash)
+                .is_ok()
+                && known)
         })
         .await
     }
@@ -335,12 +350,15 @@ impl Checks {
         work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let _turn = self.passwords.acquire().await.map_err(ApiError::internal)?;
-        tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(ApiError::internal)?
     }
 }
 
 /// An argon2id hash with the parameters of today's.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZSBvdGhlciBzYWx0$PNpNLIZfb0f0cXAkFzYtmwn8OqOaqxIKRK0jnwFPnaE";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$c29tZSBvdGhlciBzYWx0$PNpNLIZfb0f0cXAkFzYtmwn8OqOaqxIKRK0jnwFPnaE";
 
 /// Takes some 20 ms: not for an async task.
 pub fn hash_password(password: &str) -> anyhow::Result<String> {
@@ -392,7 +410,11 @@ mod tests {
         assert_eq!(scopes_of(Role::Owner), Scope::ALL);
         assert!(!scopes_of(Role::Editor).contains(&Scope::KeysManage));
         assert!(scopes_of(Role::Editor).contains(&Scope::WorkflowsExecute));
-        assert!(scopes_of(Role::Viewer).iter().all(|scope| scope.as_str().ends_with(":read")));
+        assert!(
+            scopes_of(Role::Viewer)
+                .iter()
+                .all(|scope| scope.as_str().ends_with(":read"))
+        );
         assert!(!scopes_of(Role::Viewer).is_empty());
     }
 
@@ -413,7 +435,11 @@ mod tests {
         };
         assert!(verify("correct horse", Some(&hash)).await.expect("checked"));
         assert!(!verify("wrong horse", Some(&hash)).await.expect("checked"));
-        assert!(!verify("correct horse", None).await.expect("checked without a user"));
+        assert!(
+            !verify("correct horse", None)
+                .await
+                .expect("checked without a user")
+        );
     }
 
     #[test]

@@ -62,7 +62,12 @@ fn parse_scopes(text: &str) -> Result<Scopes, String> {
 #[derive(Debug, Clone, Args)]
 pub struct Config {
     /// The address to listen on; port 0 takes a free one
-    #[arg(long, env = "FLOWMATIC_LISTEN", global = true, default_value = "127.0.0.1:8080")]
+    #[arg(
+        long,
+        env = "FLOWMATIC_LISTEN",
+        global = true,
+        default_value = "127.0.0.1:8080"
+    )]
     pub listen: SocketAddr,
 
     /// The folder of the SQLite database and of the secret key
@@ -82,7 +87,13 @@ pub struct Config {
     pub secret_key: Option<String>,
 
     /// Private networks that workflows may reach, such as `10.0.0.0/8`
-    #[arg(long, env = "FLOWMATIC_ALLOW_NETWORK", global = true, value_name = "CIDR", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "FLOWMATIC_ALLOW_NETWORK",
+        global = true,
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
     pub allow_network: Vec<IpNet>,
 
     /// The largest body of a request
@@ -107,11 +118,22 @@ pub struct Config {
     pub log_format: LogFormat,
 
     /// The owner's e-mail, to set the server up without the one-time link
-    #[arg(long, env = "FLOWMATIC_OWNER_EMAIL", global = true, requires = "owner_password")]
+    #[arg(
+        long,
+        env = "FLOWMATIC_OWNER_EMAIL",
+        global = true,
+        requires = "owner_password"
+    )]
     pub owner_email: Option<String>,
 
     /// The owner's password, for the same
-    #[arg(long, env = "FLOWMATIC_OWNER_PASSWORD", global = true, hide_env_values = true, requires = "owner_email")]
+    #[arg(
+        long,
+        env = "FLOWMATIC_OWNER_PASSWORD",
+        global = true,
+        hide_env_values = true,
+        requires = "owner_email"
+    )]
     pub owner_password: Option<String>,
 }
 
@@ -163,32 +185,40 @@ mod tests {
         assert_eq!(parse_size("4096"), Ok(4096));
         assert_eq!(parse_size("64KiB"), Ok(65_536));
         assert_eq!(parse_size("1MiB"), Ok(1_048_576));
-        for text in ["", "0", "1MB", "-1", "1.5MiB", "99999999999999999999", "18446744073709551615KiB"] {
+        for text in [
+            "",
+            "0",
+            "1MB",
+            "-1",
+            "1.5MiB",
+            "99999999999999999999",
+            "18446744073709551615KiB",
+        ] {
             assert!(parse_size(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn takes_a_star_for_all_scopes() {
-        let command = Command::try_parse_from(["flowmatic", "keys", "create", "--name", "me", "--scope", "*"])
-            .expect("valid arguments");
+        let command =
+            Command::try_parse_from(["flowmatic", "keys", "create", "--name", "me", "--scope", "*"])
+                .expect("valid arguments");
         let Some(Role::Keys(Keys::Create { scopes, .. })) = command.role else {
             panic!("another role: {:?}", command.role);
         };
         assert_eq!(scopes[0].0.len(), 18);
         assert!(
-            Command::try_parse_from(["flowmatic", "keys", "create", "--name", "me", "--scope", "all"]).is_err()
+            Command::try_parse_from(["flowmatic", "keys", "create", "--name", "me", "--scope", "all"])
+                .is_err()
         );
     }
 
     #[test]
     fn takes_flags_before_and_after_the_sub_command() {
-        for arguments in [["flowmatic", "--listen", "127.0.0.1:0", "serve"], [
-            "flowmatic",
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-        ]] {
+        for arguments in [
+            ["flowmatic", "--listen", "127.0.0.1:0", "serve"],
+            ["flowmatic", "serve", "--listen", "127.0.0.1:0"],
+        ] {
             let command = Command::try_parse_from(arguments).expect("valid arguments");
             assert_eq!(command.config.listen.port(), 0);
         }

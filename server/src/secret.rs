@@ -32,12 +32,14 @@ pub struct Sealed;
 
 impl SecretKey {
     /// Takes the configured key, else the one in the data folder, which is made where missing.
-    pub fn open(configured: Option<&str>, data_dir: &Path) -> anyhow::Result<Self> {
+    pub fn load(configured: Option<&str>, data_dir: &Path) -> anyhow::Result<Self> {
         let hex = match configured {
             Some(hex) => hex.to_owned(),
             None => read_or_make(data_dir)?,
         };
-        let bytes = hex::decode(hex.trim()).ok().filter(|bytes| bytes.len() == KEY_LENGTH);
+        let bytes = hex::decode(hex.trim())
+            .ok()
+            .filter(|bytes| bytes.len() == KEY_LENGTH);
         let Some(bytes) = bytes else {
             bail!("the secret key is not 64 hex digits; `openssl rand -hex 32` makes one");
         };
@@ -60,13 +62,16 @@ impl SecretKey {
     }
 
     /// Decrypts the secret of the row of this id.
-    pub fn unseal(&self, row: Uuid, sealed: &[u8]) -> Result<String, Sealed> {
+    pub fn open(&self, row: Uuid, sealed: &[u8]) -> Result<String, Sealed> {
         let (nonce, message) = sealed.split_first_chunk::<NONCE_LENGTH>().ok_or(Sealed)?;
         let payload = Payload {
             msg: message,
             aad: row.as_bytes(),
         };
-        let text = self.0.decrypt(&XNonce::from(*nonce), payload).map_err(|_| Sealed)?;
+        let text = self
+            .0
+            .decrypt(&XNonce::from(*nonce), payload)
+            .map_err(|_| Sealed)?;
         String::from_utf8(text).map_err(|_| Sealed)
     }
 }
@@ -114,17 +119,17 @@ mod tests {
 
     #[test]
     fn opens_what_it_sealed_for_the_same_row_only() {
-        let key = SecretKey::open(Some(&"ab".repeat(32)), ".".as_ref()).expect("a good key");
+        let key = SecretKey::load(Some(&"ab".repeat(32)), ".".as_ref()).expect("a good key");
         let row = Uuid::now_v7();
         let sealed = key.seal(row, "hunter2");
-        assert_eq!(key.unseal(row, &sealed), Ok("hunter2".to_owned()));
-        assert_eq!(key.unseal(Uuid::now_v7(), &sealed), Err(Sealed));
-        let other = SecretKey::open(Some(&"cd".repeat(32)), ".".as_ref()).expect("a good key");
-        assert_eq!(other.unseal(row, &sealed), Err(Sealed));
+        assert_eq!(key.open(row, &sealed), Ok("hunter2".to_owned()));
+        assert_eq!(key.open(Uuid::now_v7(), &sealed), Err(Sealed));
+        let other = SecretKey::load(Some(&"cd".repeat(32)), ".".as_ref()).expect("a good key");
+        assert_eq!(other.open(row, &sealed), Err(Sealed));
         let mut changed = sealed.clone();
         changed[30] ^= 1;
-        assert_eq!(key.unseal(row, &changed), Err(Sealed));
-        assert_eq!(key.unseal(row, b"short"), Err(Sealed));
+        assert_eq!(key.open(row, &changed), Err(Sealed));
+        assert_eq!(key.open(row, b"short"), Err(Sealed));
         assert_ne!(key.seal(row, "hunter2"), sealed, "a nonce of its own each time");
     }
 
@@ -132,11 +137,14 @@ mod tests {
     fn makes_a_key_once_that_only_its_owner_reads() {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join("data");
-        let first = SecretKey::open(None, &data).expect("made");
-        let second = SecretKey::open(None, &data).expect("read");
+        let first = SecretKey::load(None, &data).expect("made");
+        let second = SecretKey::load(None, &data).expect("read");
         let row = Uuid::now_v7();
-        assert_eq!(second.unseal(row, &first.seal(row, "x")), Ok("x".to_owned()));
-        let mode = std::fs::metadata(data.join("secret.key")).expect("there").permissions().mode();
+        assert_eq!(second.open(row, &first.seal(row, "x")), Ok("x".to_owned()));
+        let mode = std::fs::metadata(data.join("secret.key"))
+            .expect("there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(&data).expect("a folder").count(), 1);
     }
@@ -144,7 +152,7 @@ mod tests {
     #[test]
     fn refuses_a_key_of_the_wrong_length() {
         for key in ["", "ab", &"zz".repeat(32)] {
-            assert!(SecretKey::open(Some(key), ".".as_ref()).is_err(), "{key}");
+            assert!(SecretKey::load(Some(key), ".".as_ref()).is_err(), "{key}");
         }
     }
 }

@@ -11,13 +11,17 @@ use crate::config::{Config, LogFormat};
 pub fn log(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log)
         .with_context(|| format!("`--log {}` is not a filter", config.log))?
-        // sqlx logs each statement at debug and slow ones at warn; the store logs what matters.
-        .add_directive("sqlx=error".parse().context("a fixed directive")?);
+        // Of these the store says itself what matters.
+        .add_directive("sqlx=error".parse().context("a fixed directive")?)
+        .add_directive("sea_orm_migration=warn".parse().context("a fixed directive")?);
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     match config.log_format {
-        LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).finish().try_init(),
+        LogFormat::Text => lines
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .finish()
+            .try_init(),
         LogFormat::Json => lines.json().flatten_event(true).finish().try_init(),
     }
     .context("the log was started twice")
@@ -26,7 +30,9 @@ pub fn log(config: &Config) -> anyhow::Result<()> {
 /// Makes the recorder behind `/metrics`, once in a process.
 pub fn metrics() -> anyhow::Result<PrometheusHandle> {
     PrometheusBuilder::new()
-        .set_buckets(&[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0])
+        .set_buckets(&[
+            0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0,
+        ])
         .context("fixed buckets")?
         .install_recorder()
         .context("the metrics recorder was installed twice")

@@ -37,6 +37,10 @@ pub(super) fn finish(mut description: Value) -> Value {
     for name in request_schemas(&description) {
         let schema = &mut description["components"]["schemas"][name];
         allow_null(schema);
+        if schema.get("properties").is_some() {
+            // All types of bodies refuse fields that they do not know.
+            schema["additionalProperties"] = Value::from(false);
+        }
     }
     description
 }
@@ -58,7 +62,10 @@ fn guard(operation: &mut Map<String, Value>) {
         .get("security")
         .and_then(|security| security.get(0)?.as_object()?.keys().next().cloned());
     let Some(needs) = needs else {
-        assert!(OPEN.contains(&id.as_str()), "operation `{id}` is open to everybody; give it an `Auth`");
+        assert!(
+            OPEN.contains(&id.as_str()),
+            "operation `{id}` is open to everybody; give it an `Auth`"
+        );
         operation.insert("security".to_owned(), json!([]));
         return;
     };
@@ -141,7 +148,11 @@ fn allow_null(schema: &mut Value) {
 pub(super) fn allowed(path: &str) -> Option<String> {
     let paths = super::description()["paths"].as_object()?;
     let (_, methods) = paths.iter().find(|(template, _)| matches(template, path))?;
-    let mut allow: Vec<String> = methods.as_object()?.keys().map(|method| method.to_uppercase()).collect();
+    let mut allow: Vec<String> = methods
+        .as_object()?
+        .keys()
+        .map(|method| method.to_uppercase())
+        .collect();
     if allow.iter().any(|method| method == "GET") {
         allow.push("HEAD".to_owned());
     }
@@ -150,9 +161,11 @@ pub(super) fn allowed(path: &str) -> Option<String> {
 
 fn matches(template: &str, path: &str) -> bool {
     let mut segments = path.split('/');
-    let fits = template
-        .split('/')
-        .all(|part| segments.next().is_some_and(|segment| part.starts_with('{') || part == segment));
+    let fits = template.split('/').all(|part| {
+        segments
+            .next()
+            .is_some_and(|segment| part.starts_with('{') || part == segment)
+    });
     fits && segments.next().is_none()
 }
 

@@ -60,7 +60,11 @@ pub fn prepare(mut graph: Graph, previous: Option<&Graph>, key: &SecretKey) -> R
         match auth.get("secret_ref") {
             None | Some(Value::Null) => {
                 auth.shift_remove("secret_ref");
-                let kind = auth.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+                let kind = auth
+                    .get("type")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned();
                 match kept.get(node_key.as_str()) {
                     Some((before, reference)) if *before == kind => {
                         auth.insert("secret_ref".to_owned(), Value::from(*reference));
@@ -88,7 +92,11 @@ pub fn prepare(mut graph: Graph, previous: Option<&Graph>, key: &SecretKey) -> R
         }
     }
     draft.graph = graph;
-    if problems.is_empty() { Ok(draft) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(draft)
+    } else {
+        Err(problems)
+    }
 }
 
 fn write(auth: &mut Map<String, Value>, draft: &mut Draft, key: &SecretKey, secret: &str) {
@@ -126,7 +134,7 @@ mod tests {
     use crate::secret::SecretKey;
 
     fn key() -> SecretKey {
-        SecretKey::open(Some(&"ab".repeat(32)), ".".as_ref()).expect("a good key")
+        SecretKey::load(Some(&"ab".repeat(32)), ".".as_ref()).expect("a good key")
     }
 
     fn graph(kind: &str, auth: Value) -> Graph {
@@ -145,14 +153,15 @@ mod tests {
         assert!(!format!("{:?}", draft.graph).contains("hunter2"));
         let row = &draft.secrets[0];
         assert_eq!(reference(&draft.graph), Some(row.id.to_string().as_str()));
-        assert_eq!(key().unseal(row.id, &row.ciphertext), Ok("hunter2".to_owned()));
+        assert_eq!(key().open(row.id, &row.ciphertext), Ok("hunter2".to_owned()));
         assert!(draft.made.is_empty());
     }
 
     #[test]
     fn makes_a_secret_for_a_webhook_that_needs_one() {
         for kind in ["hmac", "token", "basic"] {
-            let draft = prepare(graph("trigger.webhook", json!({"type": kind})), None, &key()).expect("prepared");
+            let draft =
+                prepare(graph("trigger.webhook", json!({"type": kind})), None, &key()).expect("prepared");
             assert!(draft.made["hook"].starts_with("whsec_"));
             assert_eq!(draft.secrets.len(), 1);
         }
@@ -179,10 +188,16 @@ mod tests {
     #[test]
     fn reports_references_that_it_does_not_know() {
         let id = Uuid::now_v7();
-        let foreign = graph("trigger.webhook", json!({"type": "hmac", "secret_ref": id.to_string()}));
+        let foreign = graph(
+            "trigger.webhook",
+            json!({"type": "hmac", "secret_ref": id.to_string()}),
+        );
         let draft = prepare(foreign, None, &key()).expect("left to the store");
         assert_eq!(draft.foreign[0].0, id);
-        assert_eq!(draft.foreign[0].1.pointer, "/graph/nodes/0/parameters/auth/secret_ref");
+        assert_eq!(
+            draft.foreign[0].1.pointer,
+            "/graph/nodes/0/parameters/auth/secret_ref"
+        );
         let broken = graph("trigger.webhook", json!({"type": "hmac", "secret_ref": "x"}));
         assert_eq!(prepare(broken, None, &key()).expect_err("no id").len(), 1);
     }

@@ -6,10 +6,9 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::{ApiResponse, OpenApi};
 use uuid::Uuid;
 
-use super::Tag;
 use super::error::ApiError;
 use super::payload::Json;
-use super::workflows::{fifty, page};
+use super::{Tag, fifty};
 use crate::app::App;
 use crate::auth::{Auth, KEY_PREFIX, TokenHash, may, new_token, shown_prefix};
 use crate::store::{NewKey, Store, StoreError};
@@ -34,14 +33,18 @@ impl Keys {
         auth: Auth<may::ManageKeys>,
         app: Data<&App>,
         /// The `next_cursor` of the page before.
-        cursor: Query<Option<Uuid>>,
+        #[oai(validator(pattern = "^[A-Za-z0-9_-]{21}[AQgw]$"))]
+        cursor: Query<Option<String>>,
         /// The most keys on the page.
         #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<i32>,
     ) -> Result<Json<Page<ApiKey>>, ApiError> {
-        let most = u64::try_from(limit.0).unwrap_or_default();
-        let keys = app.store.keys(auth.workspace_id, cursor.0, most).await?;
-        Ok(page(keys, limit.0, |key| key.id))
+        let limit = u32::try_from(limit.0).unwrap_or_default();
+        Ok(Json(
+            app.store
+                .keys(auth.workspace_id, cursor.as_deref(), limit)
+                .await?,
+        ))
     }
 
     /// Create an API key
@@ -56,10 +59,20 @@ impl Keys {
     ) -> Result<Created, ApiError> {
         let create = body.0;
         if let Some(scope) = create.scopes.iter().find(|scope| !auth.may(**scope)) {
-            let message = format!("a key cannot have the scope `{}`, which its maker lacks", scope.as_str());
+            let message = format!(
+                "a key cannot have the scope `{}`, which its maker lacks",
+                scope.as_str()
+            );
             return Err(ApiError::forbidden(message));
         }
-        let key = make(&app.store, auth.workspace_id, create.name, create.scopes, app.now()).await?;
+        let key = make(
+            &app.store,
+            auth.workspace_id,
+            create.name,
+            create.scopes,
+            app.now(),
+        )
+        .await?;
         Ok(Created::Created(Json(key)))
     }
 

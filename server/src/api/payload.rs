@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use flowmatic_executor::json;
 use flowmatic_openapi::Problem;
-use poem::error::ReadBodyError;
 use poem::http::header;
 use poem::{IntoResponse, Request, RequestBody, Response, Result};
 use poem_openapi::payload::{ParsePayload, Payload};
-use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
+use poem_openapi::registry::{
+    MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchemaRef, Registry,
+};
 use poem_openapi::types::{ParseFromJSON, ToJSON, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
 use serde_json::{Value, json};
 
-use super::error::{ApiError, plain};
+use super::error::{self, ApiError, plain};
 use crate::app::App;
 
 /// How long a caller may take to send a body.
@@ -123,30 +124,8 @@ impl<T: ToJSON> ApiResponse for Json<T> {
 
 async fn read(request: &Request, body: &mut RequestBody) -> Result<bytes::Bytes> {
     let limit = request.data::<App>().map_or(1 << 20, |app| app.config.max_body);
-    Ok(read_within(request.header(header::CONTENT_LENGTH), body.take()?, limit).await?)
-}
-
-/// Reads the bytes of a body of whatever type, bounded in size and time.
-pub async fn read_body(request: &mut Request, limit: usize) -> std::result::Result<bytes::Bytes, ApiError> {
-    let body = request.take_body();
-    read_within(request.header(header::CONTENT_LENGTH), body, limit).await
-}
-
-async fn read_within(
-    length: Option<&str>,
-    body: poem::Body,
-    limit: usize,
-) -> std::result::Result<bytes::Bytes, ApiError> {
-    let announced = length.and_then(|length| length.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit as u64) {
-        return Err(ApiError::too_large(limit));
-    }
-    match tokio::time::timeout(READ_TIMEOUT, body.into_bytes_limit(limit)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(ApiError::too_large(limit)),
-        Ok(Err(_)) => Err(ApiError::bad_request("the body ended before it was whole")),
-        Err(_) => Err(ApiError::bad_request("the body did not come within 30 s")),
-    }
+    let announced = request.header(header::CONTENT_LENGTH);
+    Ok(error::read(announced, body.take()?, limit, READ_TIMEOUT).await?)
 }
 
 /// Parses a body strictly; says where each mistake is.
@@ -156,15 +135,20 @@ fn parse<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, ApiError> {
         node: None,
         message,
     };
-    let read = || json::parse(bytes).map_err(|error| format!("the body is {error}"));
-    let value = read().map_err(|message| ApiError::malformed(&message, vec![whole(message.clone())]))?;
+    let read = || json::parse(bytes);
+    let value = read()
+        .map_err(|error| ApiError::malformed(format!("the body: {error}"), vec![whole(error.to_string())]))?;
     T::parse_from_json(Some(value)).map_err(|error| {
         let mut problems = read().map_or_else(|_| Vec::new(), |value| explain(&T::schema_ref(), value));
         if problems.is_empty() {
             problems.push(whole(plain(error.message())));
         }
         let first = &problems[0];
-        let place = if first.pointer.is_empty() { "the body" } else { &first.pointer };
+        let place = if first.pointer.is_empty() {
+            "the body"
+        } else {
+            &first.pointer
+        };
         ApiError::malformed(format!("{place}: {}", first.message), problems)
     })
 }

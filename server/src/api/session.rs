@@ -54,7 +54,12 @@ impl Sessions {
     ///
     /// The session lasts 14 days.
     #[oai(path = "/login", method = "post", operation_id = "logIn")]
-    async fn log_in(&self, request: &Request, app: Data<&App>, body: Json<Login>) -> Result<Json<Session>, ApiError> {
+    async fn log_in(
+        &self,
+        request: &Request,
+        app: Data<&App>,
+        body: Json<Login>,
+    ) -> Result<Json<Session>, ApiError> {
         let login = body.0;
         let email = login.email.to_lowercase();
         app.auth.count_log_in(request, &email)?;
@@ -86,7 +91,10 @@ impl Sessions {
         let workspace = app.store.workspace(auth.workspace_id).await?.ok_or_else(gone)?;
         let (user, key) = match auth.caller {
             Caller::User { id, .. } => (Some(app.store.user(id).await?.ok_or_else(gone)?), None),
-            Caller::Key(id) => (None, Some(app.store.key(auth.workspace_id, id).await?.ok_or_else(gone)?)),
+            Caller::Key(id) => (
+                None,
+                Some(app.store.key(auth.workspace_id, id).await?.ok_or_else(gone)?),
+            ),
         };
         Ok(Json(Me {
             user,

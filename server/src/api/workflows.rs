@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use flowmatic_executor::Plan;
+use flowmatic_executor::{Plan, Role};
 use flowmatic_openapi::{
-    Deleted, Execute, ExecutionMode, ExecutionSummary, Graph, GraphCheck, Page, Problem, Validation, Workflow,
-    WorkflowCreate, WorkflowPublish, WorkflowSummary, WorkflowUpdate,
+    Deleted, Execute, Graph, GraphCheck, Page, Problem, Validation, Workflow, WorkflowCreate,
+    WorkflowPublish, WorkflowSummary, WorkflowUpdate,
 };
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
@@ -13,10 +13,10 @@ use poem_openapi::types::ToJSON;
 use poem_openapi::{ApiResponse, OpenApi};
 use uuid::Uuid;
 
-use super::Tag;
 use super::draft::{self, Draft};
 use super::error::ApiError;
 use super::payload::{Json, OptionalJson};
+use super::{Accepted, Tag, executions, fifty};
 use crate::app::App;
 use crate::auth::{Auth, may};
 use crate::store::{WorkflowFilter, WorkflowSave};
@@ -32,36 +32,6 @@ enum Created {
     /// The new workflow
     #[oai(status = 201)]
     Created(Json<Workflow>, #[oai(header = "Location")] String),
-}
-
-#[derive(ApiResponse)]
-pub(super) enum Accepted {
-    /// The execution is on disk and under way
-    #[oai(status = 202)]
-    Accepted(Json<ExecutionSummary>, #[oai(header = "Location")] String),
-}
-
-impl Accepted {
-    pub fn new(execution: ExecutionSummary) -> Self {
-        let location = format!("/api/v1/executions/{}", execution.id);
-        Self::Accepted(Json(execution), location)
-    }
-}
-
-pub(super) fn fifty() -> i32 {
-    50
-}
-
-/// Cuts off what is beyond the limit, and gives the cursor of the next page.
-pub(super) fn page<T>(mut rows: Vec<T>, limit: i32, id: impl Fn(&T) -> Uuid) -> Json<Page<T>>
-where
-    T: poem_openapi::types::Type + poem_openapi::types::ParseFromJSON + ToJSON,
-{
-    let limit = usize::try_from(limit).unwrap_or_default();
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|last| id(last).to_string());
-    Json(Page::new(rows, next))
 }
 
 #[OpenApi(prefix_path = "/api/v1/workflows", tag = "Tag::Workflows")]
@@ -80,7 +50,8 @@ impl Workflows {
         /// Only those whose triggers are on, or off.
         active: Query<Option<bool>>,
         /// The `next_cursor` of the page before.
-        cursor: Query<Option<Uuid>>,
+        #[oai(validator(pattern = "^[A-Za-z0-9_-]{21}[AQgw]$"))]
+        cursor: Query<Option<String>>,
         /// The most workflows on the page.
         #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<i32>,
@@ -89,13 +60,13 @@ impl Workflows {
             search: search.0,
             active: active.0,
             cursor: cursor.0,
-            limit: u64::try_from(limit.0).unwrap_or_default(),
+            limit: u32::try_from(limit.0).unwrap_or_default(),
         };
-        let mut workflows = app.store.workflows(auth.workspace_id, filter).await?;
-        for workflow in &mut workflows {
+        let mut page = app.store.workflows(auth.workspace_id, filter).await?;
+        for workflow in &mut page.data {
             app.with_urls(&mut workflow.triggers);
         }
-        Ok(page(workflows, limit.0, |workflow| workflow.id))
+        Ok(Json(page))
     }
 
     /// Create a workflow
@@ -122,8 +93,12 @@ impl Workflows {
             now: app.now(),
         };
         let workflow = app.store.create_workflow(save).await?;
+        app.dispatch.forget_routes();
         let location = format!("/api/v1/workflows/{}", workflow.id);
-        Ok(Created::Created(Json(shown(&app, workflow, draft.made)), location))
+        Ok(Created::Created(
+            Json(shown(&app, workflow, draft.made)),
+            location,
+        ))
     }
 
     /// Check a graph
@@ -169,7 +144,14 @@ impl Workflows {
             return Err(stale(before.revision));
         }
         let publish = update.active == Some(true);
-        let draft = prepare(&app, auth.workspace_id, update.graph, Some(&before.graph), publish).await?;
+        let draft = prepare(
+            &app,
+            auth.workspace_id,
+            update.graph,
+            Some(&before.graph),
+            publish,
+        )
+        .await?;
         let save = WorkflowSave {
             workspace_id: auth.workspace_id,
             id: id.0,
@@ -183,6 +165,7 @@ impl Workflows {
         let Some(workflow) = app.store.update_workflow(save, update.revision).await? else {
             return Err(stale(find(&app, auth.workspace_id, id.0).await?.revision));
         };
+        app.dispatch.forget_routes();
         Ok(Json(shown(&app, workflow, draft.made)))
     }
 
@@ -196,9 +179,14 @@ impl Workflows {
         app: Data<&App>,
         id: Path<Uuid>,
     ) -> Result<Json<Deleted>, ApiError> {
-        if !app.store.delete_workflow(auth.workspace_id, id.0, app.now()).await? {
+        if !app
+            .store
+            .delete_workflow(auth.workspace_id, id.0, app.now())
+            .await?
+        {
             return Err(ApiError::not_found("workflow", id.0));
         }
+        app.dispatch.forget_routes();
         Ok(Json(Deleted {
             id: id.0,
             deleted: true,
@@ -229,23 +217,29 @@ impl Workflows {
         let Some(workflow) = published else {
             return Err(stale(find(&app, auth.workspace_id, id.0).await?.revision));
         };
+        app.dispatch.forget_routes();
         Ok(Json(shown(&app, workflow, HashMap::new())))
     }
 
     /// Switch a workflow's triggers off
     ///
     /// Its webhooks answer 404 until it is published again. What is under way goes on.
-    #[oai(path = "/:id/deactivate", method = "post", operation_id = "deactivateWorkflow")]
+    #[oai(
+        path = "/:id/deactivate",
+        method = "post",
+        operation_id = "deactivateWorkflow"
+    )]
     async fn deactivate(
         &self,
         auth: Auth<may::WriteWorkflows>,
         app: Data<&App>,
         id: Path<Uuid>,
     ) -> Result<Json<Workflow>, ApiError> {
-        match app.store.deactivate_workflow(auth.workspace_id, id.0).await? {
-            Some(workflow) => Ok(Json(shown(&app, workflow, HashMap::new()))),
-            None => Err(ApiError::not_found("workflow", id.0)),
-        }
+        let Some(workflow) = app.store.deactivate_workflow(auth.workspace_id, id.0).await? else {
+            return Err(ApiError::not_found("workflow", id.0));
+        };
+        app.dispatch.forget_routes();
+        Ok(Json(shown(&app, workflow, HashMap::new())))
     }
 
     /// Check a workflow's draft
@@ -276,17 +270,24 @@ impl Workflows {
     ) -> Result<Accepted, ApiError> {
         let workflow = find(&app, auth.workspace_id, id.0).await?;
         let Some(number) = workflow.version else {
-            return Err(ApiError::conflict("the workflow was never published; publish it first"));
+            return Err(ApiError::conflict(
+                "the workflow was never published; publish it first",
+            ));
         };
-        let Some((_, graph)) = app.store.version(id.0, number).await? else {
-            return Err(ApiError::internal(format!("version {number} of workflow {} is gone", id.0)));
+        let Some(version) = app.dispatch.version(id.0, number).await? else {
+            return Err(ApiError::internal(format!(
+                "version {number} of workflow {} is gone",
+                id.0
+            )));
         };
-        let trigger = choose_trigger(&graph, body.0.trigger.as_deref())?;
-        let execution = app
-            .dispatch
-            .execute(auth.workspace_id, id.0, number, trigger, ExecutionMode::Manual, body.0.input)
-            .await?;
-        Ok(Accepted::new(execution))
+        let triggers = version.plan.nodes.iter().enumerate();
+        let triggers: Vec<(usize, &str, &str)> = triggers
+            .filter(|(_, node)| node.role == Role::Trigger && !node.disabled)
+            .map(|(place, node)| (place, &*node.key, node.kind))
+            .collect();
+        let trigger = choose_trigger(&triggers, body.0.trigger.as_deref())?;
+        let start = app.dispatch.by_hand(version, trigger, body.0.input.0);
+        executions::start(&app, auth.workspace_id, start).await
     }
 }
 
@@ -320,7 +321,10 @@ async fn prepare(
         }
     }
     if draft.graph.to_json().unwrap_or_default().to_string().len() > LARGEST_GRAPH {
-        return Err(ApiError::unprocessable("the graph is larger than 1 MiB", Vec::new()));
+        return Err(ApiError::unprocessable(
+            "the graph is larger than 1 MiB",
+            Vec::new(),
+        ));
     }
     if publish {
         compile(app, &draft.graph)?;
@@ -350,8 +354,9 @@ fn shown(app: &App, mut workflow: Workflow, mut made: HashMap<String, String>) -
     workflow
 }
 
-/// The trigger node to start at: the one asked for, else the manual one, else the only one.
-fn choose_trigger<'a>(graph: &'a Graph, asked: Option<&str>) -> Result<&'a str, ApiError> {
+/// The place of the trigger to start at: the one asked for, else the manual one, else the only one. Each is
+/// given with its key and its type.
+fn choose_trigger(triggers: &[(usize, &str, &str)], asked: Option<&str>) -> Result<usize, ApiError> {
     let wrong = |message: &str| {
         let problem = Problem {
             pointer: "/trigger".to_owned(),
@@ -360,17 +365,15 @@ fn choose_trigger<'a>(graph: &'a Graph, asked: Option<&str>) -> Result<&'a str, 
         };
         Err(ApiError::unprocessable(message, vec![problem]))
     };
-    let mut triggers = graph.nodes.iter().filter(|node| node.kind.starts_with("trigger.") && !node.disabled);
     if let Some(asked) = asked {
-        return match triggers.find(|node| node.key == asked) {
-            Some(node) => Ok(&node.key),
+        return match triggers.iter().find(|(_, key, _)| *key == asked) {
+            Some((place, ..)) => Ok(*place),
             None => wrong("the published version has no such trigger"),
         };
     }
-    let triggers: Vec<_> = triggers.collect();
-    let manual = triggers.iter().find(|node| node.kind == MANUAL);
-    match (manual, triggers.as_slice()) {
-        (Some(node), _) | (None, [node]) => Ok(&node.key),
+    let manual = triggers.iter().find(|(_, _, kind)| *kind == MANUAL);
+    match (manual, triggers) {
+        (Some((place, ..)), _) | (None, [(place, ..)]) => Ok(*place),
         (None, []) => wrong("the published version has no trigger to start at"),
         (None, _) => wrong("the published version has several triggers; name one as `trigger`"),
     }
@@ -378,32 +381,19 @@ fn choose_trigger<'a>(graph: &'a Graph, asked: Option<&str>) -> Result<&'a str, 
 
 #[cfg(test)]
 mod tests {
-    use flowmatic_openapi::{Graph, Node};
-
     use super::choose_trigger;
-
-    fn graph(nodes: &[(&str, &str)]) -> Graph {
-        let nodes = nodes.iter().map(|(key, kind)| Node {
-            key: (*key).to_owned(),
-            kind: (*kind).to_owned(),
-            ..Node::default()
-        });
-        Graph {
-            nodes: nodes.collect(),
-            ..Graph::default()
-        }
-    }
 
     #[test]
     fn starts_at_the_trigger_that_is_meant() {
-        let (hook, click, step) =
-            (("hook", "trigger.webhook"), ("click", "trigger.manual"), ("step", "data.set"));
-        let choose = |nodes: &[(&str, &str)], asked| choose_trigger(&graph(nodes), asked).ok().map(str::to_owned);
-        assert_eq!(choose(&[hook, click, step], None).as_deref(), Some("click"));
-        assert_eq!(choose(&[hook, step], None).as_deref(), Some("hook"));
-        assert_eq!(choose(&[hook, click], Some("hook")).as_deref(), Some("hook"));
-        assert_eq!(choose(&[hook, step], Some("step")), None);
-        assert_eq!(choose(&[step], None), None);
-        assert_eq!(choose(&[hook, ("other", "trigger.webhook")], None), None);
+        let (hook, click) = ((0, "hook", "trigger.webhook"), (1, "click", "trigger.manual"));
+        assert_eq!(choose_trigger(&[hook, click], None).ok(), Some(1));
+        assert_eq!(choose_trigger(&[hook], None).ok(), Some(0));
+        assert_eq!(choose_trigger(&[hook, click], Some("hook")).ok(), Some(0));
+        assert_eq!(choose_trigger(&[hook], Some("other")).ok(), None);
+        assert_eq!(choose_trigger(&[], None).ok(), None);
+        assert_eq!(
+            choose_trigger(&[hook, (2, "other", "trigger.webhook")], None).ok(),
+            None
+        );
     }
 }

@@ -87,7 +87,9 @@ async fn connection(
         async move {
             let local = LocalAddr(Addr::SocketAddr(local));
             let remote = RemoteAddr(Addr::SocketAddr(remote));
-            let response = endpoint.get_response((request, local, remote, Scheme::HTTP).into()).await;
+            let response = endpoint
+                .get_response((request, local, remote, Scheme::HTTP).into())
+                .await;
             Ok::<_, std::convert::Infallible>(hyper::Response::from(response))
         }
     });

@@ -9,6 +9,8 @@ use chrono::Utc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::http;
 use crate::app::{App, Parts, base_url};
@@ -16,11 +18,11 @@ use crate::config::Config;
 use crate::dispatch::{Dispatch, ServerHost};
 use crate::guard::Guard;
 use crate::secret::SecretKey;
-use crate::store::Store;
+use crate::store::{CommitWriter, Store};
 use crate::{api, auth, telemetry};
 
-/// How long answers that are under way may take; the executions that give them have less.
-const ANSWERS_GRACE: Duration = Duration::from_secs(27);
+/// How long answers that are under way may take after the executions have come to rest.
+const ANSWERS_GRACE: Duration = Duration::from_secs(4);
 /// The least and the most characters of a password, as in the API.
 const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 10..=200;
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
@@ -35,10 +37,19 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr().context("the listener has no address")?;
-    let secret_key = SecretKey::open(config.secret_key.as_deref(), &config.data_dir)?;
+    let secret_key = SecretKey::load(config.secret_key.as_deref(), &config.data_dir)?;
     let catalogue = Arc::new(flowmatic_nodes::catalogue());
     let host = ServerHost::new(Guard::new(config.allow_network.clone())?);
-    let dispatch = Dispatch::new(store.clone(), secret_key.clone(), catalogue.clone(), host);
+    let owner = Uuid::now_v7();
+    let (journal, writing) = CommitWriter::start(store.clone(), owner);
+    let dispatch = Dispatch::new(
+        store.clone(),
+        secret_key.clone(),
+        catalogue.clone(),
+        host,
+        journal,
+        owner,
+    );
     let app = App::new(Parts {
         secret_key,
         catalogue,
@@ -51,22 +62,31 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         store,
     });
     let told = stop_signal()?;
+    let draining = CancellationToken::new();
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(http::serve(listener, api::endpoint(app.clone()), stop.clone(), ANSWERS_GRACE));
-    let housekeeping = tokio::spawn(stop.clone().run_until_cancelled_owned(keep_house(app.clone())));
-    let recovery = tokio::spawn(app.dispatch.clone().recover(stop.clone()));
-    let leases = tokio::spawn(app.dispatch.clone().keep_leases(stop.clone()));
+    let serving = tokio::spawn(http::serve(
+        listener,
+        api::endpoint(app.clone()),
+        stop.clone(),
+        ANSWERS_GRACE,
+    ));
+    let tasks = TaskTracker::new();
+    tasks.spawn(app.dispatch.clone().recover(draining.clone()));
+    tasks.spawn(app.dispatch.clone().keep_leases(stop.clone()));
+    tasks.spawn(stop.clone().run_until_cancelled_owned(keep_house(app.clone())));
+    tasks.close();
     greet(&app, address).await?;
 
     told.await;
-    tracing::info!("shutting down");
+    tracing::info!("shutting down: what runs may go on for a while, nothing new is taken");
     app.drain();
+    draining.cancel();
+    // Until it has come to rest, callers are still told that the server is going.
+    app.dispatch.drain().await;
     stop.cancel();
-    // The callers who wait are answered while the executions come to rest.
-    let (served, ()) = tokio::join!(serving, app.dispatch.drain());
-    served.context("the listener failed")?;
-    // These were cancelled by `stop`.
-    let _ = tokio::join!(housekeeping, recovery, leases);
+    serving.await.context("the listener failed")?;
+    tasks.wait().await;
+    writing.await.context("the writer failed")?;
     write_key_use(&app).await;
     app.store.close().await;
     drop(lock);

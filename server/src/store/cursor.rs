@@ -16,3 +16,11 @@ pub(crate) fn decode(cursor: &str) -> Result<Uuid, StoreError> {
         .map_err(|_| StoreError::BadCursor)?;
     Uuid::from_slice(&bytes).map_err(|_| StoreError::BadCursor)
 }
+
+/// Cuts off what is beyond a page, and gives the cursor of the next one where there is more.
+pub(crate) fn cut<T>(rows: &mut Vec<T>, limit: u32, id: impl Fn(&T) -> Uuid) -> Option<String> {
+    let limit = limit as usize;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    rows.last().filter(|_| more).map(|last| encode(id(last)))
+}

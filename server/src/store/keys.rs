@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use flowmatic_openapi::{ApiKey, Scope, Time};
+use flowmatic_openapi::{ApiKey, Page, Scope, Time};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::entity::api_key;
-use super::{Store, StoreError, millis, time};
+use super::{Store, StoreError, cursor, millis, time};
 use crate::auth::{Caller, Principal, TokenHash};
 
 /// A key to be stored.
@@ -63,24 +63,25 @@ impl Store {
         row.map(key_of).transpose()
     }
 
-    /// The newest first, those after `cursor` alone, one more than `limit` where there are more.
+    /// The newest first. `cursor` is the `next_cursor` of the page before.
     pub async fn keys(
         &self,
         workspace_id: i64,
-        cursor: Option<Uuid>,
-        limit: u64,
-    ) -> Result<Vec<ApiKey>, StoreError> {
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<ApiKey>, StoreError> {
         let mut query = api_key::Entity::find()
             .filter(api_key::Column::WorkspaceId.eq(workspace_id))
             .order_by_desc(api_key::Column::Id)
-            .limit(limit + 1);
+            .limit(u64::from(limit) + 1);
         if let Some(cursor) = cursor {
-            query = query.filter(api_key::Column::Id.lt(cursor));
+            query = query.filter(api_key::Column::Id.lt(cursor::decode(cursor)?));
         }
-        let rows = query.all(&self.reader()).await?;
-        rows.into_iter().map(key_of).collect()
+        let mut rows = query.all(&self.reader()).await?;
+        let next_cursor = cursor::cut(&mut rows, limit, |row| row.id);
+        let keys = rows.into_iter().map(key_of).collect::<Result<_, _>>()?;
+        Ok(Page::new(keys, next_cursor))
     }
-
 
     /// Whether there was such a key.
     pub async fn delete_key(&self, workspace_id: i64, id: Uuid) -> Result<bool, StoreError> {

@@ -148,8 +148,9 @@ impl Store {
 }
 
 fn user_of(row: user::Model) -> Result<User, StoreError> {
-    let role = Role::parse(&row.role)
-        .ok_or_else(|| StoreError::Internal(format!("user {} has the unknown role `{}`", row.id, row.role)))?;
+    let role = Role::parse(&row.role).ok_or_else(|| {
+        StoreError::Internal(format!("user {} has the unknown role `{}`", row.id, row.role))
+    })?;
     Ok(User {
         id: row.id,
         email: row.email,

@@ -2,19 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use flowmatic_openapi::{Graph, Time, Trigger, Workflow, WorkflowSummary};
+use flowmatic_openapi::{Graph, Page, Time, Trigger, Workflow, WorkflowSummary};
 use poem_openapi::types::{ParseFromJSON, ToJSON};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::Expr;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::sea_query::{Cond, Expr, ExprTrait, Func, LikeExpr};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::entity::{trigger, version, workflow};
 use super::secrets::{self, SealedSecret};
-use super::{Store, StoreError, millis, time};
+use super::{Store, StoreError, cursor, millis, time};
 
 /// What begins the type of a node that starts executions.
 const TRIGGER_GROUP: &str = "trigger.";
@@ -40,9 +38,9 @@ pub struct WorkflowFilter {
     /// Part of the name, in whatever case.
     pub search: Option<String>,
     pub active: Option<bool>,
-    /// Those after this one alone.
-    pub cursor: Option<Uuid>,
-    pub limit: u64,
+    /// The `next_cursor` of the page before.
+    pub cursor: Option<String>,
+    pub limit: u32,
 }
 
 /// Where the calls of a webhook go.
@@ -189,37 +187,39 @@ impl Store {
         }
     }
 
-    /// The newest first, one more than the limit where there are more.
+    /// The newest first.
     pub async fn workflows(
         &self,
         workspace_id: i64,
         filter: WorkflowFilter,
-    ) -> Result<Vec<WorkflowSummary>, StoreError> {
+    ) -> Result<Page<WorkflowSummary>, StoreError> {
         let mut query = workflow::Entity::find()
             .filter(workflow::Column::WorkspaceId.eq(workspace_id))
             .filter(workflow::Column::DeletedAt.is_null())
             .order_by_desc(workflow::Column::Id)
-            .limit(filter.limit + 1);
+            .limit(u64::from(filter.limit) + 1);
         if let Some(cursor) = filter.cursor {
-            query = query.filter(workflow::Column::Id.lt(cursor));
+            query = query.filter(workflow::Column::Id.lt(cursor::decode(&cursor)?));
         }
         if let Some(active) = filter.active {
             query = query.filter(workflow::Column::Active.eq(active));
         }
         if let Some(search) = filter.search {
-            let part = search
-                .replace('!', "!!")
-                .replace('%', "!%")
-                .replace('_', "!_");
-            query = query.filter(Expr::cust_with_values(
-                "LOWER(name) LIKE LOWER($1) ESCAPE '!'",
-                [format!("%{part}%")],
-            ));
+            let like = |part: &str| {
+                let part = part.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+                LikeExpr::new(format!("%{part}%")).escape('!')
+            };
+            let name = || Expr::col(workflow::Column::Name);
+            let lower = Expr::expr(Func::lower(name())).like(like(&search.to_lowercase()));
+            // SQLite lowers ASCII letters alone: what is beyond is found as it is written.
+            query = query.filter(Cond::any().add(lower).add(name().like(like(&search))));
         }
-        let rows = query.all(&self.reader()).await?;
+        let mut rows = query.all(&self.reader()).await?;
+        let next_cursor = cursor::cut(&mut rows, filter.limit, |row| row.id);
         let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
         let mut triggers = triggers_of(&self.reader(), &ids).await?;
-        rows.into_iter()
+        let workflows = rows
+            .into_iter()
             .map(|row| {
                 let nodes = trigger_nodes(&row)?;
                 let triggers = triggers.remove(&row.id).unwrap_or_default();
@@ -235,18 +235,18 @@ impl Store {
                     updated_at: time(row.updated_at),
                 })
             })
-            .collect()
+            .collect::<Result<_, StoreError>>()?;
+        Ok(Page::new(workflows, next_cursor))
     }
 
     /// A published graph and the workspace it belongs to; those of deleted workflows too, for the
     /// executions that still run.
-    pub async fn version(
-        &self,
-        workflow_id: Uuid,
-        number: i32,
-    ) -> Result<Option<(i64, Graph)>, StoreError> {
+    pub async fn version(&self, workflow_id: Uuid, number: i32) -> Result<Option<(i64, Graph)>, StoreError> {
         let reader = self.reader();
-        let Some(version) = version::Entity::find_by_id((workflow_id, number)).one(&reader).await? else {
+        let Some(version) = version::Entity::find_by_id((workflow_id, number))
+            .one(&reader)
+            .await?
+        else {
             return Ok(None);
         };
         let workspace_id: Option<i64> = workflow::Entity::find_by_id(workflow_id)
@@ -480,7 +480,9 @@ fn trigger_nodes(row: &workflow::Model) -> Result<Vec<(String, String)>, StoreEr
     }
     let graph: Nodes = serde_json::from_str(&row.graph).map_err(|error| broken(row.id, error))?;
     let nodes = graph.nodes.into_iter().map(|node| (node.key, node.kind));
-    Ok(nodes.filter(|(_, kind)| kind.starts_with(TRIGGER_GROUP)).collect())
+    Ok(nodes
+        .filter(|(_, kind)| kind.starts_with(TRIGGER_GROUP))
+        .collect())
 }
 
 fn text_of(graph: &Graph) -> String {
@@ -488,10 +490,13 @@ fn text_of(graph: &Graph) -> String {
 }
 
 fn graph_of(workflow_id: Uuid, text: &str) -> Result<Graph, StoreError> {
-    let value = flowmatic_executor::json::parse(text.as_bytes()).map_err(|error| broken(workflow_id, error))?;
+    let value =
+        flowmatic_executor::json::parse(text.as_bytes()).map_err(|error| broken(workflow_id, error))?;
     Graph::parse_from_json(Some(value)).map_err(|error| broken(workflow_id, error.message()))
 }
 
 fn broken(workflow_id: Uuid, error: impl std::fmt::Display) -> StoreError {
-    StoreError::Internal(format!("the stored graph of workflow {workflow_id} is broken: {error}"))
+    StoreError::Internal(format!(
+        "the stored graph of workflow {workflow_id} is broken: {error}"
+    ))
 }

@@ -1,0 +1,212 @@
+//! `/api/v1/executions`.
+
+use std::borrow::Cow;
+
+use flowmatic_openapi::{Execution, ExecutionMode, ExecutionStatus, ExecutionSummary, Page, Time};
+use poem::web::Data;
+use poem_openapi::OpenApi;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::registry::{MetaSchemaRef, Registry};
+use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult, Type};
+use uuid::Uuid;
+
+use super::error::ApiError;
+use super::payload::Json;
+use super::{Accepted, Tag, fifty};
+use crate::app::App;
+use crate::auth::{Auth, may};
+use crate::dispatch::StartRequest;
+use crate::store::{ExecutionFilter, StoredExecution};
+
+pub(super) struct Executions;
+
+#[OpenApi(prefix_path = "/api/v1/executions", tag = "Tag::Executions")]
+impl Executions {
+    /// List executions
+    ///
+    /// The newest first, without their steps.
+    #[oai(path = "/", method = "get", operation_id = "listExecutions")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
+    async fn list(
+        &self,
+        auth: Auth<may::ReadExecutions>,
+        app: Data<&App>,
+        workflow_id: Query<Option<Uuid>>,
+        /// One or more: repeat the parameter, or separate them by commas.
+        status: Query<Option<Statuses>>,
+        mode: Query<Option<ExecutionMode>>,
+        /// Accepted at this moment or later.
+        started_after: Query<Option<Time>>,
+        /// Accepted before this moment.
+        started_before: Query<Option<Time>>,
+        /// The `next_cursor` of the page before.
+        #[oai(validator(pattern = "^[A-Za-z0-9_-]{21}[AQgw]$"))]
+        cursor: Query<Option<String>>,
+        /// The most executions on the page.
+        #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<i32>,
+    ) -> Result<Json<Page<ExecutionSummary>>, ApiError> {
+        let filter = ExecutionFilter {
+            workflow_id: workflow_id.0,
+            statuses: status.0.map(|statuses| statuses.0).unwrap_or_default(),
+            started_after: started_after.0,
+            started_before: started_before.0,
+            mode: mode.0,
+        };
+        let limit = u32::try_from(limit.0).unwrap_or_default();
+        let page = app
+            .store
+            .list_executions(auth.workspace_id, &filter, cursor.as_deref(), limit, app.now())
+            .await?;
+        Ok(Json(page))
+    }
+
+    /// Get an execution
+    ///
+    /// With its steps as far as they are decided, what each was given and what came of it.
+    #[oai(path = "/:id", method = "get", operation_id = "getExecution")]
+    async fn get(
+        &self,
+        auth: Auth<may::ReadExecutions>,
+        app: Data<&App>,
+        id: Path<Uuid>,
+    ) -> Result<Json<Execution>, ApiError> {
+        let stored = find(&app, auth.workspace_id, id.0).await?;
+        Ok(Json(app.dispatch.show(stored).await?))
+    }
+
+    /// Cancel an execution
+    ///
+    /// What is in flight is awaited and recorded; nothing follows it. One that has ended is left as it is.
+    #[oai(path = "/:id/cancel", method = "post", operation_id = "cancelExecution")]
+    async fn cancel(
+        &self,
+        auth: Auth<may::WriteExecutions>,
+        app: Data<&App>,
+        id: Path<Uuid>,
+    ) -> Result<Json<ExecutionSummary>, ApiError> {
+        let before = find(&app, auth.workspace_id, id.0).await?.summary;
+        let status = match before.status.is_final() {
+            true => Some(before.status),
+            false => {
+                app.store
+                    .request_cancel(auth.workspace_id, id.0, app.now())
+                    .await?
+            }
+        };
+        match status {
+            None => Err(ApiError::not_found("execution", id.0)),
+            Some(status)
+                if status.is_final()
+                    && (before.status.is_final() || status != ExecutionStatus::Cancelled) =>
+            {
+                Err(ApiError::conflict(format!(
+                    "the execution has ended: {}",
+                    status.as_str()
+                )))
+            }
+            Some(_) => {
+                app.dispatch.cancel(id.0);
+                Ok(Json(find(&app, auth.workspace_id, id.0).await?.summary))
+            }
+        }
+    }
+
+    /// Retry an execution
+    ///
+    /// Starts the same version over the same payload, as a new execution whose `retry_of` names this one.
+    #[oai(path = "/:id/retry", method = "post", operation_id = "retryExecution")]
+    async fn retry(
+        &self,
+        auth: Auth<may::WriteExecutions>,
+        app: Data<&App>,
+        id: Path<Uuid>,
+    ) -> Result<Accepted, ApiError> {
+        let stored = find(&app, auth.workspace_id, id.0).await?;
+        if !stored.summary.status.is_final() {
+            return Err(ApiError::conflict("the execution has not ended; cancel it first"));
+        }
+        let Some(request) = app.dispatch.repeat(stored).await? else {
+            return Err(ApiError::conflict(
+                "the version that ran, or its trigger, is gone",
+            ));
+        };
+        start(&app, auth.workspace_id, request).await
+    }
+}
+
+/// Starts an execution and answers when it is on disk.
+pub(super) async fn start(app: &App, workspace_id: i64, request: StartRequest) -> Result<Accepted, ApiError> {
+    let started = app.dispatch.start(request)?;
+    started.accepted.await?;
+    let execution = find(app, workspace_id, started.id).await?.summary;
+    Ok(Accepted::new(execution))
+}
+
+async fn find(app: &App, workspace_id: i64, id: Uuid) -> Result<StoredExecution, ApiError> {
+    let found = app.store.get_execution(workspace_id, id, app.now()).await?;
+    found.ok_or_else(|| ApiError::not_found("execution", id))
+}
+
+/// Statuses in a query: repeated, or separated by commas.
+struct Statuses(Vec<ExecutionStatus>);
+
+impl Type for Statuses {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "list of statuses".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        Vec::<ExecutionStatus>::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        ExecutionStatus::register(registry);
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl ParseFromParameter for Statuses {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        Self::parse_from_parameters([value])
+    }
+
+    fn parse_from_parameters<I: IntoIterator<Item = A>, A: AsRef<str>>(values: I) -> ParseResult<Self> {
+        let mut statuses = Vec::new();
+        for value in values {
+            for name in value.as_ref().split(',') {
+                let unknown = || ParseError::custom(format!("there is no status `{name}`"));
+                statuses.push(ExecutionStatus::parse(name.trim()).ok_or_else(unknown)?);
+            }
+        }
+        Ok(Self(statuses))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flowmatic_openapi::ExecutionStatus::{Completed, Failed, TimedOut};
+    use poem_openapi::types::ParseFromParameter;
+
+    use super::Statuses;
+
+    #[test]
+    fn reads_statuses_repeated_or_separated() {
+        let statuses =
+            Statuses::parse_from_parameters(["FAILED,TIMED_OUT", "COMPLETED"]).expect("known statuses");
+        assert_eq!(statuses.0, [Failed, TimedOut, Completed]);
+        assert!(Statuses::parse_from_parameters(["FAILED,"]).is_err());
+        assert!(Statuses::parse_from_parameters(["failed"]).is_err());
+    }
+}
