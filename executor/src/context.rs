@@ -181,6 +181,72 @@ impl<'a> View<'a> {
             .and_then(|node| self.context.output(*node))
     }
 
+    /// Whether a name is seen from inside blocks too: a local, or one of the engine's.
+    pub(crate) fn is_engine_name(&self, name: &str) -> bool {
+        name.starts_with('_') || self.locals.iter().any(|(local, _)| *local == name)
+    }
+
+    /// `_webhook` with its `body`.
+    pub(crate) fn webhook(&self, fields: &Map<String, Value>) -> Map<String, Value> {
+        let mut fields = fields.clone();
+        fields.insert("body".into(), self.body().clone());
+        fields
+    }
+
+    /// All names of the top level in one object. Of the outputs it has those of the node's ancestors: whether
+    /// another node has ended already would differ from replay to replay.
+    pub(crate) fn whole(&self) -> Value {
+        let plan = self.context.plan();
+        let mut whole = match self.body() {
+            Value::Object(fields) => fields
+                .iter()
+                .filter(|(name, _)| !name.starts_with('_'))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            Value::Null => Map::new(),
+            body => Map::from_iter([("body".to_owned(), body.clone())]),
+        };
+        let saves = plan.nodes[self.node].visible_saves.iter();
+        let engine = self.context.payload.engine.keys();
+        let locals = self.locals.iter().map(|(name, _)| *name);
+        let names = saves
+            .map(|(name, _)| name.as_str())
+            .chain(["_vars", "_nodes"])
+            .chain(engine.map(String::as_str))
+            .chain(locals);
+        for name in names {
+            let value = match self.name(name) {
+                Name::Value(value) => value.clone(),
+                Name::Webhook(fields) => Value::Object(self.webhook(fields)),
+                Name::Nodes => Value::Object(self.ancestors()),
+                Name::Missing => continue,
+            };
+            whole.insert(name.to_owned(), value);
+        }
+        Value::Object(whole)
+    }
+
+    fn ancestors(&self) -> Map<String, Value> {
+        let plan = self.context.plan();
+        let mut is_ancestor = vec![false; plan.nodes.len()];
+        let mut next = vec![self.node];
+        while let Some(node) = next.pop() {
+            for edge in &plan.nodes[node].incoming {
+                let from = plan.edges[*edge].from;
+                if !std::mem::replace(&mut is_ancestor[from], true) {
+                    next.push(from);
+                }
+            }
+        }
+        (0..plan.nodes.len())
+            .filter(|node| is_ancestor[*node])
+            .filter_map(|node| {
+                let output = self.context.output(node)?;
+                Some((plan.nodes[node].key.to_string(), output.clone()))
+            })
+            .collect()
+    }
+
     /// The body as it came, for `_webhook.body`.
     pub fn body(&self) -> &'a Value {
         &self.context.payload.body

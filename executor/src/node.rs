@@ -136,7 +136,7 @@ pub struct NodeError {
     pub code: Cow<'static, str>,
     pub message: String,
     /// What else is known, such as the response of a failed request; becomes `error.data`.
-    pub data: Option<Value>,
+    pub data: Option<Box<Value>>,
     /// The least wait before another attempt, as the other side asked.
     pub retry_after: Option<Duration>,
 }

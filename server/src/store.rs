@@ -17,21 +17,18 @@ use sea_orm::{
     SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
 
-mod error;
-pub use error::StoreError;
-mod lock;
-pub use lock::ServerLock;
-mod sqlite;
-pub use sqlite::SqliteCheckpoints;
-mod migration;
-mod postgres;
-
 mod commit;
 pub use commit::CommitWriter;
 mod executions;
 pub use executions::{ExecutionFilter, OpenExecution, StoredExecution};
-mod cursor;
+mod error;
+pub use error::StoreError;
+mod lock;
+pub use lock::ServerLock;
 pub mod fault;
+mod sqlite;
+pub use sqlite::SqliteCheckpoints;
+mod postgres;
 
 mod keys;
 mod secrets;
@@ -42,7 +39,9 @@ pub use secrets::SealedSecret;
 pub use users::UserWithPassword;
 pub use workflows::{WebhookTarget, WorkflowFilter, WorkflowSave};
 
+pub(crate) mod cursor;
 pub(crate) mod entity;
+mod migration;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -241,6 +241,13 @@ impl TestApp {
         self.spawn().await.unwrap_or_else(|error| panic!("{error:?}"));
     }
 
+    /// Starts again on the same data, to die at this point. Kills the server if it runs.
+    pub async fn restart_with_fault(&mut self, point: &str) {
+        self.kill();
+        self.settings.environment.insert(FAULT.to_owned(), point.to_owned());
+        self.spawn().await.unwrap_or_else(|error| panic!("{error:?}"));
+    }
+
     /// What all starts printed.
     pub fn output(&self) -> String {
         let mut output = String::new();
@@ -349,7 +356,7 @@ fn built_binary() -> anyhow::Result<PathBuf> {
 }
 
 /// A client that takes each answer as it is, redirects too.
-pub(crate) fn client() -> Client {
+pub fn client() -> Client {
     // A second test in the same process finds it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()

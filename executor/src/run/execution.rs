@@ -545,7 +545,7 @@ impl Run {
     fn fail(&mut self, node: usize, plan: &PlanNode, record: StepRecord, error: NodeError) {
         let mut handled = json!({"code": error.code, "message": error.message});
         if let Some(data) = error.data {
-            handled["data"] = data;
+            handled["data"] = *data;
         }
         let (ports, output) = match plan.on_error {
             OnError::Fail => (None, Value::Null),

@@ -135,7 +135,7 @@ impl Node for Request {
             Ok(body) => Ok(Output::value(output(&response, body, duration))),
             Err((code, problem)) => {
                 let message = format!("the answer of `{} {shown}` {problem}", self.method.as_str());
-                let data = Some(output(&response, receive::auto(&response), duration));
+                let data = Some(Box::new(output(&response, receive::auto(&response), duration)));
                 Err(NodeError {
                     data,
                     ..NodeError::terminal(code, message)
@@ -271,7 +271,7 @@ fn status_error(
         } else {
             ErrorClass::Terminal
         },
-        data: Some(output(&response, receive::auto(&response), duration)),
+        data: Some(Box::new(output(&response, receive::auto(&response), duration))),
         retry_after: retry_after.filter(|_| retryable),
         ..NodeError::terminal("http_status", message)
     }

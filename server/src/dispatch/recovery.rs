@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::{Dispatch, now, payload};
-use crate::store::StoreError;
+use crate::store::{OpenExecution, StoreError};
 
+/// Executions read at a start; what is beyond waits for the next one.
+const MOST_OPEN: u32 = 1_000_000;
 /// Executions taken up at a time.
 const AT_ONCE: usize = 256;
 /// How long one that may kill the process is watched before the next one is tried.
@@ -25,7 +26,8 @@ impl Dispatch {
     /// Takes up all that is open and belongs to no living process.
     pub async fn recover(self: Arc<Self>, stop: CancellationToken) {
         let open = loop {
-            match self.store.open_executions(self.owner).await {
+            // Whoever wrote them is gone: this process holds the lock of the one server.
+            match self.store.open_executions(self.owner, None, MOST_OPEN).await {
                 Ok(open) => break open,
                 Err(error) => tracing::error!(%error, "open executions cannot be read; trying again"),
             }
@@ -40,12 +42,12 @@ impl Dispatch {
         tracing::info!(executions = open.len(), "taking up executions that were left open");
         let (suspects, others): (Vec<_>, Vec<_>) = open.into_iter().partition(|open| open.recoveries > 0);
         tokio::join!(
-            self.take_up_alone(suspects.into_iter().map(|open| open.id), &stop),
-            self.take_up(others.into_iter().map(|open| open.id), &stop),
+            self.take_up_alone(suspects, &stop),
+            self.take_up(others, &stop),
         );
     }
 
-    async fn take_up(self: &Arc<Self>, executions: impl Iterator<Item = Uuid>, stop: &CancellationToken) {
+    async fn take_up(self: &Arc<Self>, executions: Vec<OpenExecution>, stop: &CancellationToken) {
         let room = Arc::new(Semaphore::new(AT_ONCE));
         for execution in executions {
             let Ok(place) = room.clone().acquire_owned().await else { return };
@@ -62,7 +64,7 @@ impl Dispatch {
         }
     }
 
-    async fn take_up_alone(self: &Arc<Self>, executions: impl Iterator<Item = Uuid>, stop: &CancellationToken) {
+    async fn take_up_alone(self: &Arc<Self>, executions: Vec<OpenExecution>, stop: &CancellationToken) {
         for execution in executions {
             if stop.is_cancelled() {
                 return;
@@ -74,18 +76,18 @@ impl Dispatch {
         }
     }
 
-    async fn resume(&self, execution: Uuid) -> Option<tokio::task::JoinHandle<()>> {
-        match self.try_resume(execution).await {
+    async fn resume(&self, open: OpenExecution) -> Option<tokio::task::JoinHandle<()>> {
+        match self.try_resume(open).await {
             Ok(run) => run,
             Err(error) => {
-                tracing::error!(%execution, %error, "an execution cannot be taken up; the next start tries again");
+                tracing::error!(execution = %open.id, %error, "an execution cannot be taken up; the next start tries again");
                 None
             }
         }
     }
 
-    async fn try_resume(&self, execution: Uuid) -> Result<Option<tokio::task::JoinHandle<()>>, StoreError> {
-        let Some(recovered) = self.store.claim(execution, self.owner, now()).await? else { return Ok(None) };
+    async fn try_resume(&self, open: OpenExecution) -> Result<Option<tokio::task::JoinHandle<()>>, StoreError> {
+        let Some(recovered) = self.store.claim(open, self.owner, now()).await? else { return Ok(None) };
         let accept = &recovered.accept;
         let version = self.version(accept.workflow_id, accept.version).await?.ok_or_else(|| {
             StoreError::Internal(format!("version {} of `{}` is gone", accept.version, accept.workflow_id))

@@ -56,7 +56,10 @@ impl CommitWriter {
         let closing = CancellationToken::new();
         let task = Task {
             backend: Backend {
- store, owner, session: None },
+                store,
+                owner,
+                session: None,
+            },
             queued,
             put_back: None,
             bytes: bytes.clone(),
@@ -77,12 +80,17 @@ impl CommitWriter {
 
     fn push(&self, write: Write) -> Ticket {
         let bytes = write.bytes();
-        let full = || Ticket::settled(Err(JournalError::Unavailable("the write queue is full".to_owned())));
+        let full = || {
+            Ticket::settled(Err(JournalError::Unavailable(
+                "the write queue is full".to_owned(),
+            )))
+        };
         if self.closing.is_cancelled() {
             return stopping();
         }
         if matches!(write, Write::Accept(..))
-            && (self.queue.capacity() < QUEUE_KEPT_FOR_RUNNING || self.bytes.load(Ordering::Relaxed) > QUEUE_BYTES)
+            && (self.queue.capacity() < QUEUE_KEPT_FOR_RUNNING
+                || self.bytes.load(Ordering::Relaxed) > QUEUE_BYTES)
         {
             return full();
         }
@@ -102,7 +110,9 @@ impl CommitWriter {
 }
 
 fn stopping() -> Ticket {
-    Ticket::settled(Err(JournalError::Unavailable("the server is stopping".to_owned())))
+    Ticket::settled(Err(JournalError::Unavailable(
+        "the server is stopping".to_owned(),
+    )))
 }
 
 impl Journal for CommitWriter {
@@ -174,7 +184,7 @@ impl Task {
         match result {
             Ok(landed) => {
                 counter!("flowmatic_commits_total").increment(1);
-                counter!("flowmatic_commit_rows_total").increment(batch.rows());
+                counter!("flowmatic_commit_rows_total").increment(batch.rows() as u64);
                 batch.answer(&landed);
             }
             Err(error) => {
@@ -273,3 +283,6 @@ impl Backend {
         false
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,7 +84,7 @@ impl Store {
         limit: u32,
         now: Time,
     ) -> Result<Page<ExecutionSummary>, StoreError> {
-        let limit = limit.max(1);
+        let limit = std::cmp::max(limit, 1);
         let mut query = Entity::find()
             .filter(Column::WorkspaceId.eq(workspace_id))
             .filter(filter.condition(now))
@@ -93,11 +93,17 @@ impl Store {
         if let Some(cursor) = cursor {
             query = query.filter(Column::Id.lt(cursor::decode(cursor)?));
         }
-        let mut rows = query.into_partial_model::<SummaryRow>().all(&self.reader()).await?;
+        let mut rows = query
+            .into_partial_model::<SummaryRow>()
+            .all(&self.reader())
+            .await?;
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
         let next_cursor = rows.last().filter(|_| more).map(|row| cursor::encode(row.id));
-        let data = rows.into_iter().map(|row| row.summary(now)).collect::<Result<_, _>>()?;
+        let data = rows
+            .into_iter()
+            .map(|row| row.summary(now))
+            .collect::<Result<_, _>>()?;
         Ok(Page::new(data, next_cursor))
     }
 
@@ -168,7 +174,11 @@ impl Store {
     }
 
     /// The records of an execution's checkpoints, in order.
-    async fn checkpoints(&self, connection: &impl ConnectionTrait, id: Uuid) -> Result<Vec<String>, StoreError> {
+    async fn checkpoints(
+        &self,
+        connection: &impl ConnectionTrait,
+        id: Uuid,
+    ) -> Result<Vec<String>, StoreError> {
         Ok(checkpoint::Entity::find()
             .select_only()
             .column(checkpoint::Column::Record)
@@ -205,12 +215,19 @@ impl ExecutionFilter {
             return None;
         }
         let all_of = |group: &[ExecutionStatus]| self.statuses.iter().all(|status| group.contains(status));
-        let running = || Column::Owner.is_not_null().and(Column::LeaseUntil.gt(millis(now)));
-        let any = self.statuses.iter().fold(Cond::any(), |any, status| match status {
-            Queued => any.add(Column::Status.eq("QUEUED").and(running().not())),
-            Running => any.add(Column::Status.eq("QUEUED").and(running())),
-            other => any.add(Column::Status.eq(other.as_str())),
-        });
+        let running = || {
+            Column::Owner
+                .is_not_null()
+                .and(Column::LeaseUntil.gt(millis(now)))
+        };
+        let any = self
+            .statuses
+            .iter()
+            .fold(Cond::any(), |any, status| match status {
+                Queued => any.add(Column::Status.eq("QUEUED").and(running().not())),
+                Running => any.add(Column::Status.eq("QUEUED").and(running())),
+                other => any.add(Column::Status.eq(other.as_str())),
+            });
         let index = if all_of(&[Queued, Running, Waiting]) {
             Some(Expr::cust(OPEN))
         } else if all_of(&[Failed, Cancelled, TimedOut]) {
@@ -224,8 +241,9 @@ impl ExecutionFilter {
 
 impl SummaryRow {
     fn status(&self, now: Time) -> Result<ExecutionStatus, StoreError> {
-        let stored = ExecutionStatus::parse(&self.status)
-            .ok_or_else(|| StoreError::Internal(format!("execution `{}`: status `{}`", self.id, self.status)))?;
+        let stored = ExecutionStatus::parse(&self.status).ok_or_else(|| {
+            StoreError::Internal(format!("execution `{}`: status `{}`", self.id, self.status))
+        })?;
         let running = self.owner.is_some() && self.lease_until > millis(now);
         Ok(match stored {
             ExecutionStatus::Queued if running => ExecutionStatus::Running,
@@ -235,7 +253,10 @@ impl SummaryRow {
 
     fn summary(self, now: Time) -> Result<ExecutionSummary, StoreError> {
         let status = self.status(now)?;
-        let error = self.error.as_deref().map(|error| parse::<ErrorRecord>("error", error));
+        let error = self
+            .error
+            .as_deref()
+            .map(|error| parse::<ErrorRecord>("error", error));
         Ok(ExecutionSummary {
             id: self.id,
             workflow_id: self.workflow_id,
@@ -251,19 +272,28 @@ impl SummaryRow {
             retry_of: self.retry_of,
             started_at: time(self.started_at),
             finished_at: self.finished_at.map(time),
-            duration_ms: self.finished_at.map(|finished_at| (finished_at - self.started_at).max(0)),
+            duration_ms: self
+                .finished_at
+                .map(|finished_at| std::cmp::max(finished_at - self.started_at, 0)),
         })
     }
 }
 
 fn mode(name: &str) -> Result<ExecutionMode, StoreError> {
-    ExecutionMode::parse(name).ok_or_else(|| StoreError::Internal(format!("an execution has the mode `{name}`")))
+    ExecutionMode::parse(name)
+        .ok_or_else(|| StoreError::Internal(format!("an execution has the mode `{name}`")))
 }
 
 fn steps_of(records: &[String]) -> Result<Vec<StepRecord>, StoreError> {
-    let records = records.iter().map(|record| parse::<Record>("a checkpoint", record));
+    let records = records
+        .iter()
+        .map(|record| parse::<Record>("a checkpoint", record));
     let steps = records.map(|record| record.map(|record| record.steps));
-    Ok(steps.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    Ok(steps
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter()
+        .flatten()
+        .collect())
 }
 
 fn parse<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
@@ -273,7 +303,7 @@ fn parse<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
 
 /// The least UUID v7 of a millisecond.
 fn first_id(millis: i64) -> Uuid {
-    let millis = u64::try_from(millis).unwrap_or_default().min((1 << 48) - 1);
+    let millis = std::cmp::min(u64::try_from(millis).unwrap_or_default(), (1 << 48) - 1);
     Uuid::from_u128(u128::from(millis) << 80)
 }
 

@@ -39,7 +39,10 @@ mod tests {
 
     #[test]
     fn counts_passes() {
-        for (text, name, left) in [("recovery", "recovery", 1), ("after_accept_commit:3", "after_accept_commit", 3)] {
+        for (text, name, left) in [
+            ("recovery", "recovery", 1),
+            ("after_accept_commit:3", "after_accept_commit", 3),
+        ] {
             let fault = parse(text).expect(text);
             assert_eq!((fault.name.as_str(), fault.left.into_inner()), (name, left));
         }

@@ -71,6 +71,14 @@ pub(super) async fn open(file: &Path) -> Result<(Database, String), StoreError> 
         .max_lifetime(None)
         // It is a file, not a network: a connection that was good is good.
         .test_before_acquire(false)
+        // A full disk makes SQLite roll back by itself; sqlx goes on to count a transaction that is no more,
+        // and every later one would fail. The ping waits for a rollback that is under way.
+        .after_release(|connection, _| {
+            Box::pin(async {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .connect_with(writer_options)
         .await
         .map_err(|error| match StoreError::from(error) {

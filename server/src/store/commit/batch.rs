@@ -191,19 +191,33 @@ impl Batch {
         let mut finishes = self.finishes.iter().zip(&landed.finishes);
         // A finish deletes its checkpoints, so it is asked after first.
         of_accepts
-            .or_else(|| finishes.find(|(_, landed)| **landed).map(|(finish, _)| Witness::Finish(finish)))
+            .or_else(|| {
+                finishes
+                    .find(|(_, landed)| **landed)
+                    .map(|(finish, _)| Witness::Finish(finish))
+            })
             .or_else(|| {
                 let mut landed = checkpoints.filter(|(_, landed)| **landed);
-                landed.next().map(|(checkpoint, _)| Witness::Checkpoint(checkpoint))
+                landed
+                    .next()
+                    .map(|(checkpoint, _)| Witness::Checkpoint(checkpoint))
             })
     }
 
     pub(super) fn pass_before_commit(&self) {
-        self.pass(["before_accept_commit", "before_checkpoint_commit", "before_finish_commit"]);
+        self.pass([
+            "before_accept_commit",
+            "before_checkpoint_commit",
+            "before_finish_commit",
+        ]);
     }
 
     pub(super) fn pass_after_commit(&self) {
-        self.pass(["after_accept_commit", "after_checkpoint_commit", "after_finish_commit"]);
+        self.pass([
+            "after_accept_commit",
+            "after_checkpoint_commit",
+            "after_finish_commit",
+        ]);
     }
 
     fn pass(&self, [accept, checkpoint, finish]: [&str; 3]) {

@@ -55,7 +55,9 @@ static FINISH: LazyLock<Arc<str>> = LazyLock::new(|| {
 impl Session {
     pub(super) async fn open(pool: &PgPool) -> Result<Self, StoreError> {
         let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
-        let process = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await?;
+        let process = sqlx::query_scalar("SELECT pg_backend_pid()")
+            .fetch_one(&mut connection)
+            .await?;
         Ok(Self { connection, process })
     }
 
@@ -125,7 +127,9 @@ pub(super) async fn find(
     .fetch_one(pool)
     .await?;
     if !over {
-        return Err(StoreError::Unavailable("its session has not ended yet".to_owned()));
+        return Err(StoreError::Unavailable(
+            "its session has not ended yet".to_owned(),
+        ));
     }
     let query = match witness {
         Witness::Execution(id) => sqlx::query_scalar("SELECT 1 FROM executions WHERE id = $1").bind(*id),
@@ -155,16 +159,28 @@ async fn insert(connection: &mut PgConnection, owner: Uuid, rows: &[New]) -> Res
         .bind(column(rows, |row| row.accept.version))
         .bind(column(rows, |row| row.accept.mode.as_str()))
         .bind(column(rows, |row| &*row.accept.trigger))
-        .bind(column(rows, |row| row.finish.as_ref().map_or("QUEUED", |finish| finish.status.as_str())))
+        .bind(column(rows, |row| {
+            row.finish
+                .as_ref()
+                .map_or("QUEUED", |finish| finish.status.as_str())
+        }))
         .bind(column(rows, |row| millis(row.accept.accepted_at) + LEASE_MS))
         .bind(column(rows, |row| row.accept.retry_of))
         .bind(column(rows, |row| millis(row.accept.accepted_at)))
-        .bind(column(rows, |row| row.finish.as_ref().map(|finish| millis(finish.finished_at))))
-        .bind(column(rows, |row| row.finish.as_ref().and_then(|finish| finish.error.as_deref())))
-        .bind(column(rows, |row| row.finish.as_ref().and_then(|finish| finish.result.as_deref())))
+        .bind(column(rows, |row| {
+            row.finish.as_ref().map(|finish| millis(finish.finished_at))
+        }))
+        .bind(column(rows, |row| {
+            row.finish.as_ref().and_then(|finish| finish.error.as_deref())
+        }))
+        .bind(column(rows, |row| {
+            row.finish.as_ref().and_then(|finish| finish.result.as_deref())
+        }))
         .bind(column(rows, |row| &*row.accept.meta))
         .bind(column(rows, |row| &*row.accept.payload))
-        .bind(column(rows, |row| row.finish.as_ref().map(|finish| &*finish.steps)))
+        .bind(column(rows, |row| {
+            row.finish.as_ref().map(|finish| &*finish.steps)
+        }))
         .execute(connection)
         .await?;
     Ok(())

@@ -9,8 +9,8 @@ use sea_orm::sqlx::sqlite::SqliteArguments;
 use sea_orm::sqlx::{self, AssertSqlSafe, Executor, Sqlite, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
-use super::batch::{Batch, Landed, New, Witness};
 use super::Failure;
+use super::batch::{Batch, Landed, New, Witness};
 use crate::store::executions::{LEASE_MS, OPEN};
 use crate::store::{StoreError, millis};
 
@@ -61,14 +61,19 @@ fn repeated(statement: &str) -> Statements {
 pub(super) async fn write(pool: &SqlitePool, owner: Uuid, batch: &Batch) -> Result<Landed, Failure> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     insert(&mut transaction, owner, &batch.accepts).await?;
-    let checkpoints = run(&mut transaction, &CHECKPOINT, &batch.checkpoints, |query, checkpoint| {
-        query
-            .bind(checkpoint.id)
-            .bind(checkpoint.sequence)
-            .bind(&*checkpoint.record)
-            .bind(checkpoint.id)
-            .bind(checkpoint.epoch)
-    })
+    let checkpoints = run(
+        &mut transaction,
+        &CHECKPOINT,
+        &batch.checkpoints,
+        |query, checkpoint| {
+            query
+                .bind(checkpoint.id)
+                .bind(checkpoint.sequence)
+                .bind(&*checkpoint.record)
+                .bind(checkpoint.id)
+                .bind(checkpoint.epoch)
+        },
+    )
     .await?;
     let finishes = run(&mut transaction, &FINISH, &batch.finishes, |query, finish| {
         query
@@ -81,9 +86,15 @@ pub(super) async fn write(pool: &SqlitePool, owner: Uuid, batch: &Batch) -> Resu
             .bind(finish.epoch)
     })
     .await?;
-    run(&mut transaction, &CLEAN, &batch.finishes, |query, finish| query.bind(finish.id)).await?;
+    run(&mut transaction, &CLEAN, &batch.finishes, |query, finish| {
+        query.bind(finish.id)
+    })
+    .await?;
     batch.pass_before_commit();
-    let landed = Landed { checkpoints, finishes };
+    let landed = Landed {
+        checkpoints,
+        finishes,
+    };
     match transaction.commit().await {
         Ok(()) => Ok(landed),
         Err(error) => Err(Failure::Uncertain(landed, error.into())),
@@ -93,12 +104,12 @@ pub(super) async fn write(pool: &SqlitePool, owner: Uuid, batch: &Batch) -> Resu
 pub(super) async fn find(pool: &SqlitePool, witness: &Witness<'_>) -> Result<bool, StoreError> {
     let query = match witness {
         Witness::Execution(id) => sqlx::query_scalar("SELECT 1 FROM executions WHERE id = ?").bind(*id),
-        Witness::Checkpoint(checkpoint) => {
-            sqlx::query_scalar("SELECT 1 FROM checkpoints WHERE execution_id = ? AND sequence = ? AND record = ?")
-                .bind(checkpoint.id)
-                .bind(checkpoint.sequence)
-                .bind(&*checkpoint.record)
-        }
+        Witness::Checkpoint(checkpoint) => sqlx::query_scalar(
+            "SELECT 1 FROM checkpoints WHERE execution_id = ? AND sequence = ? AND record = ?",
+        )
+        .bind(checkpoint.id)
+        .bind(checkpoint.sequence)
+        .bind(&*checkpoint.record),
         Witness::Finish(finish) => {
             sqlx::query_scalar("SELECT 1 FROM executions WHERE id = ? AND status = ? AND finished_at = ?")
                 .bind(finish.id)

@@ -18,6 +18,8 @@ pub struct OpenExecution {
     pub id: Uuid,
     /// A claim succeeds only if it is still this one.
     pub epoch: i32,
+    /// How often it was taken up without progress.
+    pub recoveries: i32,
 }
 
 impl Store {
@@ -35,9 +37,9 @@ impl Store {
                 .add(Column::Owner.ne(owner))
                 .add_option(lapsed_at.map(|now| Column::LeaseUntil.lte(millis(now)))),
         );
-        let rows: Vec<(Uuid, i32)> = Entity::find()
+        let rows: Vec<(Uuid, i32, i32)> = Entity::find()
             .select_only()
-            .columns([Column::Id, Column::Epoch])
+            .columns([Column::Id, Column::Epoch, Column::Recoveries])
             .filter(Expr::cust(OPEN))
             .filter(not_ours)
             .order_by(Column::Recoveries, Order::Desc)
@@ -46,7 +48,7 @@ impl Store {
             .into_tuple()
             .all(&self.reader())
             .await?;
-        Ok(rows.into_iter().map(|(id, epoch)| OpenExecution { id, epoch }).collect())
+        Ok(rows.into_iter().map(|(id, epoch, recoveries)| OpenExecution { id, epoch, recoveries }).collect())
     }
 
     /// Makes an execution this process's own, and counts the recovery durably before anything of it runs.
@@ -100,6 +102,17 @@ impl Store {
                 accepted_at: time(row.started_at),
             },
         }))
+    }
+
+    /// Leaves what a process ran to whoever takes it up, which is then no recovery.
+    pub async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
+        let result = Entity::update_many()
+            .col_expr(Column::Owner, Expr::value(None::<Uuid>))
+            .filter(Expr::cust(OPEN))
+            .filter(Column::Owner.eq(owner))
+            .exec(&self.writer())
+            .await?;
+        Ok(result.rows_affected)
     }
 
     /// Keeps what a process runs its own for another while; returns how many these are.

@@ -1,14 +1,16 @@
-//! What is shown of an execution: its steps with what they were given, and its result.
+//! What the API asks for: starts by hand, retries, and what is shown of an execution.
 
 use flowmatic_executor::journal::{ErrorRecord, StepRecord, StepState};
 use flowmatic_executor::run::inputs;
-use flowmatic_openapi::{Execution, ExecutionError, Json, Step, StepStatus};
-use serde_json::Value;
+use flowmatic_executor::{Outcome, Payload, Waiting};
+use flowmatic_openapi::{
+    Execution, ExecutionError, ExecutionMode, ExecutionStatus, ExecutionSummary, Json, JsonObject, Step, StepStatus,
+};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Dispatch, StartRequest, payload};
+use super::{Dispatch, StartError, StartRequest, payload};
 use crate::store::{StoreError, StoredExecution};
-use flowmatic_openapi::ExecutionMode;
 
 impl Dispatch {
     /// An execution as the API shows it: the inputs of its steps are evaluated again, with secrets redacted.
@@ -58,15 +60,40 @@ impl Dispatch {
         })
     }
 
-    /// What runs an execution again from its start: the same version over the same payload. `None` where the
-    /// version or its trigger is gone.
-    pub async fn repeat(&self, stored: StoredExecution) -> Result<Option<StartRequest>, StoreError> {
+    /// Starts a published version by hand, at the trigger with this key. It is accepted when this resolves.
+    pub async fn execute(
+        &self,
+        workspace_id: i64,
+        workflow_id: Uuid,
+        number: i32,
+        trigger: &str,
+        mode: ExecutionMode,
+        input: JsonObject,
+    ) -> Result<ExecutionSummary, StartError> {
+        let version = self.version(workflow_id, number).await?;
+        let version = version.filter(|version| version.workspace_id == workspace_id).ok_or(StartError::NotFound)?;
+        let &trigger = version.plan.keys.get(trigger).ok_or(StartError::NotFound)?;
+        let body = Value::Object(input.0);
+        self.accept(StartRequest {
+            version,
+            trigger,
+            mode,
+            body: body.to_string(),
+            meta: "{}".to_owned(),
+            payload: Payload { body, engine: Map::new() },
+            retry_of: None,
+        })
+        .await
+    }
+
+    /// Starts an execution again from its start: the same version over the same payload.
+    pub async fn retry(&self, stored: StoredExecution) -> Result<ExecutionSummary, StartError> {
         let summary = stored.summary;
-        let Some(version) = self.version(summary.workflow_id, summary.version).await? else { return Ok(None) };
-        let Some(&trigger) = version.plan.keys.get(&summary.trigger) else { return Ok(None) };
+        let version = self.version(summary.workflow_id, summary.version).await?.ok_or(StartError::NotFound)?;
+        let &trigger = version.plan.keys.get(&summary.trigger).ok_or(StartError::NotFound)?;
         let payload =
             payload(&stored.payload, &stored.meta).map_err(|error| StoreError::Internal(error.to_string()))?;
-        Ok(Some(StartRequest {
+        self.accept(StartRequest {
             version,
             trigger,
             mode: ExecutionMode::Retry,
@@ -74,31 +101,33 @@ impl Dispatch {
             body: stored.payload,
             meta: stored.meta,
             retry_of: Some(summary.id),
-        }))
+        })
+        .await
     }
 
-    /// What starts a workflow by hand with these fields, at this place in its plan.
-    pub fn by_hand(
-        &self,
-        version: std::sync::Arc<flowmatic_executor::Version>,
-        trigger: usize,
-        input: serde_json::Map<String, Value>,
-    ) -> StartRequest {
-        let body = Value::Object(input);
-        StartRequest {
-            version,
-            trigger,
-            mode: ExecutionMode::Manual,
-            body: body.to_string(),
-            meta: "{}".to_owned(),
-            payload: flowmatic_executor::Payload { body, engine: serde_json::Map::new() },
-            retry_of: None,
-        }
-    }
-
-    /// Whether this process runs it now.
-    pub fn runs(&self, execution: Uuid) -> bool {
-        self.engine.runs(execution)
+    async fn accept(&self, request: StartRequest) -> Result<ExecutionSummary, StartError> {
+        let (version, trigger, mode) = (request.version.clone(), request.trigger, request.mode);
+        let retry_of = request.retry_of;
+        let started = self.start(request)?;
+        started.accepted.await?;
+        let (status, error) = match started.outcome {
+            Waiting::Over(Outcome::Ended { status, error }) => (status, error),
+            Waiting::Over(Outcome::Answered(_)) => (ExecutionStatus::Completed, None),
+            Waiting::Running(_) => (ExecutionStatus::Running, None),
+        };
+        Ok(ExecutionSummary {
+            id: started.id,
+            workflow_id: version.workflow_id,
+            version: version.number,
+            status,
+            mode,
+            trigger: version.plan.nodes[trigger].key.to_string(),
+            error: error.map(show_error),
+            retry_of,
+            started_at: started.accepted_at,
+            finished_at: None,
+            duration_ms: None,
+        })
     }
 }
 
@@ -137,6 +166,6 @@ fn show_step(
     }
 }
 
-pub fn show_error(error: ErrorRecord) -> ExecutionError {
+fn show_error(error: ErrorRecord) -> ExecutionError {
     ExecutionError { code: error.code, message: error.message, node: error.node }
 }
