@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::Time;
-use crate::graph::Plan;
+use crate::graph::{Plan, PlanNode};
 
 /// Names of the moment and their values, such as `_item` and `_index`.
 pub type Locals<'a> = &'a [(&'a str, &'a Value)];
@@ -155,14 +155,11 @@ impl<'a> View<'a> {
                 None => Name::Missing,
             };
         }
-        let saves = &self.context.plan.nodes[self.node].visible_saves;
-        let saved = saves
-            .iter()
-            .filter(|(save, _)| save == name)
-            .find_map(|(_, node)| {
-                // A node that was skipped saves nothing; another one may have.
-                self.context.output(*node).filter(|value| !value.is_null())
-            });
+        let saves = self.saves().iter();
+        let saved = saves.filter(|(save, _)| save == name).find_map(|(_, node)| {
+            // A node that was skipped saves nothing; another one may have.
+            self.context.output(*node).filter(|value| !value.is_null())
+        });
         match (saved, &self.context.payload.body) {
             (Some(value), _) => Name::Value(value),
             (None, Value::Object(fields)) => fields.get(name).map_or(Name::Missing, Name::Value),
@@ -170,6 +167,12 @@ impl<'a> View<'a> {
             (None, body) if name == "body" => Name::Value(body),
             (None, _) => Name::Missing,
         }
+    }
+
+    /// None where the plan has no nodes, as under a single expression.
+    fn saves(&self) -> &'a [(String, usize)] {
+        let node = self.context.plan.nodes.get(self.node);
+        node.map_or(&[], |node| &node.visible_saves)
     }
 
     /// The output of a node by its key; null where it was skipped.
@@ -196,7 +199,6 @@ impl<'a> View<'a> {
     /// All names of the top level in one object. Of the outputs it has those of the node's ancestors: whether
     /// another node has ended already would differ from replay to replay.
     pub(crate) fn whole(&self) -> Value {
-        let plan = self.context.plan();
         let mut whole = match self.body() {
             Value::Object(fields) => fields
                 .iter()
@@ -206,7 +208,7 @@ impl<'a> View<'a> {
             Value::Null => Map::new(),
             body => Map::from_iter([("body".to_owned(), body.clone())]),
         };
-        let saves = plan.nodes[self.node].visible_saves.iter();
+        let saves = self.saves().iter();
         let engine = self.context.payload.engine.keys();
         let locals = self.locals.iter().map(|(name, _)| *name);
         let names = saves
@@ -229,12 +231,12 @@ impl<'a> View<'a> {
     fn ancestors(&self) -> Map<String, Value> {
         let plan = self.context.plan();
         let mut is_ancestor = vec![false; plan.nodes.len()];
-        let mut next = vec![self.node];
+        let mut next: Vec<&PlanNode> = plan.nodes.get(self.node).into_iter().collect();
         while let Some(node) = next.pop() {
-            for edge in &plan.nodes[node].incoming {
+            for edge in &node.incoming {
                 let from = plan.edges[*edge].from;
                 if !std::mem::replace(&mut is_ancestor[from], true) {
-                    next.push(from);
+                    next.push(&plan.nodes[from]);
                 }
             }
         }

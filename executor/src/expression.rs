@@ -92,8 +92,12 @@ impl Template {
         match self.sole_expression() {
             Some(expression) => {
                 let value = Run { view }.value(expression, &TOP)?;
-                check_depth(&value)?;
-                Ok(value)
+                match value {
+                    Cow::Owned(value) if !is_shallow(&value, MAX_DEPTH) => Err(EvaluateError(format!(
+                        "the value nests deeper than {MAX_DEPTH} levels"
+                    ))),
+                    value => Ok(value),
+                }
             }
             None => Ok(Cow::Owned(Value::String(self.render(view, false)?))),
         }
@@ -118,19 +122,11 @@ impl Template {
     }
 }
 
-/// Refuses a made value that nests deeper than JSON from outside may: who copies, prints or drops it recurses.
-fn check_depth(value: &Cow<'_, Value>) -> Result<(), EvaluateError> {
-    fn fits(value: &Value, levels: usize) -> bool {
-        match value {
-            Value::Array(items) => levels > 0 && items.iter().all(|item| fits(item, levels - 1)),
-            Value::Object(fields) => levels > 0 && fields.values().all(|value| fits(value, levels - 1)),
-            _ => true,
-        }
-    }
+/// A value that is made may nest as deep as JSON from outside: who copies, prints or drops it recurses.
+fn is_shallow(value: &Value, levels: usize) -> bool {
     match value {
-        Cow::Owned(value) if !fits(value, MAX_DEPTH) => Err(EvaluateError(format!(
-            "the value nests deeper than {MAX_DEPTH} levels"
-        ))),
-        _ => Ok(()),
+        Value::Array(items) => levels > 0 && items.iter().all(|item| is_shallow(item, levels - 1)),
+        Value::Object(fields) => levels > 0 && fields.values().all(|value| is_shallow(value, levels - 1)),
+        _ => true,
     }
 }

@@ -61,8 +61,8 @@ async fn crash_and_recover(database: Database, point: &str, round: usize) {
     let is_ours = matches!(point, IN_FLIGHT | RECOVERY);
     let mut builder = TestApp::builder().database(database).flags(&["--allow-network", "127.0.0.0/8"]);
     if !is_ours {
-        // The points are passed at different rates; all are passed this often within a second or two.
-        builder = builder.fault(&format!("{point}:{}", 150 + 60 * round));
+        // One pass may be a whole batch of writes.
+        builder = builder.fault(&format!("{point}:{}", 40 + 20 * round));
     }
     let mut app = builder.start().await;
     let workflow = create(&app, orders(receiver.url())).await;

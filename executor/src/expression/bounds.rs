@@ -18,17 +18,26 @@ pub const MAX_DEPTH: usize = 32;
 pub const MAX_TAGS: usize = 2_000;
 
 pub fn check(text: &str) -> Result<(), CompileError> {
+    check_within(text, MAX_DEPTH)
+}
+
+pub fn check_within(text: &str, most: usize) -> Result<(), CompileError> {
     if text.len() > MAX_LENGTH {
         return refuse(format!(
             "the template has {} bytes, more than {MAX_LENGTH}",
             text.len()
         ));
     }
+    // The grammar looks for the end of such a run from each of its places.
+    if text.contains(&"\\".repeat(33)) {
+        return refuse("the template has more than 32 backslashes in a row");
+    }
     let mut scanner = Scanner {
         text,
         at: 0,
         blocks: Vec::new(),
         depth: 0,
+        most,
         tags: 0,
     };
     while scanner.find_tag() {
@@ -48,6 +57,8 @@ struct Scanner<'t> {
     blocks: Vec<usize>,
     /// Their sum.
     depth: usize,
+    /// How deep anything may get.
+    most: usize,
     tags: usize,
 }
 
@@ -148,7 +159,7 @@ impl Scanner<'_> {
         if let Some(block) = self.blocks.last_mut() {
             *block += 1;
         }
-        if self.depth > MAX_DEPTH {
+        if self.depth > self.most {
             return refuse(format!(
                 "blocks nest deeper than {MAX_DEPTH} levels (each `else if` is one)"
             ));
@@ -170,7 +181,7 @@ impl Scanner<'_> {
                 }
                 b'(' => {
                     depth += 1;
-                    if depth > MAX_DEPTH {
+                    if depth > self.most {
                         return refuse(format!("parentheses nest deeper than {MAX_DEPTH} levels"));
                     }
                     self.at += 1;
@@ -216,8 +227,8 @@ impl Scanner<'_> {
             return refuse("a path that begins with a number and a bracket needs `this.` before it");
         }
         // What is called is a path. Of a value, the grammar tries the literal first, and so must this.
+        let in_path = in_path || (names && before.is_empty());
         if !in_path
-            && !(names && before.is_empty())
             && let Some(end) = literal_end(self.text, start)?
             && matches!(
                 Parameter::parse(&self.text[start..end]),

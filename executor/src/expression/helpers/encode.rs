@@ -224,7 +224,9 @@ fn uuid<'s>(call: Arguments<'_, 's>) -> Outcome<'s> {
     let number = view.calls.replace(view.calls.get().wrapping_add(1));
     let mut digest = Sha256::new();
     digest.update(view.context.execution().as_bytes());
-    digest.update(view.context.plan().nodes[view.node].key.as_bytes());
+    if let Some(node) = view.context.plan().nodes.get(view.node) {
+        digest.update(node.key.as_bytes());
+    }
     digest.update(number.to_be_bytes());
     for (name, value) in view.locals {
         let mut text = String::new();

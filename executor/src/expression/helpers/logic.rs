@@ -81,16 +81,17 @@ pub const HELPERS: &[Helper] = &[
         "default",
         "value other...",
         (2, MANY),
-        "the first value that is neither missing nor null",
+        "the first value that is neither missing nor null, or else the last",
         |call| {
-            for at in 0..call.count() {
+            let last = call.count() - 1;
+            for at in 0..last {
                 match call.value(at) {
                     Ok(value) if !value.is_null() => return Ok(value),
                     Err(failure) if !failure.missing => return Err(failure),
                     _ => {}
                 }
             }
-            Ok(Cow::Owned(Value::Null))
+            call.value(last)
         },
     ),
     helper(
