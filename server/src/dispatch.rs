@@ -1,9 +1,9 @@
 //! Which process runs which execution: starts, recoveries, cancels, the end of the process.
 
+mod by_hand;
 mod cache;
 mod host;
 mod recovery;
-mod steps;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,11 +11,13 @@ use std::time::Duration;
 
 use chrono::Utc;
 use flowmatic_executor::{
-    Catalogue, Engine, Journal, JournalError, Limits, Payload, Plan, Secrets, Start, Ticket, Version, Waiting, json,
+    Catalogue, Engine, Journal, JournalError, Limits, Payload, Plan, Secrets, Start, Ticket, Time, Version, Waiting, json,
 };
 use flowmatic_nodes::trigger::webhook::Webhook;
 use flowmatic_openapi::ExecutionMode;
 use poem::http::Method;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -31,6 +33,8 @@ pub struct Dispatch {
     catalogue: Arc<Catalogue>,
     engine: Arc<Engine>,
     journal: Arc<CommitWriter>,
+    /// Ends when all that was written is on disk.
+    writing: Mutex<Option<JoinHandle<()>>>,
     /// This process, in the rows of the executions it runs.
     owner: Uuid,
     versions: Cache<(Uuid, i32), Arc<Version>>,
@@ -78,8 +82,29 @@ pub struct StartRequest {
 /// An execution that was started. It may be told of when `accepted` has resolved.
 pub struct Started {
     pub id: Uuid,
+    pub accepted_at: Time,
     pub accepted: Ticket,
     pub outcome: Waiting,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Nothing was accepted; a later try may work.
+    #[error("{0}")]
+    Unavailable(String),
+    #[error("there is no such version or trigger")]
+    NotFound,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<JournalError> for StartError {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Unavailable(message) => Self::Unavailable(message),
+            other => Self::Store(StoreError::Internal(other.to_string())),
+        }
+    }
 }
 
 /// How long running executions may go on when the process is told to end.
@@ -96,9 +121,9 @@ impl Dispatch {
         secret_key: SecretKey,
         catalogue: Arc<Catalogue>,
         host: ServerHost,
-        journal: Arc<CommitWriter>,
-        owner: Uuid,
     ) -> Arc<Self> {
+        let owner = Uuid::now_v7();
+        let (journal, writing) = CommitWriter::start(store.clone(), owner);
         let limits = Limits { fault: fault::point, ..Limits::default() };
         let writer: Arc<dyn Journal> = journal.clone();
         let engine = Engine::new(catalogue.clone(), Arc::new(host), writer, limits);
@@ -108,6 +133,7 @@ impl Dispatch {
             catalogue,
             engine,
             journal,
+            writing: Mutex::new(Some(writing)),
             owner,
             versions: Cache::new(CACHED_VERSIONS),
             routes: Cache::new(CACHED_ROUTES),
@@ -117,7 +143,7 @@ impl Dispatch {
     /// Starts an execution. Fails with [`JournalError::Unavailable`], having written nothing, where there is no
     /// room or the process is ending.
     pub fn start(&self, request: StartRequest) -> Result<Started, JournalError> {
-        let id = Uuid::now_v7();
+        let (id, accepted_at) = (Uuid::now_v7(), now());
         let started = self.engine.start(Start {
             id,
             version: request.version,
@@ -127,9 +153,9 @@ impl Dispatch {
             body: request.body,
             meta: request.meta,
             retry_of: request.retry_of,
-            accepted_at: now(),
+            accepted_at,
         })?;
-        Ok(Started { id, accepted: started.accepted, outcome: started.outcome })
+        Ok(Started { id, accepted_at, accepted: started.accepted, outcome: started.outcome })
     }
 
     /// Ends an execution of this process; its durable flag is set already.
@@ -188,7 +214,7 @@ impl Dispatch {
             plan.secrets.iter().filter_map(|reference| Uuid::try_parse(reference).ok()).collect();
         let mut secrets = HashMap::new();
         for (id, sealed) in self.store.secrets(workspace_id, &references).await? {
-            let secret = self.secret_key.open(id, &sealed).map_err(|error| StoreError::Internal(error.to_string()))?;
+            let secret = self.secret_key.unseal(id, &sealed).map_err(|error| StoreError::Internal(error.to_string()))?;
             secrets.insert(id.to_string(), secret);
         }
         Ok(Secrets::new(secrets))
@@ -203,6 +229,10 @@ impl Dispatch {
     pub async fn drain(&self) {
         self.engine.drain(DRAIN).await;
         self.journal.close();
+        if let Some(writing) = self.writing.lock().await.take() {
+            // A writer that panicked has been told of by the panic itself.
+            let _ = writing.await;
+        }
         if let Err(error) = self.store.release(self.owner).await {
             tracing::warn!(%error, "what was left will count as a recovery");
         }
@@ -210,7 +240,7 @@ impl Dispatch {
 }
 
 /// The time, in the whole milliseconds that the store keeps.
-fn now() -> flowmatic_executor::Time {
+fn now() -> Time {
     let now = Utc::now();
     chrono::DateTime::from_timestamp_millis(now.timestamp_millis()).unwrap_or(now)
 }

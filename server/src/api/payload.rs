@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use flowmatic_executor::json;
 use flowmatic_openapi::Problem;
+use poem::error::ReadBodyError;
 use poem::http::header;
 use poem::{IntoResponse, Request, RequestBody, Response, Result};
 use poem_openapi::payload::{ParsePayload, Payload};
@@ -16,7 +17,7 @@ use poem_openapi::types::{ParseFromJSON, ToJSON, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
 use serde_json::{Value, json};
 
-use super::error::{self, ApiError, plain};
+use super::error::{ApiError, plain};
 use crate::app::App;
 
 /// How long a caller may take to send a body.
@@ -124,8 +125,30 @@ impl<T: ToJSON> ApiResponse for Json<T> {
 
 async fn read(request: &Request, body: &mut RequestBody) -> Result<bytes::Bytes> {
     let limit = request.data::<App>().map_or(1 << 20, |app| app.config.max_body);
-    let announced = request.header(header::CONTENT_LENGTH);
-    Ok(error::read(announced, body.take()?, limit, READ_TIMEOUT).await?)
+    Ok(read_within(request.header(header::CONTENT_LENGTH), body.take()?, limit).await?)
+}
+
+/// Reads the bytes of a body of whatever type, bounded in size and time.
+pub async fn read_body(request: &mut Request, limit: usize) -> std::result::Result<bytes::Bytes, ApiError> {
+    let body = request.take_body();
+    read_within(request.header(header::CONTENT_LENGTH), body, limit).await
+}
+
+async fn read_within(
+    length: Option<&str>,
+    body: poem::Body,
+    limit: usize,
+) -> std::result::Result<bytes::Bytes, ApiError> {
+    let announced = length.and_then(|length| length.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(ApiError::too_large(limit));
+    }
+    match tokio::time::timeout(READ_TIMEOUT, body.into_bytes_limit(limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(ApiError::too_large(limit)),
+        Ok(Err(_)) => Err(ApiError::bad_request("the body ended before it was whole")),
+        Err(_) => Err(ApiError::bad_request("the body did not come within 30 s")),
+    }
 }
 
 /// Parses a body strictly; says where each mistake is.
