@@ -103,7 +103,7 @@ impl Fixture {
             owner: Set(None),
             ..Default::default()
         };
-        execution::Entity::update(change)
+        Entity::update(change)
             .exec(&self.test.store.writer())
             .await
             .expect(self.test.name);
