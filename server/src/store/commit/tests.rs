@@ -525,7 +525,11 @@ async fn a_claim_of_what_another_has_claimed_fails() {
         let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7());
         let id = Uuid::now_v7();
         writer.accept(accept(id), None).await.expect(test.name);
-        let seen = OpenExecution { id, epoch: 0, recoveries: 0 };
+        let seen = OpenExecution {
+            id,
+            epoch: 0,
+            recoveries: 0,
+        };
         let [first, second] = [(); 2].map(|()| test.store.claim(seen, Uuid::now_v7(), at(0)));
         let (first, second) = tokio::join!(first, second);
         let claimed = [first, second].map(|claim| claim.expect(test.name).is_some());

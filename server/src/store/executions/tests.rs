@@ -454,7 +454,11 @@ async fn taking_up_what_waited_for_room_is_no_recovery() {
     for fixture in Fixture::all().await {
         let id = fixture.accept(&[None]).await[0];
         fixture.leave(id).await;
-        let open = OpenExecution { id, epoch: 0 };
+        let open = OpenExecution {
+            id,
+            epoch: 0,
+            recoveries: 0,
+        };
         let claimed = fixture
             .test
             .store
