@@ -9,8 +9,8 @@ use std::sync::Arc;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flowmatic_executor::testing::TestHost;
 use flowmatic_executor::{
-    Accept, Checkpoint, Engine, Finish, Journal, Limits, Payload, Plan, Secrets, Start, Ticket, Time, Version, Waiting,
-    json,
+    Accept, Checkpoint, Engine, Finish, Journal, Limits, Payload, Plan, Secrets, Start, Ticket, Time,
+    Version, Waiting, json,
 };
 use flowmatic_openapi::{ExecutionMode, Graph};
 use poem_openapi::types::ParseFromJSON;
@@ -81,7 +81,12 @@ fn body() -> String {
 
 fn executions(criterion: &mut Criterion) {
     let catalogue = Arc::new(flowmatic_nodes::catalogue());
-    let engine = Engine::new(catalogue, Arc::new(TestHost::default()), Arc::new(Nowhere), Limits::default());
+    let engine = Engine::new(
+        catalogue,
+        Arc::new(TestHost::default()),
+        Arc::new(Nowhere),
+        Limits::default(),
+    );
     let (version, text) = (version(), body());
     let parsed = json::parse(text.as_bytes()).expect("JSON");
     let start = |body: Value, text: String| {
@@ -90,7 +95,10 @@ fn executions(criterion: &mut Criterion) {
             version: version.clone(),
             trigger: 0,
             mode: ExecutionMode::Webhook,
-            payload: Payload { body, engine: Map::new() },
+            payload: Payload {
+                body,
+                engine: Map::new(),
+            },
             body: text,
             meta: String::new(),
             retry_of: None,
