@@ -11,14 +11,15 @@ use std::time::Duration;
 
 use chrono::Utc;
 use flowmatic_executor::{
-    Catalogue, Engine, Journal, JournalError, Limits, Payload, Plan, Secrets, Start, Ticket, Time, Version, Waiting, json,
+    Catalogue, Engine, Journal, JournalError, Limits, Payload, Plan, Secrets, Start, Ticket, Time, Version,
+    Waiting, json,
 };
 use flowmatic_nodes::trigger::webhook::Webhook;
 use flowmatic_openapi::ExecutionMode;
 use poem::http::Method;
+use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
-use serde_json::Value;
 use uuid::Uuid;
 
 use self::cache::Cache;
@@ -55,12 +56,20 @@ pub struct Route {
 
 impl Route {
     pub fn takes(&self, method: &Method) -> bool {
-        self.webhook.methods.iter().any(|taken| taken.as_str() == method.as_str())
+        self.webhook
+            .methods
+            .iter()
+            .any(|taken| taken.as_str() == method.as_str())
     }
 
     /// As the header `Allow` lists them.
     pub fn methods(&self) -> String {
-        let names: Vec<&str> = self.webhook.methods.iter().map(|method| method.as_str()).collect();
+        let names: Vec<&str> = self
+            .webhook
+            .methods
+            .iter()
+            .map(|method| method.as_str())
+            .collect();
         names.join(", ")
     }
 }
@@ -124,7 +133,10 @@ impl Dispatch {
     ) -> Arc<Self> {
         let owner = Uuid::now_v7();
         let (journal, writing) = CommitWriter::start(store.clone(), owner);
-        let limits = Limits { fault: fault::point, ..Limits::default() };
+        let limits = Limits {
+            fault: fault::point,
+            ..Limits::default()
+        };
         let writer: Arc<dyn Journal> = journal.clone();
         let engine = Engine::new(catalogue.clone(), Arc::new(host), writer, limits);
         Arc::new(Self {
@@ -155,7 +167,12 @@ impl Dispatch {
             retry_of: request.retry_of,
             accepted_at,
         })?;
-        Ok(Started { id, accepted_at, accepted: started.accepted, outcome: started.outcome })
+        Ok(Started {
+            id,
+            accepted_at,
+            accepted: started.accepted,
+            outcome: started.outcome,
+        })
     }
 
     /// Ends an execution of this process; its durable flag is set already.
@@ -169,10 +186,18 @@ impl Dispatch {
             return Ok(Some(route));
         }
         let generation = self.routes.generation();
-        let Some(target) = self.store.webhook(webhook_id).await? else { return Ok(None) };
-        let (true, Some(number)) = (target.active, target.version) else { return Ok(None) };
-        let Some(version) = self.version(target.workflow_id, number).await? else { return Ok(None) };
-        let Some(&trigger) = version.plan.keys.get(&target.node) else { return Ok(None) };
+        let Some(target) = self.store.webhook(webhook_id).await? else {
+            return Ok(None);
+        };
+        let (true, Some(number)) = (target.active, target.version) else {
+            return Ok(None);
+        };
+        let Some(version) = self.version(target.workflow_id, number).await? else {
+            return Ok(None);
+        };
+        let Some(&trigger) = version.plan.keys.get(&target.node) else {
+            return Ok(None);
+        };
         let node = &version.plan.nodes[trigger];
         if node.disabled {
             return Ok(None);
@@ -197,24 +222,42 @@ impl Dispatch {
             return Ok(Some(version));
         }
         let generation = self.versions.generation();
-        let Some((workspace_id, graph)) = self.store.version(workflow_id, number).await? else { return Ok(None) };
+        let Some((workspace_id, graph)) = self.store.version(workflow_id, number).await? else {
+            return Ok(None);
+        };
         let plan = Plan::compile(&graph, &self.catalogue).map_err(|problems| {
             let told: Vec<String> = problems.into_iter().map(|problem| problem.message).collect();
-            StoreError::Internal(format!("version {number} of `{workflow_id}` cannot run: {}", told.join("; ")))
+            StoreError::Internal(format!(
+                "version {number} of `{workflow_id}` cannot run: {}",
+                told.join("; ")
+            ))
         })?;
         let secrets = self.secrets(workspace_id, &plan).await?;
-        let version = Version { workspace_id, workflow_id, number, plan: Arc::new(plan), secrets: Arc::new(secrets) };
+        let version = Version {
+            workspace_id,
+            workflow_id,
+            number,
+            plan: Arc::new(plan),
+            secrets: Arc::new(secrets),
+        };
         let version = Arc::new(version);
-        self.versions.insert(generation, (workflow_id, number), version.clone());
+        self.versions
+            .insert(generation, (workflow_id, number), version.clone());
         Ok(Some(version))
     }
 
     async fn secrets(&self, workspace_id: i64, plan: &Plan) -> Result<Secrets, StoreError> {
-        let references: Vec<Uuid> =
-            plan.secrets.iter().filter_map(|reference| Uuid::try_parse(reference).ok()).collect();
+        let references: Vec<Uuid> = plan
+            .secrets
+            .iter()
+            .filter_map(|reference| Uuid::try_parse(reference).ok())
+            .collect();
         let mut secrets = HashMap::new();
         for (id, sealed) in self.store.secrets(workspace_id, &references).await? {
-            let secret = self.secret_key.unseal(id, &sealed).map_err(|error| StoreError::Internal(error.to_string()))?;
+            let secret = self
+                .secret_key
+                .unseal(id, &sealed)
+                .map_err(|error| StoreError::Internal(error.to_string()))?;
             secrets.insert(id.to_string(), secret);
         }
         Ok(Secrets::new(secrets))
@@ -251,5 +294,8 @@ fn payload(body: &str, meta: &str) -> Result<Payload, json::JsonError> {
         Value::Object(engine) => engine,
         _ => serde_json::Map::new(),
     };
-    Ok(Payload { body: json::parse(body.as_bytes())?, engine })
+    Ok(Payload {
+        body: json::parse(body.as_bytes())?,
+        engine,
+    })
 }

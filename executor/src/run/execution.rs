@@ -217,7 +217,11 @@ impl Run {
     }
 
     fn cancelled(&mut self) {
-        self.break_off(ExecutionStatus::Cancelled, "cancelled", "the execution was cancelled");
+        self.break_off(
+            ExecutionStatus::Cancelled,
+            "cancelled",
+            "the execution was cancelled",
+        );
     }
 
     fn break_off(&mut self, status: ExecutionStatus, code: &str, message: &str) {
@@ -516,8 +520,12 @@ impl Run {
             }
         };
         let is_first_answer = output.answer.is_some() && !self.has_answered;
-        let record =
-            StepRecord { ports: output.ports, output: output.value, answered: is_first_answer, ..record };
+        let record = StepRecord {
+            ports: output.ports,
+            output: output.value,
+            answered: is_first_answer,
+            ..record
+        };
         let (most, most_in_all) = (self.engine.limits.max_output, self.engine.limits.max_outputs);
         let value = self.ledger.add(record, self.context.secrets(), most, most_in_all).map_err(|size| {
             let message = format!(

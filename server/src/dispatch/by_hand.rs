@@ -4,7 +4,8 @@ use flowmatic_executor::journal::{ErrorRecord, StepRecord, StepState};
 use flowmatic_executor::run::inputs;
 use flowmatic_executor::{Outcome, Payload, Waiting};
 use flowmatic_openapi::{
-    Execution, ExecutionError, ExecutionMode, ExecutionStatus, ExecutionSummary, Json, JsonObject, Step, StepStatus,
+    Execution, ExecutionError, ExecutionMode, ExecutionStatus, ExecutionSummary, Json, JsonObject, Step,
+    StepStatus,
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -16,15 +17,27 @@ impl Dispatch {
     /// An execution as the API shows it: the inputs of its steps are evaluated again, with secrets redacted.
     pub async fn show(&self, stored: StoredExecution) -> Result<Execution, StoreError> {
         let summary = stored.summary;
-        let given = payload(&stored.payload, &stored.meta).map_err(|error| StoreError::Internal(error.to_string()))?;
+        let given = payload(&stored.payload, &stored.meta)
+            .map_err(|error| StoreError::Internal(error.to_string()))?;
         let input = given.body.clone();
         let version = self.version(summary.workflow_id, summary.version).await?;
         let result = stored.result.and_then(|node| {
-            stored.steps.iter().find(|step| step.node == node).map(|step| Json(step.output.clone()))
+            stored
+                .steps
+                .iter()
+                .find(|step| step.node == node)
+                .map(|step| Json(step.output.clone()))
         });
         let steps = match version {
             Some(version) => {
-                let inputs = inputs(&version, summary.id, summary.mode, given, summary.started_at, &stored.steps);
+                let inputs = inputs(
+                    &version,
+                    summary.id,
+                    summary.mode,
+                    given,
+                    summary.started_at,
+                    &stored.steps,
+                );
                 let nodes = &version.plan;
                 stored
                     .steps
@@ -71,7 +84,9 @@ impl Dispatch {
         input: JsonObject,
     ) -> Result<ExecutionSummary, StartError> {
         let version = self.version(workflow_id, number).await?;
-        let version = version.filter(|version| version.workspace_id == workspace_id).ok_or(StartError::NotFound)?;
+        let version = version
+            .filter(|version| version.workspace_id == workspace_id)
+            .ok_or(StartError::NotFound)?;
         let &trigger = version.plan.keys.get(trigger).ok_or(StartError::NotFound)?;
         let body = Value::Object(input.0);
         self.accept(StartRequest {
@@ -80,7 +95,10 @@ impl Dispatch {
             mode,
             body: body.to_string(),
             meta: "{}".to_owned(),
-            payload: Payload { body, engine: Map::new() },
+            payload: Payload {
+                body,
+                engine: Map::new(),
+            },
             retry_of: None,
         })
         .await
@@ -89,10 +107,17 @@ impl Dispatch {
     /// Starts an execution again from its start: the same version over the same payload.
     pub async fn retry(&self, stored: StoredExecution) -> Result<ExecutionSummary, StartError> {
         let summary = stored.summary;
-        let version = self.version(summary.workflow_id, summary.version).await?.ok_or(StartError::NotFound)?;
-        let &trigger = version.plan.keys.get(&summary.trigger).ok_or(StartError::NotFound)?;
-        let payload =
-            payload(&stored.payload, &stored.meta).map_err(|error| StoreError::Internal(error.to_string()))?;
+        let version = self
+            .version(summary.workflow_id, summary.version)
+            .await?
+            .ok_or(StartError::NotFound)?;
+        let &trigger = version
+            .plan
+            .keys
+            .get(&summary.trigger)
+            .ok_or(StartError::NotFound)?;
+        let payload = payload(&stored.payload, &stored.meta)
+            .map_err(|error| StoreError::Internal(error.to_string()))?;
         self.accept(StartRequest {
             version,
             trigger,
@@ -142,7 +167,10 @@ fn show_step(
     let was_called = started_at.is_some();
     let ports = record.ports.unwrap_or_else(|| {
         // A step that says nothing of ports left by its first one.
-        first_port.filter(|_| record.status == StepState::Completed).into_iter().collect()
+        first_port
+            .filter(|_| record.status == StepState::Completed)
+            .into_iter()
+            .collect()
     });
     Step {
         node: record.node,
@@ -162,10 +190,16 @@ fn show_step(
         attempts: record.attempts,
         started_at,
         finished_at,
-        duration_ms: started_at.zip(finished_at).map(|(from, to)| (to - from).num_milliseconds()),
+        duration_ms: started_at
+            .zip(finished_at)
+            .map(|(from, to)| (to - from).num_milliseconds()),
     }
 }
 
 fn show_error(error: ErrorRecord) -> ExecutionError {
-    ExecutionError { code: error.code, message: error.message, node: error.node }
+    ExecutionError {
+        code: error.code,
+        message: error.message,
+        node: error.node,
+    }
 }

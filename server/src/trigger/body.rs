@@ -35,10 +35,18 @@ const MAX_FIELDS: usize = 1_000;
 /// else becomes base64. An empty body of any type is none.
 pub async fn read(content_type: Option<&str>, bytes: Bytes) -> Result<Body, BodyError> {
     if bytes.is_empty() {
-        return Ok(Body { text: "null".to_owned(), ..Body::default() });
+        return Ok(Body {
+            text: "null".to_owned(),
+            ..Body::default()
+        });
     }
     let kind = content_type.unwrap_or("application/octet-stream");
-    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = kind
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     let value = match essence.as_str() {
         "application/json" => return read_json(&bytes),
         json if json.ends_with("+json") => return read_json(&bytes),
@@ -49,7 +57,11 @@ pub async fn read(content_type: Option<&str>, bytes: Bytes) -> Result<Body, Body
         }
         _ => Value::String(STANDARD.encode(&bytes)),
     };
-    Ok(Body { text: value.to_string(), value, files: Vec::new() })
+    Ok(Body {
+        text: value.to_string(),
+        value,
+        files: Vec::new(),
+    })
 }
 
 fn read_json(bytes: &[u8]) -> Result<Body, BodyError> {
@@ -57,7 +69,11 @@ fn read_json(bytes: &[u8]) -> Result<Body, BodyError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let value = json::parse(bytes)?;
     // What parses as JSON is UTF-8.
-    Ok(Body { value, text: String::from_utf8_lossy(bytes).into_owned(), files: Vec::new() })
+    Ok(Body {
+        value,
+        text: String::from_utf8_lossy(bytes).into_owned(),
+        files: Vec::new(),
+    })
 }
 
 /// Reads `a=1&b=2`; a name that comes again makes a list.
@@ -110,7 +126,11 @@ async fn read_multipart(content_type: &str, bytes: Bytes) -> Result<Body, BodyEr
         }
     }
     let value = Value::Object(fields);
-    Ok(Body { text: value.to_string(), value, files })
+    Ok(Body {
+        text: value.to_string(),
+        value,
+        files,
+    })
 }
 
 #[cfg(test)]
@@ -122,16 +142,28 @@ mod tests {
     use super::{BodyError, read};
 
     async fn check(content_type: Option<&str>, bytes: &'static [u8], expected: Value) {
-        let body = read(content_type, Bytes::from_static(bytes)).await.expect("readable");
+        let body = read(content_type, Bytes::from_static(bytes))
+            .await
+            .expect("readable");
         assert_eq!(body.value, expected);
-        assert_eq!(serde_json::from_str::<Value>(&body.text).expect("the text is JSON"), body.value);
+        assert_eq!(
+            serde_json::from_str::<Value>(&body.text).expect("the text is JSON"),
+            body.value
+        );
     }
 
     #[tokio::test]
     async fn reads_json_and_keeps_its_bytes() {
         let bytes = br#"{ "b": 1,  "a": [] }"#;
-        check(Some("application/json; charset=utf-8"), bytes, json!({"b": 1, "a": []})).await;
-        let body = read(Some("application/vnd.api+json"), Bytes::from_static(bytes)).await.expect("readable");
+        check(
+            Some("application/json; charset=utf-8"),
+            bytes,
+            json!({"b": 1, "a": []}),
+        )
+        .await;
+        let body = read(Some("application/vnd.api+json"), Bytes::from_static(bytes))
+            .await
+            .expect("readable");
         assert_eq!(body.text.as_bytes(), bytes);
         check(Some("application/json"), b"\xef\xbb\xbf[1]", json!([1])).await;
     }
@@ -146,10 +178,12 @@ mod tests {
     async fn reads_multipart_with_files() {
         let bytes = b"--X\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--X\r\nContent-Disposition: \
             form-data; name=\"f\"; filename=\"f.bin\"\r\nContent-Type: image/png\r\n\r\n\x00\xff\r\n--X--\r\n";
-        let body =
-            read(Some("multipart/form-data; boundary=X"), Bytes::from_static(bytes)).await.expect("readable");
+        let body = read(Some("multipart/form-data; boundary=X"), Bytes::from_static(bytes))
+            .await
+            .expect("readable");
         assert_eq!(body.value, json!({"a": "1"}));
-        let file = json!({"field": "f", "name": "f.bin", "contentType": "image/png", "size": 2, "content": "AP8="});
+        let file =
+            json!({"field": "f", "name": "f.bin", "contentType": "image/png", "size": 2, "content": "AP8="});
         assert_eq!(body.files, [file]);
     }
 
@@ -165,9 +199,18 @@ mod tests {
     #[tokio::test]
     async fn refuses_what_is_not_what_it_says() {
         let read = |kind, bytes| read(Some(kind), Bytes::from_static(bytes));
-        assert!(matches!(read("application/json", b"{").await, Err(BodyError::Json(JsonError::Syntax(_)))));
+        assert!(matches!(
+            read("application/json", b"{").await,
+            Err(BodyError::Json(JsonError::Syntax(_)))
+        ));
         assert_eq!(read("text/plain", b"\xff").await, Err(BodyError::Text));
-        assert!(matches!(read("multipart/form-data", b"x").await, Err(BodyError::Multipart(_))));
-        assert!(matches!(read("multipart/form-data; boundary=X", b"x").await, Err(BodyError::Multipart(_))));
+        assert!(matches!(
+            read("multipart/form-data", b"x").await,
+            Err(BodyError::Multipart(_))
+        ));
+        assert!(matches!(
+            read("multipart/form-data; boundary=X", b"x").await,
+            Err(BodyError::Multipart(_))
+        ));
     }
 }

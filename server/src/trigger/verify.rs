@@ -17,7 +17,9 @@ pub const REFUSED: &str = "the signature or credential of this webhook is missin
 pub fn is_genuine(auth: &Auth, secrets: &Secrets, headers: &HeaderMap, body: &[u8]) -> bool {
     match auth {
         Auth::None => true,
-        Auth::Hmac(hmac) => secret(secrets, &hmac.secret_ref).is_some_and(|key| signed(hmac, key, headers, body)),
+        Auth::Hmac(hmac) => {
+            secret(secrets, &hmac.secret_ref).is_some_and(|key| signed(hmac, key, headers, body))
+        }
         Auth::Token(token) => secret(secrets, &token.secret_ref).is_some_and(|secret| {
             sent(headers, &token.header).is_some_and(|sent| equal(sent.as_bytes(), secret.as_bytes()))
         }),
@@ -37,7 +39,10 @@ pub fn credential_header(auth: &Auth) -> Option<&str> {
 }
 
 fn secret<'a>(secrets: &'a Secrets, reference: &Option<String>) -> Option<&'a str> {
-    reference.as_deref().and_then(|reference| secrets.get(reference)).filter(|secret| !secret.is_empty())
+    reference
+        .as_deref()
+        .and_then(|reference| secrets.get(reference))
+        .filter(|secret| !secret.is_empty())
 }
 
 fn sent<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -45,9 +50,14 @@ fn sent<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 fn signed(hmac: &Hmac, key: &str, headers: &HeaderMap, body: &[u8]) -> bool {
-    let Some(signature) = sent(headers, &hmac.header) else { return false };
+    let Some(signature) = sent(headers, &hmac.header) else {
+        return false;
+    };
     // The bare digest is taken as well, as senders of this scheme differ in the prefix alone.
-    let digits = signature.trim().strip_prefix(hmac.prefix()).unwrap_or(signature.trim());
+    let digits = signature
+        .trim()
+        .strip_prefix(hmac.prefix())
+        .unwrap_or(signature.trim());
     let decoded = match hmac.encoding {
         Encoding::Hex => hex::decode(digits).ok(),
         Encoding::Base64 => STANDARD.decode(digits).ok(),
@@ -75,7 +85,10 @@ fn named(basic: &Basic, password: &str, headers: &HeaderMap) -> bool {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
         .and_then(|(_, digits)| STANDARD.decode(digits.trim()).ok());
     let Some(decoded) = decoded else { return false };
-    let colon = decoded.iter().position(|byte| *byte == b':').unwrap_or(decoded.len());
+    let colon = decoded
+        .iter()
+        .position(|byte| *byte == b':')
+        .unwrap_or(decoded.len());
     let (name, given) = decoded.split_at(colon);
     // Both halves are always compared.
     let name = equal(name, basic.username.as_bytes());
@@ -118,9 +131,19 @@ mod tests {
         let check = |value: &str, body: &str| check(auth.clone(), KEY, ("X-Webhook-Signature", value), body);
         assert!(check(&good, "Hello, World!"));
         assert!(check(DIGEST, "Hello, World!"));
-        assert!(check(&good.to_uppercase().replace("SHA256", "sha256"), "Hello, World!"));
+        assert!(check(
+            &good.to_uppercase().replace("SHA256", "sha256"),
+            "Hello, World!"
+        ));
         assert!(!check(&good, "Hello, World?"));
-        for wrong in ["", "sha256=", "sha256=zz", "sha1=757107ea", &good[..good.len() - 2], "sha256=é"] {
+        for wrong in [
+            "",
+            "sha256=",
+            "sha256=zz",
+            "sha1=757107ea",
+            &good[..good.len() - 2],
+            "sha256=é",
+        ] {
             assert!(!check(wrong, "Hello, World!"), "{wrong}");
         }
     }
@@ -135,7 +158,12 @@ mod tests {
         // RFC 2202, test case 2.
         let auth = json!({"type": "hmac", "secret_ref": "ref", "algorithm": "sha1"});
         let digest = "sha1=effcdf6ae5eb2fa2d27416d5f184df9c259a7c79";
-        assert!(check(auth, "Jefe", ("X-Webhook-Signature", digest), "what do ya want for nothing?"));
+        assert!(check(
+            auth,
+            "Jefe",
+            ("X-Webhook-Signature", digest),
+            "what do ya want for nothing?"
+        ));
     }
 
     #[test]
@@ -153,7 +181,13 @@ mod tests {
         // RFC 7617, section 2.
         assert!(check("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
         assert!(check("basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
-        for wrong in ["QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Basic QWxhZGRpbg==", "Basic !", "Bearer x", ""] {
+        for wrong in [
+            "QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
+            "Basic QWxhZGRpbg==",
+            "Basic !",
+            "Bearer x",
+            "",
+        ] {
             assert!(!check(wrong), "{wrong}");
         }
     }

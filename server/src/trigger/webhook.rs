@@ -30,13 +30,19 @@ impl Endpoint for WebhookDoor {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        Ok(self.answer(request).await.unwrap_or_else(IntoResponse::into_response))
+        Ok(self
+            .answer(request)
+            .await
+            .unwrap_or_else(IntoResponse::into_response))
     }
 }
 
 impl WebhookDoor {
     async fn answer(&self, mut request: Request) -> Result<Response, ApiError> {
-        let id = request.raw_path_param("webhook_id").unwrap_or_default().to_owned();
+        let id = request
+            .raw_path_param("webhook_id")
+            .unwrap_or_default()
+            .to_owned();
         let unknown = || ApiError::not_found("active webhook", &id);
         let webhook_id = Uuid::try_parse(&id).map_err(|_| unknown())?;
         let route = self.dispatch.route(webhook_id).await?.ok_or_else(unknown)?;
@@ -44,17 +50,29 @@ impl WebhookDoor {
             return Err(ApiError::method_not_allowed(route.methods()));
         }
         let bytes = read_body(&mut request, self.max_body).await?;
-        if !verify::is_genuine(&route.webhook.auth, &route.version.secrets, request.headers(), &bytes) {
+        if !verify::is_genuine(
+            &route.webhook.auth,
+            &route.version.secrets,
+            request.headers(),
+            &bytes,
+        ) {
             return Err(ApiError::unauthorized(verify::REFUSED));
         }
         let content_type = request.content_type().map(str::to_owned);
-        let body = body::read(content_type.as_deref(), bytes).await.map_err(ApiError::bad_request)?;
+        let body = body::read(content_type.as_deref(), bytes)
+            .await
+            .map_err(ApiError::bad_request)?;
         let start = start_request(&request, &route, content_type, body)?;
         let started = self.dispatch.start(start).map_err(not_accepted)?;
         let execution = started.id;
         started.accepted.await.map_err(not_accepted)?;
         if !route.answers {
-            return Ok(error::trigger_ended(told(&route, webhook_id, execution, ExecutionStatus::Running)));
+            return Ok(error::trigger_ended(told(
+                &route,
+                webhook_id,
+                execution,
+                ExecutionStatus::Running,
+            )));
         }
         let outcome = match started.outcome {
             Waiting::Over(outcome) => Some(outcome),
@@ -127,7 +145,11 @@ fn headers(headers: &HeaderMap, credential: Option<&str>) -> Map<String, Value> 
     let mut fields = Map::new();
     for (name, value) in headers {
         let is_secret = credential.is_some_and(|credential| name.as_str().eq_ignore_ascii_case(credential));
-        let value = if is_secret { "[redacted]".into() } else { String::from_utf8_lossy(value.as_bytes()) };
+        let value = if is_secret {
+            "[redacted]".into()
+        } else {
+            String::from_utf8_lossy(value.as_bytes())
+        };
         match fields.get_mut(name.as_str()) {
             Some(Value::String(first)) => {
                 first.push_str(", ");
@@ -142,9 +164,16 @@ fn headers(headers: &HeaderMap, credential: Option<&str>) -> Map<String, Value> 
 }
 
 fn told(route: &Route, webhook_id: Uuid, execution_id: Uuid, status: ExecutionStatus) -> TriggerAnswer {
-    let failed = matches!(status, ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Cancelled);
+    let failed = matches!(
+        status,
+        ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Cancelled
+    );
     TriggerAnswer {
-        status: if failed { TriggerAnswerStatus::Error } else { TriggerAnswerStatus::Success },
+        status: if failed {
+            TriggerAnswerStatus::Error
+        } else {
+            TriggerAnswerStatus::Success
+        },
         message: match status {
             ExecutionStatus::Running | ExecutionStatus::Queued | ExecutionStatus::Waiting => {
                 "Webhook received and workflow triggered"
