@@ -174,7 +174,11 @@ fn parse<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, ApiError> {
 
 fn malformed(problems: Vec<Problem>) -> ApiError {
     let first = &problems[0];
-    let place = if first.pointer.is_empty() { "the body" } else { &first.pointer };
+    let place = if first.pointer.is_empty() {
+        "the body"
+    } else {
+        &first.pointer
+    };
     ApiError::malformed(format!("{place}: {}", first.message), problems)
 }
 
