@@ -49,6 +49,7 @@ pub fn context(body: Value) -> Context {
             .collect(),
         vars: json!({"region": "eu"}),
         timeout: None,
+        ..Plan::default()
     };
     let secrets = Secrets::new([("token".to_owned(), "s3cret".to_owned())].into());
     let payload = Payload {

@@ -322,7 +322,7 @@ fn steps_of(records: &[String]) -> Result<Vec<StepRecord>, StoreError> {
 }
 
 fn parse<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text)
+    flowmatic_executor::json::read(text)
         .map_err(|error| StoreError::Internal(format!("{what} of an execution cannot be read: {error}")))
 }
 
