@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use flowmatic_executor::json;
 use flowmatic_openapi::Problem;
@@ -18,9 +17,8 @@ use serde_json::{Value, json};
 
 use super::error::{self, ApiError, plain};
 use crate::app::App;
+use crate::config::Config;
 
-/// How long a caller may take to send a body.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most mistakes that one answer lists.
 const MOST_PROBLEMS: usize = 50;
 
@@ -123,9 +121,10 @@ impl<T: ToJSON> ApiResponse for Json<T> {
 }
 
 async fn read(request: &Request, body: &mut RequestBody) -> Result<bytes::Bytes> {
-    let limit = request.data::<App>().map_or(1 << 20, |app| app.config.max_body);
+    let app = request.data::<App>().ok_or_else(|| ApiError::internal("a route without the app"))?;
     let announced = request.header(header::CONTENT_LENGTH);
-    Ok(error::read(announced, body.take()?, limit, READ_TIMEOUT).await?)
+    let Config { max_body, request_timeout, .. } = app.config;
+    Ok(error::read(announced, body.take()?, max_body, request_timeout).await?)
 }
 
 /// Parses a body strictly; says where each mistake is.

@@ -21,12 +21,11 @@ pub struct WebhookDoor {
     pub dispatch: Arc<Dispatch>,
     /// Bytes of a body.
     pub max_body: usize,
+    /// How long a body may take to arrive.
+    pub request_timeout: Duration,
     /// How long a caller waits for an answer.
     pub sync_timeout: Duration,
 }
-
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Endpoint for WebhookDoor {
     type Output = Response;
@@ -51,7 +50,7 @@ impl WebhookDoor {
         if !route.takes(request.method()) {
             return Err(ApiError::method_not_allowed(route.methods()));
         }
-        let bytes = error::read_body(&mut request, self.max_body, BODY_TIMEOUT).await?;
+        let bytes = error::read_body(&mut request, self.max_body, self.request_timeout).await?;
         if !verify::is_genuine(
             &route.webhook.auth,
             &route.version.secrets,
