@@ -1,6 +1,7 @@
 //! JSON from outside: bounded in depth, exact in its integers.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// How deep arrays and objects may nest.
@@ -30,6 +31,27 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
         .end()
         .map_err(|error| JsonError::Syntax(error.to_string()))?;
     Ok(value)
+}
+
+/// Reads JSON text that this system wrote itself, whose depth was bounded then.
+pub fn read<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer.disable_recursion_limit();
+    let value = T::deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+/// Whether a value nests no deeper than [`MAX_DEPTH`].
+pub fn is_shallow(value: &Value) -> bool {
+    fn fits(value: &Value, levels: usize) -> bool {
+        match value {
+            Value::Array(items) => levels > 0 && items.iter().all(|item| fits(item, levels - 1)),
+            Value::Object(fields) => levels > 0 && fields.values().all(|field| fits(field, levels - 1)),
+            _ => true,
+        }
+    }
+    fits(value, MAX_DEPTH)
 }
 
 /// Finds what serde_json would let pass, in one walk over the bytes outside of strings.

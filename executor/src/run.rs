@@ -2,6 +2,7 @@
 
 mod execution;
 mod ledger;
+mod redact;
 mod replay;
 
 use std::collections::HashMap;

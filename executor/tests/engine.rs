@@ -19,8 +19,17 @@ async fn a_pure_execution_is_one_write() {
         "edges": [edge("t", "a")]
     });
     let (id, started) = world.start(graph, json!({})).await;
-    assert!(matches!(started.outcome, Waiting::Over(Outcome::Ended { status: ExecutionStatus::Completed, .. })));
-    assert_eq!(world.steps(id), [("a".to_owned(), StepState::Completed, json!(7))]);
+    assert!(matches!(
+        started.outcome,
+        Waiting::Over(Outcome::Ended {
+            status: ExecutionStatus::Completed,
+            ..
+        })
+    ));
+    assert_eq!(
+        world.steps(id),
+        [("a".to_owned(), StepState::Completed, json!(7))]
+    );
     assert_eq!(world.journal.writes(), 1);
 }
 
@@ -41,7 +50,13 @@ async fn a_branch_not_taken_is_skipped_and_says_why() {
     let skipped = record.iter().find(|step| step.node == "a").expect("recorded");
     assert_eq!(skipped.status, StepState::Skipped);
     assert_eq!(skipped.reason.as_deref(), Some("no edge to it was taken"));
-    assert_eq!(record.iter().find(|step| step.node == "b").map(|step| step.status), Some(StepState::Completed));
+    assert_eq!(
+        record
+            .iter()
+            .find(|step| step.node == "b")
+            .map(|step| step.status),
+        Some(StepState::Completed)
+    );
 }
 
 #[tokio::test]
@@ -70,12 +85,19 @@ async fn answers_before_the_end_once_all_before_it_is_durable() {
         "edges": [edge("t", "a"), edge("a", "r"), edge("r", "s")]
     });
     let (id, started) = world.start(graph, json!({})).await;
-    let Waiting::Running(outcome) = started.outcome else { panic!("it has an effect") };
-    let Ok(Outcome::Answered(answer)) = outcome.await else { panic!("it answers") };
+    let Waiting::Running(outcome) = started.outcome else {
+        panic!("it has an effect")
+    };
+    let Ok(Outcome::Answered(answer)) = outcome.await else {
+        panic!("it answers")
+    };
     assert_eq!(answer.body, "hello");
     let row = world.journal.row(id);
     assert!(row.finish.is_none());
-    assert!(row.checkpoints[0].contains(r#""node":"a""#), "the effect before the answer is recorded");
+    assert!(
+        row.checkpoints[0].contains(r#""node":"a""#),
+        "the effect before the answer is recorded"
+    );
     world.engine.cancel(id);
 }
 
@@ -129,10 +151,20 @@ async fn a_failure_ends_the_execution_unless_it_is_handled() {
         });
         let (id, _) = world.start(graph, json!({})).await;
         assert_eq!(world.end(id).await, status, "{on_error}");
-        let completed = world.record(id).into_iter().find(|step| step.status == StepState::Completed);
+        let completed = world
+            .record(id)
+            .into_iter()
+            .find(|step| step.status == StepState::Completed);
         assert_eq!(completed.map(|step| step.node).as_deref(), after, "{on_error}");
-        let failed = world.record(id).into_iter().find(|step| step.node == "a").expect("recorded");
-        assert_eq!(failed.error.map(|error| error.code).as_deref(), Some("invalid_request"));
+        let failed = world
+            .record(id)
+            .into_iter()
+            .find(|step| step.node == "a")
+            .expect("recorded");
+        assert_eq!(
+            failed.error.map(|error| error.code).as_deref(),
+            Some("invalid_request")
+        );
     }
 }
 
@@ -145,7 +177,10 @@ async fn a_panic_fails_the_node_and_not_the_process() {
         });
         let (id, _) = world.start(graph, json!({})).await;
         assert_eq!(world.end(id).await, ExecutionStatus::Failed);
-        assert_eq!(world.error(id), ("panic".to_owned(), "the node panicked: at the disco".to_owned()));
+        assert_eq!(
+            world.error(id),
+            ("panic".to_owned(), "the node panicked: at the disco".to_owned())
+        );
     }
 }
 
@@ -155,7 +190,9 @@ async fn time_outs_end_a_node_or_the_execution() {
     let mut call = node("a", "test.call", json!({"url": "hang"}));
     call["timeout"] = json!("2s");
     let nodes = json!([node("t", "test.start", json!({})), call]);
-    let (id, _) = world.start(json!({"nodes": nodes, "edges": [edge("t", "a")]}), json!({})).await;
+    let (id, _) = world
+        .start(json!({"nodes": nodes, "edges": [edge("t", "a")]}), json!({}))
+        .await;
     assert_eq!(world.end(id).await, ExecutionStatus::Failed);
     assert_eq!(world.error(id).0, "timeout");
     let graph = json!({"nodes": nodes, "edges": [edge("t", "a")], "settings": {"timeout": "1s"}});
@@ -179,7 +216,11 @@ async fn cancel_waits_for_the_effect_in_flight_and_starts_no_other() {
     assert!(world.engine.cancel(id));
     world.host.open_gate();
     assert_eq!(world.end(id).await, ExecutionStatus::Cancelled);
-    let states: Vec<_> = world.record(id).into_iter().map(|step| (step.node, step.status)).collect();
+    let states: Vec<_> = world
+        .record(id)
+        .into_iter()
+        .map(|step| (step.node, step.status))
+        .collect();
     assert_eq!(states[0], ("a".to_owned(), StepState::Completed));
     assert_eq!(states[1], ("b".to_owned(), StepState::Cancelled));
     assert!(!world.host.calls().iter().any(|call| call.contains("ok")));
@@ -224,13 +265,30 @@ async fn a_crash_at_any_write_repeats_no_recorded_effect() {
         assert_eq!(world.end(id).await, ExecutionStatus::Completed);
         let after = &world.host.calls()[before.len()..];
         for effect in &recorded {
-            assert!(!after.iter().any(|call| call.contains(effect.as_str())), "{effect} ran again");
+            assert!(
+                !after.iter().any(|call| call.contains(effect.as_str())),
+                "{effect} ran again"
+            );
         }
-        for repeated in after.iter().filter(|call| before.iter().any(|it| it.split(' ').next() == call.split(' ').next())) {
-            assert!(before.contains(repeated), "{repeated} is not what was sent before");
+        for repeated in after.iter().filter(|call| {
+            before
+                .iter()
+                .any(|it| it.split(' ').next() == call.split(' ').next())
+        }) {
+            assert!(
+                before.contains(repeated),
+                "{repeated} is not what was sent before"
+            );
         }
         let outputs = world.steps(id);
-        assert_eq!(outputs.iter().filter(|(_, state, _)| *state == StepState::Completed).count(), 5, "{outputs:?}");
+        assert_eq!(
+            outputs
+                .iter()
+                .filter(|(_, state, _)| *state == StepState::Completed)
+                .count(),
+            5,
+            "{outputs:?}"
+        );
     }
     assert!(crashes >= 3, "only {crashes} writes were cut off");
 }

@@ -211,3 +211,6 @@ fn known(method: &http::Method) -> &'static str {
         .find(|name| *name == method.as_str())
         .unwrap_or("other")
 }
+
+#[cfg(test)]
+mod tests;

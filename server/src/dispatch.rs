@@ -1,9 +1,9 @@
 //! Which process runs which execution: starts, recoveries, cancels, the end of the process.
 
+mod by_hand;
 mod cache;
 mod host;
 mod recovery;
-mod steps;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,12 +11,15 @@ use std::time::Duration;
 
 use chrono::Utc;
 use flowmatic_executor::{
-    Catalogue, Engine, Journal, JournalError, Limits, Payload, Plan, Secrets, Start, Ticket, Version, Waiting, json,
+    Catalogue, Engine, Journal, JournalError, Limits, Payload, Plan, Secrets, Start, Ticket, Time, Version,
+    Waiting, json,
 };
 use flowmatic_nodes::trigger::webhook::Webhook;
 use flowmatic_openapi::ExecutionMode;
 use poem::http::Method;
 use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use self::cache::Cache;
@@ -31,6 +34,8 @@ pub struct Dispatch {
     catalogue: Arc<Catalogue>,
     engine: Arc<Engine>,
     journal: Arc<CommitWriter>,
+    /// Ends when all that was written is on disk.
+    writing: Mutex<Option<JoinHandle<()>>>,
     /// This process, in the rows of the executions it runs.
     owner: Uuid,
     versions: Cache<(Uuid, i32), Arc<Version>>,
@@ -51,12 +56,20 @@ pub struct Route {
 
 impl Route {
     pub fn takes(&self, method: &Method) -> bool {
-        self.webhook.methods.iter().any(|taken| taken.as_str() == method.as_str())
+        self.webhook
+            .methods
+            .iter()
+            .any(|taken| taken.as_str() == method.as_str())
     }
 
     /// As the header `Allow` lists them.
     pub fn methods(&self) -> String {
-        let names: Vec<&str> = self.webhook.methods.iter().map(|method| method.as_str()).collect();
+        let names: Vec<&str> = self
+            .webhook
+            .methods
+            .iter()
+            .map(|method| method.as_str())
+            .collect();
         names.join(", ")
     }
 }
@@ -78,8 +91,29 @@ pub struct StartRequest {
 /// An execution that was started. It may be told of when `accepted` has resolved.
 pub struct Started {
     pub id: Uuid,
+    pub accepted_at: Time,
     pub accepted: Ticket,
     pub outcome: Waiting,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Nothing was accepted; a later try may work.
+    #[error("{0}")]
+    Unavailable(String),
+    #[error("there is no such version or trigger")]
+    NotFound,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<JournalError> for StartError {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Unavailable(message) => Self::Unavailable(message),
+            other => Self::Store(StoreError::Internal(other.to_string())),
+        }
+    }
 }
 
 /// How long running executions may go on when the process is told to end.
@@ -96,10 +130,13 @@ impl Dispatch {
         secret_key: SecretKey,
         catalogue: Arc<Catalogue>,
         host: ServerHost,
-        journal: Arc<CommitWriter>,
-        owner: Uuid,
     ) -> Arc<Self> {
-        let limits = Limits { fault: fault::point, ..Limits::default() };
+        let owner = Uuid::now_v7();
+        let (journal, writing) = CommitWriter::start(store.clone(), owner);
+        let limits = Limits {
+            fault: fault::point,
+            ..Limits::default()
+        };
         let writer: Arc<dyn Journal> = journal.clone();
         let engine = Engine::new(catalogue.clone(), Arc::new(host), writer, limits);
         Arc::new(Self {
@@ -108,6 +145,7 @@ impl Dispatch {
             catalogue,
             engine,
             journal,
+            writing: Mutex::new(Some(writing)),
             owner,
             versions: Cache::new(CACHED_VERSIONS),
             routes: Cache::new(CACHED_ROUTES),
@@ -117,7 +155,7 @@ impl Dispatch {
     /// Starts an execution. Fails with [`JournalError::Unavailable`], having written nothing, where there is no
     /// room or the process is ending.
     pub fn start(&self, request: StartRequest) -> Result<Started, JournalError> {
-        let id = Uuid::now_v7();
+        let (id, accepted_at) = (Uuid::now_v7(), now());
         let started = self.engine.start(Start {
             id,
             version: request.version,
@@ -127,9 +165,14 @@ impl Dispatch {
             body: request.body,
             meta: request.meta,
             retry_of: request.retry_of,
-            accepted_at: now(),
+            accepted_at,
         })?;
-        Ok(Started { id, accepted: started.accepted, outcome: started.outcome })
+        Ok(Started {
+            id,
+            accepted_at,
+            accepted: started.accepted,
+            outcome: started.outcome,
+        })
     }
 
     /// Ends an execution of this process; its durable flag is set already.
@@ -143,10 +186,18 @@ impl Dispatch {
             return Ok(Some(route));
         }
         let generation = self.routes.generation();
-        let Some(target) = self.store.webhook(webhook_id).await? else { return Ok(None) };
-        let (true, Some(number)) = (target.active, target.version) else { return Ok(None) };
-        let Some(version) = self.version(target.workflow_id, number).await? else { return Ok(None) };
-        let Some(&trigger) = version.plan.keys.get(&target.node) else { return Ok(None) };
+        let Some(target) = self.store.webhook(webhook_id).await? else {
+            return Ok(None);
+        };
+        let (true, Some(number)) = (target.active, target.version) else {
+            return Ok(None);
+        };
+        let Some(version) = self.version(target.workflow_id, number).await? else {
+            return Ok(None);
+        };
+        let Some(&trigger) = version.plan.keys.get(&target.node) else {
+            return Ok(None);
+        };
         let node = &version.plan.nodes[trigger];
         if node.disabled {
             return Ok(None);
@@ -171,24 +222,42 @@ impl Dispatch {
             return Ok(Some(version));
         }
         let generation = self.versions.generation();
-        let Some((workspace_id, graph)) = self.store.version(workflow_id, number).await? else { return Ok(None) };
+        let Some((workspace_id, graph)) = self.store.version(workflow_id, number).await? else {
+            return Ok(None);
+        };
         let plan = Plan::compile(&graph, &self.catalogue).map_err(|problems| {
             let told: Vec<String> = problems.into_iter().map(|problem| problem.message).collect();
-            StoreError::Internal(format!("version {number} of `{workflow_id}` cannot run: {}", told.join("; ")))
+            StoreError::Internal(format!(
+                "version {number} of `{workflow_id}` cannot run: {}",
+                told.join("; ")
+            ))
         })?;
         let secrets = self.secrets(workspace_id, &plan).await?;
-        let version = Version { workspace_id, workflow_id, number, plan: Arc::new(plan), secrets: Arc::new(secrets) };
+        let version = Version {
+            workspace_id,
+            workflow_id,
+            number,
+            plan: Arc::new(plan),
+            secrets: Arc::new(secrets),
+        };
         let version = Arc::new(version);
-        self.versions.insert(generation, (workflow_id, number), version.clone());
+        self.versions
+            .insert(generation, (workflow_id, number), version.clone());
         Ok(Some(version))
     }
 
     async fn secrets(&self, workspace_id: i64, plan: &Plan) -> Result<Secrets, StoreError> {
-        let references: Vec<Uuid> =
-            plan.secrets.iter().filter_map(|reference| Uuid::try_parse(reference).ok()).collect();
+        let references: Vec<Uuid> = plan
+            .secrets
+            .iter()
+            .filter_map(|reference| Uuid::try_parse(reference).ok())
+            .collect();
         let mut secrets = HashMap::new();
         for (id, sealed) in self.store.secrets(workspace_id, &references).await? {
-            let secret = self.secret_key.open(id, &sealed).map_err(|error| StoreError::Internal(error.to_string()))?;
+            let secret = self
+                .secret_key
+                .unseal(id, &sealed)
+                .map_err(|error| StoreError::Internal(error.to_string()))?;
             secrets.insert(id.to_string(), secret);
         }
         Ok(Secrets::new(secrets))
@@ -203,6 +272,10 @@ impl Dispatch {
     pub async fn drain(&self) {
         self.engine.drain(DRAIN).await;
         self.journal.close();
+        if let Some(writing) = self.writing.lock().await.take() {
+            // A writer that panicked has been told of by the panic itself.
+            let _ = writing.await;
+        }
         if let Err(error) = self.store.release(self.owner).await {
             tracing::warn!(%error, "what was left will count as a recovery");
         }
@@ -210,7 +283,7 @@ impl Dispatch {
 }
 
 /// The time, in the whole milliseconds that the store keeps.
-fn now() -> flowmatic_executor::Time {
+fn now() -> Time {
     let now = Utc::now();
     chrono::DateTime::from_timestamp_millis(now.timestamp_millis()).unwrap_or(now)
 }
@@ -221,5 +294,8 @@ fn payload(body: &str, meta: &str) -> Result<Payload, json::JsonError> {
         Value::Object(engine) => engine,
         _ => serde_json::Map::new(),
     };
-    Ok(Payload { body: json::parse(body.as_bytes())?, engine })
+    Ok(Payload {
+        body: json::parse(body.as_bytes())?,
+        engine,
+    })
 }

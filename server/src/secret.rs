@@ -32,7 +32,7 @@ pub struct Sealed;
 
 impl SecretKey {
     /// Takes the configured key, else the one in the data folder, which is made where missing.
-    pub fn load(configured: Option<&str>, data_dir: &Path) -> anyhow::Result<Self> {
+    pub fn open(configured: Option<&str>, data_dir: &Path) -> anyhow::Result<Self> {
         let hex = match configured {
             Some(hex) => hex.to_owned(),
             None => read_or_make(data_dir)?,
@@ -62,7 +62,7 @@ impl SecretKey {
     }
 
     /// Decrypts the secret of the row of this id.
-    pub fn open(&self, row: Uuid, sealed: &[u8]) -> Result<String, Sealed> {
+    pub fn unseal(&self, row: Uuid, sealed: &[u8]) -> Result<String, Sealed> {
         let (nonce, message) = sealed.split_first_chunk::<NONCE_LENGTH>().ok_or(Sealed)?;
         let payload = Payload {
             msg: message,
@@ -119,17 +119,17 @@ mod tests {
 
     #[test]
     fn opens_what_it_sealed_for_the_same_row_only() {
-        let key = SecretKey::load(Some(&"ab".repeat(32)), ".".as_ref()).expect("a good key");
+        let key = SecretKey::open(Some(&"ab".repeat(32)), ".".as_ref()).expect("a good key");
         let row = Uuid::now_v7();
         let sealed = key.seal(row, "hunter2");
-        assert_eq!(key.open(row, &sealed), Ok("hunter2".to_owned()));
-        assert_eq!(key.open(Uuid::now_v7(), &sealed), Err(Sealed));
-        let other = SecretKey::load(Some(&"cd".repeat(32)), ".".as_ref()).expect("a good key");
-        assert_eq!(other.open(row, &sealed), Err(Sealed));
+        assert_eq!(key.unseal(row, &sealed), Ok("hunter2".to_owned()));
+        assert_eq!(key.unseal(Uuid::now_v7(), &sealed), Err(Sealed));
+        let other = SecretKey::open(Some(&"cd".repeat(32)), ".".as_ref()).expect("a good key");
+        assert_eq!(other.unseal(row, &sealed), Err(Sealed));
         let mut changed = sealed.clone();
         changed[30] ^= 1;
-        assert_eq!(key.open(row, &changed), Err(Sealed));
-        assert_eq!(key.open(row, b"short"), Err(Sealed));
+        assert_eq!(key.unseal(row, &changed), Err(Sealed));
+        assert_eq!(key.unseal(row, b"short"), Err(Sealed));
         assert_ne!(key.seal(row, "hunter2"), sealed, "a nonce of its own each time");
     }
 
@@ -137,10 +137,10 @@ mod tests {
     fn makes_a_key_once_that_only_its_owner_reads() {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join("data");
-        let first = SecretKey::load(None, &data).expect("made");
-        let second = SecretKey::load(None, &data).expect("read");
+        let first = SecretKey::open(None, &data).expect("made");
+        let second = SecretKey::open(None, &data).expect("read");
         let row = Uuid::now_v7();
-        assert_eq!(second.open(row, &first.seal(row, "x")), Ok("x".to_owned()));
+        assert_eq!(second.unseal(row, &first.seal(row, "x")), Ok("x".to_owned()));
         let mode = std::fs::metadata(data.join("secret.key"))
             .expect("there")
             .permissions()
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn refuses_a_key_of_the_wrong_length() {
         for key in ["", "ab", &"zz".repeat(32)] {
-            assert!(SecretKey::load(Some(key), ".".as_ref()).is_err(), "{key}");
+            assert!(SecretKey::open(Some(key), ".".as_ref()).is_err(), "{key}");
         }
     }
 }

@@ -59,7 +59,9 @@ async fn crash_and_recover(database: Database, point: &str, round: usize) {
     let receiver = Receiver::start().await;
     receiver.answer(Answer::json(&json!({"ok": true})).after(Duration::from_millis(20)));
     let is_ours = matches!(point, IN_FLIGHT | RECOVERY);
-    let mut builder = TestApp::builder().database(database).flags(&["--allow-network", "127.0.0.0/8"]);
+    let mut builder = TestApp::builder()
+        .database(database)
+        .flags(&["--allow-network", "127.0.0.0/8"]);
     if !is_ours {
         // One pass may be a whole batch of writes.
         builder = builder.fault(&format!("{point}:{}", 40 + 20 * round));
@@ -91,26 +93,46 @@ async fn crash_and_recover(database: Database, point: &str, round: usize) {
     let rows = Rows::open(&app).await;
     let statuses = rows.statuses().await;
     for id in &accepted {
-        assert_eq!(statuses.get(id).map(String::as_str), Some("COMPLETED"), "accepted execution {id}");
+        assert_eq!(
+            statuses.get(id).map(String::as_str),
+            Some("COMPLETED"),
+            "accepted execution {id}"
+        );
     }
-    assert!(statuses.values().all(|status| status == "COMPLETED"), "{:?}", count(statuses.values()));
+    assert!(
+        statuses.values().all(|status| status == "COMPLETED"),
+        "{:?}",
+        count(statuses.values())
+    );
     let received = receiver.received();
     let mut sent: HashMap<&str, Vec<&Received>> = HashMap::new();
     for request in &received {
-        sent.entry(request.header("idempotency-key")).or_default().push(request);
+        sent.entry(request.header("idempotency-key"))
+            .or_default()
+            .push(request);
     }
     for (key, requests) in &sent {
-        let same = requests.iter().all(|request| request.body == requests[0].body && request.path == requests[0].path);
+        let same = requests
+            .iter()
+            .all(|request| request.body == requests[0].body && request.path == requests[0].path);
         assert!(same, "{key} was repeated with other bytes");
     }
-    let after: HashSet<&str> =
-        received[sent_before.len()..].iter().map(|request| request.header("idempotency-key")).collect();
+    let after: HashSet<&str> = received[sent_before.len()..]
+        .iter()
+        .map(|request| request.header("idempotency-key"))
+        .collect();
     for key in &recorded {
-        assert!(!after.contains(key.as_str()), "the recorded effect {key} ran again");
+        assert!(
+            !after.contains(key.as_str()),
+            "the recorded effect {key} ran again"
+        );
     }
     for id in statuses.keys() {
         for node in ["first", "second"] {
-            assert!(sent.contains_key(format!("{id}/{node}").as_str()), "{id}/{node} was never sent");
+            assert!(
+                sent.contains_key(format!("{id}/{node}").as_str()),
+                "{id}/{node} was never sent"
+            );
         }
     }
     assert!(!accepted.is_empty() || point == "before_accept_commit");
@@ -126,9 +148,7 @@ fn count<'a>(statuses: impl Iterator<Item = &'a String>) -> BTreeMap<&'a str, us
 
 /// Two effects in a row, each with a body of its own.
 fn orders(url: &str) -> Value {
-    let call = |key: &str, body: Value| {
-        json!({"key": key, "type": "http.request", "parameters": {"method": "POST", "url": url, "body": body}})
-    };
+    let call = |key: &str, body: Value| json!({"key": key, "type": "http.request", "parameters": {"method": "POST", "url": url, "body": body}});
     json!({"name": "Orders", "active": true, "graph": {
         "nodes": [
             {"key": "hook", "type": "trigger.webhook"},
@@ -172,9 +192,13 @@ impl Load {
                     while !stopped.load(Ordering::Relaxed) {
                         calls += 1;
                         let body = json!({"order": format!("{caller}-{calls}")});
-                        let Ok(response) = client.post(&url).json(&body).send().await else { break };
+                        let Ok(response) = client.post(&url).json(&body).send().await else {
+                            break;
+                        };
                         let is_accepted = response.status().is_success();
-                        let Ok(answer) = response.json::<Value>().await else { break };
+                        let Ok(answer) = response.json::<Value>().await else {
+                            break;
+                        };
                         assert!(is_accepted, "{answer}");
                         accepted.push(answer["executionId"].as_str().expect("an id").to_owned());
                     }
@@ -182,7 +206,11 @@ impl Load {
                 })
             })
             .collect();
-        Self { stopped, callers, started: Instant::now() }
+        Self {
+            stopped,
+            callers,
+            started: Instant::now(),
+        }
     }
 
     /// The executions whose callers got a 2xx.

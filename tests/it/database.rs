@@ -30,7 +30,9 @@ impl Rows {
     /// The status of each execution.
     pub async fn statuses(&self) -> HashMap<String, String> {
         let rows = self.query("SELECT id, status FROM executions").await;
-        rows.iter().map(|row| (id(row, "id"), row.try_get("", "status").expect("text"))).collect()
+        rows.iter()
+            .map(|row| (id(row, "id"), row.try_get("", "status").expect("text")))
+            .collect()
     }
 
     /// The idempotency keys of all effects that are recorded, in checkpoints and in ended executions.
@@ -41,9 +43,16 @@ impl Rows {
             let record: Value = serde_json::from_str(&record).expect("a record is JSON");
             add(&mut keys, &id(&row, "execution_id"), &record["steps"]);
         }
-        for row in self.query("SELECT id, steps FROM executions WHERE steps IS NOT NULL").await {
+        for row in self
+            .query("SELECT id, steps FROM executions WHERE steps IS NOT NULL")
+            .await
+        {
             let steps: String = row.try_get("", "steps").expect("text");
-            add(&mut keys, &id(&row, "id"), &serde_json::from_str(&steps).expect("steps are JSON"));
+            add(
+                &mut keys,
+                &id(&row, "id"),
+                &serde_json::from_str(&steps).expect("steps are JSON"),
+            );
         }
         keys
     }

@@ -16,5 +16,8 @@ pub fn webhook_path(workflow: &Value) -> String {
 }
 
 pub fn webhook_id(workflow: &Value) -> String {
-    workflow["triggers"][0]["webhook_id"].as_str().expect("it has a webhook").to_owned()
+    workflow["triggers"][0]["webhook_id"]
+        .as_str()
+        .expect("it has a webhook")
+        .to_owned()
 }

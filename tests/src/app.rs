@@ -244,7 +244,9 @@ impl TestApp {
     /// Starts again on the same data, to die at this point. Kills the server if it runs.
     pub async fn restart_with_fault(&mut self, point: &str) {
         self.kill();
-        self.settings.environment.insert(FAULT.to_owned(), point.to_owned());
+        self.settings
+            .environment
+            .insert(FAULT.to_owned(), point.to_owned());
         self.spawn().await.unwrap_or_else(|error| panic!("{error:?}"));
     }
 

@@ -82,15 +82,11 @@ pub struct Run<'v, 's> {
 
 impl<'s> Run<'_, 's> {
     /// Takes fuel for work done or about to be.
+    #[inline]
     pub fn charge(self, units: usize) -> Result<(), Failure> {
         let left = self.view.fuel.get() as usize;
         self.view.fuel.set(left.saturating_sub(units) as u32);
-        if units > left {
-            return Err(Failure::new(
-                "the expressions take too long: they visit too many values",
-            ));
-        }
-        Ok(())
+        if units > left { Err(exhausted()) } else { Ok(()) }
     }
 
     /// Takes fuel for so many bytes.
@@ -119,6 +115,7 @@ impl<'s> Run<'_, 's> {
         Ok(value.into_owned())
     }
 
+    #[inline]
     pub fn value(self, expression: &'s Expression, frame: &Frame<'s>) -> Outcome<'s> {
         self.charge(1)?;
         match expression {
@@ -136,6 +133,7 @@ impl<'s> Run<'_, 's> {
         })
     }
 
+    #[inline]
     fn path(self, path: &'s Path, frame: &Frame<'s>) -> Outcome<'s> {
         let segments = &*path.segments;
         let found = match path.start {
@@ -313,6 +311,12 @@ impl<'s> Run<'_, 's> {
     }
 }
 
+#[cold]
+fn exhausted() -> Failure {
+    Failure::new("the expressions take too long: they visit too many values")
+}
+
+#[cold]
 pub fn too_long() -> Failure {
     Failure::new(format!("the text gets longer than {MAX_TEXT} bytes"))
 }

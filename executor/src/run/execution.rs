@@ -11,7 +11,7 @@ use flowmatic_openapi::{ExecutionMode, ExecutionStatus, OnCrash, OnError};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,7 @@ use crate::Time;
 use crate::context::{Context, Payload};
 use crate::graph::{ERROR_PORT, PlanNode, Version};
 use crate::journal::{Call, Checkpoint, ErrorRecord, Finish, JournalError, StepRecord, StepState, Ticket};
+use crate::json;
 use crate::node::{Answer, ErrorClass, NodeContext, NodeError, Output, Role};
 use crate::schedule::{Action, Decision, State, decide};
 
@@ -217,7 +218,11 @@ impl Run {
     }
 
     fn cancelled(&mut self) {
-        self.break_off(ExecutionStatus::Cancelled, "cancelled", "the execution was cancelled");
+        self.break_off(
+            ExecutionStatus::Cancelled,
+            "cancelled",
+            "the execution was cancelled",
+        );
     }
 
     fn break_off(&mut self, status: ExecutionStatus, code: &str, message: &str) {
@@ -515,9 +520,17 @@ impl Run {
                 })?
             }
         };
+        if !json::is_shallow(&output.value) {
+            let message = format!("its output nests deeper than {} levels", json::MAX_DEPTH);
+            return Err(NodeError::terminal("output_too_deep", message));
+        }
         let is_first_answer = output.answer.is_some() && !self.has_answered;
-        let record =
-            StepRecord { ports: output.ports, output: output.value, answered: is_first_answer, ..record };
+        let record = StepRecord {
+            ports: output.ports,
+            output: output.value,
+            answered: is_first_answer,
+            ..record
+        };
         let (most, most_in_all) = (self.engine.limits.max_output, self.engine.limits.max_outputs);
         let value = self.ledger.add(record, self.context.secrets(), most, most_in_all).map_err(|size| {
             let message = format!(
@@ -543,16 +556,16 @@ impl Run {
     }
 
     fn fail(&mut self, node: usize, plan: &PlanNode, record: StepRecord, error: NodeError) {
-        let mut handled = json!({"code": error.code, "message": error.message});
+        let mut handled = serde_json::json!({"code": error.code, "message": error.message});
         if let Some(data) = error.data {
             handled["data"] = *data;
         }
         let (ports, output) = match plan.on_error {
             OnError::Fail => (None, Value::Null),
-            OnError::Continue => (plan.ports.first(), json!({"error": handled})),
+            OnError::Continue => (plan.ports.first(), serde_json::json!({"error": handled})),
             OnError::Branch => (
                 plan.ports.iter().find(|port| *port == ERROR_PORT),
-                json!({"error": handled}),
+                serde_json::json!({"error": handled}),
             ),
         };
         let told = ErrorRecord {
@@ -684,7 +697,7 @@ pub(super) fn name_execution(
     mode: ExecutionMode,
     accepted_at: Time,
 ) -> Payload {
-    let execution = json!({
+    let execution = serde_json::json!({
         "id": id,
         "workflowId": version.workflow_id,
         "version": version.number,

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::redact::redact;
 use crate::Time;
 use crate::context::Secrets;
 use crate::journal::{Call, Record, StepRecord};
-
-pub(super) const REDACTED: &str = "[redacted]";
 
 /// The step records of one execution, as JSON text.
 #[derive(Default)]
@@ -38,11 +37,13 @@ impl Ledger {
         max_outputs: usize,
     ) -> Result<Value, usize> {
         let start = self.steps.len();
+        let original = if secrets.is_empty() {
+            None
+        } else {
+            redact(&mut step, secrets)
+        };
         // Writing to memory cannot fail, and every key of a `Value` is a string.
         let _ = serde_json::to_writer(&mut self.steps, &step);
-        if !secrets.is_empty() {
-            self.redact(start, secrets);
-        }
         let size = self.steps.len() - start;
         if size > max_output || self.outputs + size > max_outputs {
             self.steps.truncate(start);
@@ -50,18 +51,7 @@ impl Ledger {
         }
         self.outputs += size;
         self.steps.push(b',');
-        Ok(step.output.take())
-    }
-
-    fn redact(&mut self, start: usize, secrets: &Secrets) {
-        // What is redacted is JSON text, so a secret is sought as JSON writes it.
-        let mut text = String::from_utf8_lossy(&self.steps[start..]).into_owned();
-        for secret in secrets.values().filter(|secret| !secret.is_empty()) {
-            let quoted = Value::from(secret).to_string();
-            text = text.replace(&quoted[1..quoted.len() - 1], REDACTED);
-        }
-        self.steps.truncate(start);
-        self.steps.extend_from_slice(text.as_bytes());
+        Ok(original.unwrap_or(step.output))
     }
 
     /// The ledger of an execution whose journal holds these records.

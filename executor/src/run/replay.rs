@@ -9,11 +9,13 @@ use uuid::Uuid;
 
 use super::Engine;
 use super::execution::{Run, name_execution};
-use super::ledger::{Ledger, REDACTED};
+use super::ledger::Ledger;
+use super::redact::REDACTED;
 use crate::Time;
 use crate::context::{Context, Payload, Secrets};
 use crate::graph::{Plan, Version};
 use crate::journal::{ErrorRecord, Record, Recovered, StepRecord, StepState};
+use crate::json;
 use crate::schedule::Decision;
 
 /// A run with all that its journal holds taken in.
@@ -65,7 +67,7 @@ fn replay(run: &mut Run, plan: &Plan, recovered: &Recovered) -> Result<(), Strin
     let records = recovered
         .checkpoints
         .iter()
-        .map(|record| serde_json::from_str::<Record>(record).map_err(|error| error.to_string()))
+        .map(|record| json::read::<Record>(record).map_err(|error| error.to_string()))
         .collect::<Result<Vec<Record>, String>>()?;
     run.begin(trigger);
     if records.is_empty() {

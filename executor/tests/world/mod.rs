@@ -10,9 +10,9 @@ use flowmatic_executor::journal::{ErrorRecord, MemoryJournal, MemoryRow, StepRec
 use flowmatic_executor::node::OUT;
 use flowmatic_executor::testing::Start as TestStart;
 use flowmatic_executor::{
-    About, Accept, Answer, Catalogue, Checkpoint, Engine, Entry, Finish, Host, HttpError, HttpRequest, HttpResponse,
-    Journal, JournalError, Limits, Node, NodeContext, NodeError, Output, Param, Payload, Plan, Role, Secrets, Start,
-    Started, Ticket, Time, Version,
+    About, Accept, Answer, Catalogue, Checkpoint, Engine, Entry, Finish, Host, HttpError, HttpRequest,
+    HttpResponse, Journal, JournalError, Limits, Node, NodeContext, NodeError, Output, Param, Payload, Plan,
+    Role, Secrets, Start, Started, Ticket, Time, Version,
 };
 use flowmatic_openapi::{ExecutionMode, ExecutionStatus, Graph};
 use futures_util::FutureExt;
@@ -57,8 +57,20 @@ impl World {
             Entry::of::<PanicEffect>(),
         ]));
         let (host, journal) = (Arc::new(TestHost::new()), Arc::new(TestJournal::new()));
-        let engine = Engine::new(catalogue.clone(), host.clone(), journal.clone(), Limits::default());
-        Self { engine, host, journal, catalogue, versions: Mutex::default(), second: Mutex::default() }
+        let engine = Engine::new(
+            catalogue.clone(),
+            host.clone(),
+            journal.clone(),
+            Limits::default(),
+        );
+        Self {
+            engine,
+            host,
+            journal,
+            catalogue,
+            versions: Mutex::default(),
+            second: Mutex::default(),
+        }
     }
 
     pub async fn start(&self, graph: Value, body: Value) -> (Uuid, Started) {
@@ -76,14 +88,20 @@ impl World {
             plan: Arc::new(plan),
             secrets: Arc::new(Secrets::default()),
         });
-        self.versions.lock().expect("unpoisoned").insert(id, version.clone());
+        self.versions
+            .lock()
+            .expect("unpoisoned")
+            .insert(id, version.clone());
         let started = self.engine.start(Start {
             id,
             version,
             trigger: 0,
             mode: ExecutionMode::Manual,
             body: body.to_string(),
-            payload: Payload { body, engine: Map::new() },
+            payload: Payload {
+                body,
+                engine: Map::new(),
+            },
             meta: "{}".to_owned(),
             retry_of: None,
             accepted_at: self.host.now(),
@@ -103,12 +121,23 @@ impl World {
     /// Another process takes an execution up, as after a crash.
     pub async fn resume(&self, id: Uuid) {
         self.journal.reconnect();
-        let engine =
-            Engine::new(self.catalogue.clone(), self.host.clone(), self.journal.clone(), Limits::default());
+        let engine = Engine::new(
+            self.catalogue.clone(),
+            self.host.clone(),
+            self.journal.clone(),
+            Limits::default(),
+        );
         let recovered = self.journal.inner.claim(id).expect("open");
         let version = self.versions.lock().expect("unpoisoned")[&id].clone();
         let body = serde_json::from_str(&recovered.accept.payload).expect("JSON");
-        engine.resume(recovered, version, Payload { body, engine: Map::new() });
+        engine.resume(
+            recovered,
+            version,
+            Payload {
+                body,
+                engine: Map::new(),
+            },
+        );
         *self.second.lock().expect("unpoisoned") = Some(engine);
     }
 
@@ -122,7 +151,9 @@ impl World {
                 changes.changed().await.expect("the journal lives");
             }
         };
-        tokio::time::timeout(PATIENCE, finished).await.expect("it ends in time")
+        tokio::time::timeout(PATIENCE, finished)
+            .await
+            .expect("it ends in time")
     }
 
     /// Tells whether it ended before the journal was cut off.
@@ -139,7 +170,9 @@ impl World {
                 changes.changed().await.expect("the journal lives");
             }
         };
-        tokio::time::timeout(PATIENCE, settled).await.expect("it ends in time")
+        tokio::time::timeout(PATIENCE, settled)
+            .await
+            .expect("it ends in time")
     }
 
     pub fn record(&self, id: Uuid) -> Vec<StepRecord> {
@@ -148,11 +181,20 @@ impl World {
     }
 
     pub fn steps(&self, id: Uuid) -> Vec<(String, StepState, Value)> {
-        self.record(id).into_iter().map(|step| (step.node, step.status, step.output)).collect()
+        self.record(id)
+            .into_iter()
+            .map(|step| (step.node, step.status, step.output))
+            .collect()
     }
 
     pub fn error(&self, id: Uuid) -> (String, String) {
-        let error = self.journal.row(id).finish.expect("finished").error.expect("failed");
+        let error = self
+            .journal
+            .row(id)
+            .finish
+            .expect("finished")
+            .error
+            .expect("failed");
         let error: ErrorRecord = serde_json::from_str(&error).expect("an error");
         (error.code, error.message)
     }
@@ -161,15 +203,27 @@ impl World {
     pub fn recorded_effects(&self, id: Uuid) -> Vec<String> {
         let checkpoints = self.journal.row(id).checkpoints.concat();
         let effects = ["a", "b", "c", "d"].into_iter();
-        effects.filter(|key| checkpoints.contains(&format!(r#""node":"{key}""#))).map(|key| format!("ok/{key}")).collect()
+        effects
+            .filter(|key| checkpoints.contains(&format!(r#""node":"{key}""#)))
+            .map(|key| format!("ok/{key}"))
+            .collect()
     }
 
     pub fn inputs(&self, id: Uuid) -> Vec<Option<Value>> {
         let version = self.versions.lock().expect("unpoisoned")[&id].clone();
         let accept = self.journal.row(id).accept;
-        let payload =
-            Payload { body: serde_json::from_str(&accept.payload).expect("JSON"), engine: Map::new() };
-        flowmatic_executor::run::inputs(&version, id, accept.mode, payload, accept.accepted_at, &self.record(id))
+        let payload = Payload {
+            body: serde_json::from_str(&accept.payload).expect("JSON"),
+            engine: Map::new(),
+        };
+        flowmatic_executor::run::inputs(
+            &version,
+            id,
+            accept.mode,
+            payload,
+            accept.accepted_at,
+            &self.record(id),
+        )
     }
 }
 
@@ -263,7 +317,12 @@ pub struct TestHost {
 
 impl TestHost {
     fn new() -> Self {
-        Self { calls: Mutex::default(), called: Notify::new(), gate: Semaphore::new(0), meeting: Barrier::new(2) }
+        Self {
+            calls: Mutex::default(),
+            called: Notify::new(),
+            gate: Semaphore::new(0),
+            meeting: Barrier::new(2),
+        }
     }
 
     /// What was sent, in order: URL, key and body.
@@ -277,7 +336,9 @@ impl TestHost {
                 self.called.notified().await;
             }
         };
-        tokio::time::timeout(PATIENCE, called).await.expect("it is called in time");
+        tokio::time::timeout(PATIENCE, called)
+            .await
+            .expect("it is called in time");
     }
 
     pub fn open_gate(&self) {
@@ -311,7 +372,11 @@ impl Host for TestHost {
                 }
                 _ => {}
             }
-            Ok(HttpResponse { status: 200, headers: Vec::new(), body: Bytes::new() })
+            Ok(HttpResponse {
+                status: 200,
+                headers: Vec::new(),
+                body: Bytes::new(),
+            })
         }
         .boxed()
     }
@@ -389,8 +454,15 @@ impl Node for Respond {
     about!("test.answer", Pure, OUT);
 
     async fn run(self, _: NodeContext) -> Result<Output, NodeError> {
-        let answer = Answer { status: 200, headers: Vec::new(), body: self.body.into() };
-        Ok(Output { answer: Some(answer), ..Output::default() })
+        let answer = Answer {
+            status: 200,
+            headers: Vec::new(),
+            body: self.body.into(),
+        };
+        Ok(Output {
+            answer: Some(answer),
+            ..Output::default()
+        })
     }
 }
 

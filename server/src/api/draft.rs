@@ -134,7 +134,7 @@ mod tests {
     use crate::secret::SecretKey;
 
     fn key() -> SecretKey {
-        SecretKey::load(Some(&"ab".repeat(32)), ".".as_ref()).expect("a good key")
+        SecretKey::open(Some(&"ab".repeat(32)), ".".as_ref()).expect("a good key")
     }
 
     fn graph(kind: &str, auth: Value) -> Graph {
@@ -153,7 +153,7 @@ mod tests {
         assert!(!format!("{:?}", draft.graph).contains("hunter2"));
         let row = &draft.secrets[0];
         assert_eq!(reference(&draft.graph), Some(row.id.to_string().as_str()));
-        assert_eq!(key().open(row.id, &row.ciphertext), Ok("hunter2".to_owned()));
+        assert_eq!(key().unseal(row.id, &row.ciphertext), Ok("hunter2".to_owned()));
         assert!(draft.made.is_empty());
     }
 

@@ -2,19 +2,19 @@
 
 use std::any::Any;
 use std::fmt::Display;
-use std::time::Duration;
 
 use bytes::Bytes;
 use flowmatic_executor::JournalError;
-use flowmatic_openapi::{ErrorBody, ErrorDetail, ExecutionStatus, Problem, TriggerAnswer};
-use poem::error::{MethodNotAllowedError, NotFoundError, ReadBodyError};
+use flowmatic_openapi::{ErrorBody, ErrorDetail, Problem, TriggerAnswer, TriggerAnswerStatus};
+use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::{StatusCode, header};
-use poem::{Body, IntoResponse, Request, Response};
+use poem::{IntoResponse, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::error::{ContentTypeError, ParseParamError, ParsePathError};
 
 use super::payload::Json;
 use super::request_id;
+use crate::dispatch::StartError;
 use crate::store::StoreError;
 
 /// Every way in which a request can fail.
@@ -184,6 +184,29 @@ impl ApiError {
     }
 }
 
+/// What a caller gets whose execution ended without an answer.
+pub fn trigger_ended(told: TriggerAnswer) -> Response {
+    let status = match told.status {
+        TriggerAnswerStatus::Success => StatusCode::OK,
+        TriggerAnswerStatus::Error => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    (status, Json(told).into_response()).into_response()
+}
+
+/// What a caller gets whose execution goes on after its time to wait is over.
+pub fn trigger_pending(told: TriggerAnswer) -> Response {
+    let location = format!("/api/v1/executions/{}", told.execution_id);
+    let response = (StatusCode::ACCEPTED, Json(told).into_response()).into_response();
+    response.with_header(header::LOCATION, location).into_response()
+}
+
+/// The answer that a workflow gives.
+pub fn answered(status: u16, body: Bytes) -> Response {
+    // The node takes only statuses that there are.
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    Response::builder().status(status).body(body)
+}
+
 /// Takes the framework's type names out of a message of its parsers.
 pub fn plain(message: &str) -> String {
     let mut message = message;
@@ -233,59 +256,14 @@ impl From<JournalError> for ApiError {
     }
 }
 
-/// Reads a body up to its cap, however its length was announced, within this time.
-pub async fn read_body(request: &mut Request, limit: usize, within: Duration) -> Result<Bytes, ApiError> {
-    let announced = request.header(header::CONTENT_LENGTH).map(str::to_owned);
-    read(announced.as_deref(), request.take_body(), limit, within).await
-}
-
-pub(super) async fn read(
-    announced: Option<&str>,
-    body: Body,
-    limit: usize,
-    within: Duration,
-) -> Result<Bytes, ApiError> {
-    let announced = announced.and_then(|length| length.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit as u64) {
-        return Err(ApiError::too_large(limit));
+impl From<StartError> for ApiError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Unavailable(why) => Self::unavailable(why),
+            StartError::NotFound => Self::conflict("the version, or its trigger, is gone; publish it again"),
+            StartError::Store(error) => error.into(),
+        }
     }
-    match tokio::time::timeout(within, body.into_bytes_limit(limit)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(ApiError::too_large(limit)),
-        Ok(Err(_)) => Err(ApiError::bad_request("the body ended before it was whole")),
-        Err(_) => Err(ApiError::bad_request(format!(
-            "the body did not come within {} s",
-            within.as_secs()
-        ))),
-    }
-}
-
-/// What a Response node has answered. One that is no HTTP status is a mistake of the workflow's.
-pub fn answered(status: u16, body: Bytes) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Response::builder().status(status).body(body)
-}
-
-/// The execution is on disk, and no Response node will answer.
-pub fn trigger_accepted(answer: TriggerAnswer) -> Response {
-    Json(answer).into_response()
-}
-
-/// The execution ended before any Response node: 200 where it is complete, else 500.
-pub fn trigger_ended(answer: TriggerAnswer) -> Response {
-    let status = match answer.execution_status {
-        ExecutionStatus::Completed => StatusCode::OK,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    Json(answer).with_status(status).into_response()
-}
-
-/// The execution goes on; it can be read at this place.
-pub fn trigger_pending(answer: TriggerAnswer, location: String) -> Response {
-    Json(answer)
-        .with_status(StatusCode::ACCEPTED)
-        .with_header(header::LOCATION, location)
-        .into_response()
 }
 
 impl Display for ApiError {

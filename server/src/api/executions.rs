@@ -15,7 +15,6 @@ use super::payload::Json;
 use super::{Accepted, Tag, fifty};
 use crate::app::App;
 use crate::auth::{Auth, may};
-use crate::dispatch::StartRequest;
 use crate::store::{ExecutionFilter, StoredExecution};
 
 pub(super) struct Executions;
@@ -126,21 +125,8 @@ impl Executions {
         if !stored.summary.status.is_final() {
             return Err(ApiError::conflict("the execution has not ended; cancel it first"));
         }
-        let Some(request) = app.dispatch.repeat(stored).await? else {
-            return Err(ApiError::conflict(
-                "the version that ran, or its trigger, is gone",
-            ));
-        };
-        start(&app, auth.workspace_id, request).await
+        Ok(Accepted::new(app.dispatch.retry(stored).await?))
     }
-}
-
-/// Starts an execution and answers when it is on disk.
-pub(super) async fn start(app: &App, workspace_id: i64, request: StartRequest) -> Result<Accepted, ApiError> {
-    let started = app.dispatch.start(request)?;
-    started.accepted.await?;
-    let execution = find(app, workspace_id, started.id).await?.summary;
-    Ok(Accepted::new(execution))
 }
 
 async fn find(app: &App, workspace_id: i64, id: Uuid) -> Result<StoredExecution, ApiError> {
@@ -149,6 +135,7 @@ async fn find(app: &App, workspace_id: i64, id: Uuid) -> Result<StoredExecution,
 }
 
 /// Statuses in a query: repeated, or separated by commas.
+#[derive(Debug)]
 struct Statuses(Vec<ExecutionStatus>);
 
 impl Type for Statuses {

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use flowmatic_executor::json;
 use flowmatic_openapi::Problem;
+use poem::error::ReadBodyError;
 use poem::http::header;
 use poem::{IntoResponse, Request, RequestBody, Response, Result};
 use poem_openapi::payload::{ParsePayload, Payload};
@@ -15,7 +17,7 @@ use poem_openapi::types::{ParseFromJSON, ToJSON, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
 use serde_json::{Value, json};
 
-use super::error::{self, ApiError, plain};
+use super::error::{ApiError, plain};
 use crate::app::App;
 use crate::config::Config;
 
@@ -121,10 +123,51 @@ impl<T: ToJSON> ApiResponse for Json<T> {
 }
 
 async fn read(request: &Request, body: &mut RequestBody) -> Result<bytes::Bytes> {
-    let app = request.data::<App>().ok_or_else(|| ApiError::internal("a route without the app"))?;
-    let announced = request.header(header::CONTENT_LENGTH);
-    let Config { max_body, request_timeout, .. } = app.config;
-    Ok(error::read(announced, body.take()?, max_body, request_timeout).await?)
+    let app = request
+        .data::<App>()
+        .ok_or_else(|| ApiError::internal("a route without the app"))?;
+    let Config {
+        max_body,
+        request_timeout,
+        ..
+    } = app.config;
+    Ok(read_within(
+        request.header(header::CONTENT_LENGTH),
+        body.take()?,
+        max_body,
+        request_timeout,
+    )
+    .await?)
+}
+
+/// Reads the bytes of a body of whatever type, bounded in size and time.
+pub async fn read_body(
+    request: &mut Request,
+    limit: usize,
+    time: Duration,
+) -> std::result::Result<bytes::Bytes, ApiError> {
+    let body = request.take_body();
+    read_within(request.header(header::CONTENT_LENGTH), body, limit, time).await
+}
+
+async fn read_within(
+    length: Option<&str>,
+    body: poem::Body,
+    limit: usize,
+    time: Duration,
+) -> std::result::Result<bytes::Bytes, ApiError> {
+    let announced = length.and_then(|length| length.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(ApiError::too_large(limit));
+    }
+    match tokio::time::timeout(time, body.into_bytes_limit(limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(ApiError::too_large(limit)),
+        Ok(Err(_)) => Err(ApiError::bad_request("the body ended before it was whole")),
+        Err(_) => Err(ApiError::bad_request(format!(
+            "the body did not come within {time:?}"
+        ))),
+    }
 }
 
 /// Parses a body strictly; says where each mistake is.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use flowmatic_executor::{Plan, Role};
 use flowmatic_openapi::{
-    Deleted, Execute, Graph, GraphCheck, Page, Problem, Validation, Workflow, WorkflowCreate,
+    Deleted, Execute, ExecutionMode, Graph, GraphCheck, Page, Problem, Validation, Workflow, WorkflowCreate,
     WorkflowPublish, WorkflowSummary, WorkflowUpdate,
 };
 use poem::web::Data;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::draft::{self, Draft};
 use super::error::ApiError;
 use super::payload::{Json, OptionalJson};
-use super::{Accepted, Tag, executions, fifty};
+use super::{Accepted, Tag, fifty};
 use crate::app::App;
 use crate::auth::{Auth, may};
 use crate::store::{WorkflowFilter, WorkflowSave};
@@ -280,14 +280,25 @@ impl Workflows {
                 id.0
             )));
         };
-        let triggers = version.plan.nodes.iter().enumerate();
-        let triggers: Vec<(usize, &str, &str)> = triggers
-            .filter(|(_, node)| node.role == Role::Trigger && !node.disabled)
-            .map(|(place, node)| (place, &*node.key, node.kind))
+        let triggers = version.plan.nodes.iter();
+        let triggers: Vec<(&str, &str)> = triggers
+            .filter(|node| node.role == Role::Trigger && !node.disabled)
+            .map(|node| (&*node.key, node.kind))
             .collect();
-        let trigger = choose_trigger(&triggers, body.0.trigger.as_deref())?;
-        let start = app.dispatch.by_hand(version, trigger, body.0.input.0);
-        executions::start(&app, auth.workspace_id, start).await
+        let Execute { input, trigger } = body.0;
+        let trigger = choose_trigger(&triggers, trigger.as_deref())?;
+        let execution = app
+            .dispatch
+            .execute(
+                auth.workspace_id,
+                id.0,
+                number,
+                trigger,
+                ExecutionMode::Manual,
+                input,
+            )
+            .await?;
+        Ok(Accepted::new(execution))
     }
 }
 
@@ -354,9 +365,9 @@ fn shown(app: &App, mut workflow: Workflow, mut made: HashMap<String, String>) -
     workflow
 }
 
-/// The place of the trigger to start at: the one asked for, else the manual one, else the only one. Each is
-/// given with its key and its type.
-fn choose_trigger(triggers: &[(usize, &str, &str)], asked: Option<&str>) -> Result<usize, ApiError> {
+/// The key of the trigger to start at: the one asked for, else the manual one, else the only one. Each is given
+/// with its type.
+fn choose_trigger<'a>(triggers: &[(&'a str, &str)], asked: Option<&str>) -> Result<&'a str, ApiError> {
     let wrong = |message: &str| {
         let problem = Problem {
             pointer: "/trigger".to_owned(),
@@ -366,14 +377,14 @@ fn choose_trigger(triggers: &[(usize, &str, &str)], asked: Option<&str>) -> Resu
         Err(ApiError::unprocessable(message, vec![problem]))
     };
     if let Some(asked) = asked {
-        return match triggers.iter().find(|(_, key, _)| *key == asked) {
-            Some((place, ..)) => Ok(*place),
+        return match triggers.iter().find(|(key, _)| *key == asked) {
+            Some((key, _)) => Ok(key),
             None => wrong("the published version has no such trigger"),
         };
     }
-    let manual = triggers.iter().find(|(_, _, kind)| *kind == MANUAL);
+    let manual = triggers.iter().find(|(_, kind)| *kind == MANUAL);
     match (manual, triggers) {
-        (Some((place, ..)), _) | (None, [(place, ..)]) => Ok(*place),
+        (Some((key, _)), _) | (None, [(key, _)]) => Ok(key),
         (None, []) => wrong("the published version has no trigger to start at"),
         (None, _) => wrong("the published version has several triggers; name one as `trigger`"),
     }
@@ -385,14 +396,14 @@ mod tests {
 
     #[test]
     fn starts_at_the_trigger_that_is_meant() {
-        let (hook, click) = ((0, "hook", "trigger.webhook"), (1, "click", "trigger.manual"));
-        assert_eq!(choose_trigger(&[hook, click], None).ok(), Some(1));
-        assert_eq!(choose_trigger(&[hook], None).ok(), Some(0));
-        assert_eq!(choose_trigger(&[hook, click], Some("hook")).ok(), Some(0));
+        let (hook, click) = (("hook", "trigger.webhook"), ("click", "trigger.manual"));
+        assert_eq!(choose_trigger(&[hook, click], None).ok(), Some("click"));
+        assert_eq!(choose_trigger(&[hook], None).ok(), Some("hook"));
+        assert_eq!(choose_trigger(&[hook, click], Some("hook")).ok(), Some("hook"));
         assert_eq!(choose_trigger(&[hook], Some("other")).ok(), None);
         assert_eq!(choose_trigger(&[], None).ok(), None);
         assert_eq!(
-            choose_trigger(&[hook, (2, "other", "trigger.webhook")], None).ok(),
+            choose_trigger(&[hook, ("other", "trigger.webhook")], None).ok(),
             None
         );
     }

@@ -13,11 +13,19 @@ pub struct Cache<K, V> {
 
 impl<K: Hash + Eq, V: Clone> Cache<K, V> {
     pub fn new(capacity: usize) -> Self {
-        Self { entries: RwLock::default(), generation: AtomicU64::new(0), capacity }
+        Self {
+            entries: RwLock::default(),
+            generation: AtomicU64::new(0),
+            capacity,
+        }
     }
 
     pub fn get(&self, key: &K) -> Option<V> {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.entries
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .cloned()
     }
 
     /// To be read before a load, and given back with what was loaded.

@@ -39,18 +39,20 @@ impl Dispatch {
         if open.is_empty() {
             return;
         }
-        tracing::info!(executions = open.len(), "taking up executions that were left open");
-        let (suspects, others): (Vec<_>, Vec<_>) = open.into_iter().partition(|open| open.recoveries > 0);
-        tokio::join!(
-            self.take_up_alone(suspects, &stop),
-            self.take_up(others, &stop),
+        tracing::info!(
+            executions = open.len(),
+            "taking up executions that were left open"
         );
+        let (suspects, others): (Vec<_>, Vec<_>) = open.into_iter().partition(|open| open.recoveries > 0);
+        tokio::join!(self.take_up_alone(suspects, &stop), self.take_up(others, &stop),);
     }
 
     async fn take_up(self: &Arc<Self>, executions: Vec<OpenExecution>, stop: &CancellationToken) {
         let room = Arc::new(Semaphore::new(AT_ONCE));
         for execution in executions {
-            let Ok(place) = room.clone().acquire_owned().await else { return };
+            let Ok(place) = room.clone().acquire_owned().await else {
+                return;
+            };
             if stop.is_cancelled() {
                 return;
             }
@@ -71,8 +73,12 @@ impl Dispatch {
                 return;
             }
             left -= 1;
-            let Some(run) = self.resume(execution).await else { continue };
-            if tokio::time::timeout(QUARANTINE, run).await.is_ok() || (left == 0 && self.engine.running() <= 1) {
+            let Some(run) = self.resume(execution).await else {
+                continue;
+            };
+            if tokio::time::timeout(QUARANTINE, run).await.is_ok()
+                || (left == 0 && self.engine.running() <= 1)
+            {
                 continue;
             }
             // One that lives this long is not what killed the process, as long as there are others to suspect:
@@ -93,13 +99,25 @@ impl Dispatch {
         }
     }
 
-    async fn try_resume(&self, open: OpenExecution) -> Result<Option<tokio::task::JoinHandle<()>>, StoreError> {
-        let Some(recovered) = self.store.claim(open, self.owner, now()).await? else { return Ok(None) };
+    async fn try_resume(
+        &self,
+        open: OpenExecution,
+    ) -> Result<Option<tokio::task::JoinHandle<()>>, StoreError> {
+        let Some(recovered) = self.store.claim(open, self.owner, now()).await? else {
+            return Ok(None);
+        };
         let accept = &recovered.accept;
-        let version = self.version(accept.workflow_id, accept.version).await?.ok_or_else(|| {
-            StoreError::Internal(format!("version {} of `{}` is gone", accept.version, accept.workflow_id))
-        })?;
-        let payload = payload(&accept.payload, &accept.meta).map_err(|error| StoreError::Internal(error.to_string()))?;
+        let version = self
+            .version(accept.workflow_id, accept.version)
+            .await?
+            .ok_or_else(|| {
+                StoreError::Internal(format!(
+                    "version {} of `{}` is gone",
+                    accept.version, accept.workflow_id
+                ))
+            })?;
+        let payload = payload(&accept.payload, &accept.meta)
+            .map_err(|error| StoreError::Internal(error.to_string()))?;
         Ok(Some(self.engine.resume(recovered, version, payload)))
     }
 

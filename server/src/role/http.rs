@@ -37,7 +37,9 @@ pub(super) async fn serve(
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
     let places = Places::new(connections::most());
-    let upkeep = stop.child_token().run_until_cancelled_owned(places.clone().free_stalled(request_timeout * 2));
+    let upkeep = stop
+        .child_token()
+        .run_until_cancelled_owned(places.clone().free_stalled(request_timeout * 2));
     let upkeep = tokio::spawn(upkeep);
     loop {
         let accept = async { (listener.accept().await, places.take().await) };
@@ -48,7 +50,14 @@ pub(super) async fn serve(
         match accepted {
             Ok((stream, remote)) => {
                 let cut_off = cut_off.clone();
-                let connection = connection(stream, remote, endpoint.clone(), place, request_timeout, stop.clone());
+                let connection = connection(
+                    stream,
+                    remote,
+                    endpoint.clone(),
+                    place,
+                    request_timeout,
+                    stop.clone(),
+                );
                 connections.spawn(async move {
                     cut_off.run_until_cancelled(connection).await;
                 });

@@ -10,7 +10,6 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use super::http;
 use crate::app::{App, Parts, base_url};
@@ -18,7 +17,7 @@ use crate::config::Config;
 use crate::dispatch::{Dispatch, ServerHost};
 use crate::guard::Guard;
 use crate::secret::SecretKey;
-use crate::store::{CommitWriter, Store};
+use crate::store::Store;
 use crate::{api, auth, telemetry};
 
 /// How long answers that are under way may take after the executions have come to rest.
@@ -37,19 +36,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr().context("the listener has no address")?;
-    let secret_key = SecretKey::load(config.secret_key.as_deref(), &config.data_dir)?;
+    let secret_key = SecretKey::open(config.secret_key.as_deref(), &config.data_dir)?;
     let catalogue = Arc::new(flowmatic_nodes::catalogue());
     let host = ServerHost::new(Guard::new(config.allow_network.clone())?);
-    let owner = Uuid::now_v7();
-    let (journal, writing) = CommitWriter::start(store.clone(), owner);
-    let dispatch = Dispatch::new(
-        store.clone(),
-        secret_key.clone(),
-        catalogue.clone(),
-        host,
-        journal,
-        owner,
-    );
+    let dispatch = Dispatch::new(store.clone(), secret_key.clone(), catalogue.clone(), host);
     let app = App::new(Parts {
         secret_key,
         catalogue,
@@ -93,7 +83,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     stop.cancel();
     serving.await.context("the listener failed")?;
     tasks.wait().await;
-    writing.await.context("the writer failed")?;
     write_key_use(&app).await;
     app.store.close().await;
     drop(lock);

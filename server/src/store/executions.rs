@@ -5,7 +5,7 @@ use flowmatic_openapi::{ExecutionError, ExecutionMode, ExecutionStatus, Executio
 use sea_orm::sea_query::{Cond, Expr, ExprTrait};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DerivePartialModel, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Statement, Value,
+    QuerySelect, Select, Statement, Value,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -22,7 +22,18 @@ pub(crate) const LEASE_MS: i64 = 60_000;
 
 /// As in the partial index: SQLite uses it only for a condition that reads the same.
 pub(crate) const OPEN: &str = "status IN ('QUEUED', 'WAITING')";
-const UNSUCCESSFUL: &str = "status IN ('FAILED', 'CANCELLED', 'TIMED_OUT')";
+const ONGOING: [ExecutionStatus; 3] = [
+    ExecutionStatus::Queued,
+    ExecutionStatus::Running,
+    ExecutionStatus::Waiting,
+];
+const IS_UNSUCCESSFUL: &str = "status IN ('FAILED', 'CANCELLED', 'TIMED_OUT')";
+
+const UNSUCCESSFUL: [ExecutionStatus; 3] = [
+    ExecutionStatus::Failed,
+    ExecutionStatus::Cancelled,
+    ExecutionStatus::TimedOut,
+];
 
 /// How far the time inside an id may be off `started_at`.
 const ID_SLACK_MS: i64 = 3_600_000;
@@ -85,11 +96,7 @@ impl Store {
         now: Time,
     ) -> Result<Page<ExecutionSummary>, StoreError> {
         let limit = std::cmp::max(limit, 1);
-        let mut query = Entity::find()
-            .filter(Column::WorkspaceId.eq(workspace_id))
-            .filter(filter.condition(now))
-            .order_by_desc(Column::Id)
-            .limit(u64::from(limit) + 1);
+        let mut query = filter.select(workspace_id, now).limit(u64::from(limit) + 1);
         if let Some(cursor) = cursor {
             query = query.filter(Column::Id.lt(cursor::decode(cursor)?));
         }
@@ -191,6 +198,24 @@ impl Store {
 }
 
 impl ExecutionFilter {
+    fn select(&self, workspace_id: i64, now: Time) -> Select<Entity> {
+        let workspace = Expr::col(Column::WorkspaceId);
+        // SQLite has no statistics and would walk through the workspace; a sum keeps it from that index.
+        let workspace = match self.workflow_id.is_some() || self.all_of(&ONGOING) {
+            true => workspace.add(0).eq(workspace_id),
+            false => workspace.eq(workspace_id),
+        };
+        Entity::find()
+            .filter(workspace)
+            .filter(self.condition(now))
+            .order_by_desc(Column::Id)
+    }
+
+    /// Whether all the statuses it asks for are of a group.
+    fn all_of(&self, group: &[ExecutionStatus]) -> bool {
+        !self.statuses.is_empty() && self.statuses.iter().all(|status| group.contains(status))
+    }
+
     fn condition(&self, now: Time) -> Condition {
         Cond::all()
             .add_option(self.workflow_id.map(|id| Column::WorkflowId.eq(id)))
@@ -210,11 +235,10 @@ impl ExecutionFilter {
     }
 
     fn statuses(&self, now: Time) -> Option<Condition> {
-        use ExecutionStatus::{Cancelled, Failed, Queued, Running, TimedOut, Waiting};
+        use ExecutionStatus::{Queued, Running};
         if self.statuses.is_empty() {
             return None;
         }
-        let all_of = |group: &[ExecutionStatus]| self.statuses.iter().all(|status| group.contains(status));
         let running = || {
             Column::Owner
                 .is_not_null()
@@ -228,10 +252,11 @@ impl ExecutionFilter {
                 Running => any.add(Column::Status.eq("QUEUED").and(running())),
                 other => any.add(Column::Status.eq(other.as_str())),
             });
-        let index = if all_of(&[Queued, Running, Waiting]) {
+        // Said once more as the partial indexes say it.
+        let index = if self.all_of(&ONGOING) {
             Some(Expr::cust(OPEN))
-        } else if all_of(&[Failed, Cancelled, TimedOut]) {
-            Some(Expr::cust(UNSUCCESSFUL))
+        } else if self.all_of(&UNSUCCESSFUL) {
+            Some(Expr::cust(IS_UNSUCCESSFUL))
         } else {
             None
         };
@@ -297,7 +322,7 @@ fn steps_of(records: &[String]) -> Result<Vec<StepRecord>, StoreError> {
 }
 
 fn parse<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text)
+    flowmatic_executor::json::read(text)
         .map_err(|error| StoreError::Internal(format!("{what} of an execution cannot be read: {error}")))
 }
 

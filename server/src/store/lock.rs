@@ -48,11 +48,19 @@ impl ServerLock {
                 {
                     files.push(lock_folder(folder, store.name())?);
                 }
-                Ok(Self { _files: files, session: None, name: store.name().to_owned() })
+                Ok(Self {
+                    _files: files,
+                    session: None,
+                    name: store.name().to_owned(),
+                })
             }
             Database::Postgres { url, .. } => {
                 let session = Session::open(url).await?.ok_or_else(|| refused(store.name()))?;
-                Ok(Self { _files: Vec::new(), session: Some(session), name: store.name().to_owned() })
+                Ok(Self {
+                    _files: Vec::new(),
+                    session: Some(session),
+                    name: store.name().to_owned(),
+                })
             }
         }
     }
@@ -66,7 +74,10 @@ impl ServerLock {
         };
         loop {
             tokio::time::sleep(KEEP_EVERY).await;
-            if matches!(tokio::time::timeout(KEEP_TIMEOUT, session.connection.ping()).await, Ok(Ok(()))) {
+            if matches!(
+                tokio::time::timeout(KEEP_TIMEOUT, session.connection.ping()).await,
+                Ok(Ok(()))
+            ) {
                 continue;
             }
             match tokio::time::timeout(KEEP_TIMEOUT, session.again()).await {
@@ -77,8 +88,12 @@ impl ServerLock {
                 Ok(Ok(None)) => {
                     return StoreError::Conflict(format!("another server has taken `{}` over", self.name));
                 }
-                Ok(Err(error)) => tracing::warn!(%error, "the lock of the one server is lost; taking it again"),
-                Err(_) => tracing::warn!("the database does not answer; the lock of the one server may be lost"),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the lock of the one server is lost; taking it again")
+                }
+                Err(_) => {
+                    tracing::warn!("the database does not answer; the lock of the one server may be lost")
+                }
             }
         }
     }
@@ -95,7 +110,12 @@ impl Session {
         .bind(ADVISORY_LOCK)
         .fetch_one(&mut connection)
         .await?;
-        Ok(taken.then(|| Self { url: url.to_owned(), connection, process, since }))
+        Ok(taken.then(|| Self {
+            url: url.to_owned(),
+            connection,
+            process,
+            since,
+        }))
     }
 
     /// A new one in its place, once this one has surely ended: the database may not have noticed yet.

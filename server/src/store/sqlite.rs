@@ -170,3 +170,57 @@ async fn checkpoint(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::ConnectionTrait;
+
+    use super::*;
+    use crate::store::testing::sqlite;
+
+    #[tokio::test]
+    async fn writes_the_log_back_beside_the_writer() {
+        let test = sqlite().await;
+        let Database::Sqlite {
+            writer,
+            readers,
+            file,
+            ..
+        } = test.store.database()
+        else {
+            unreachable!("it was asked for");
+        };
+        let log_frames = async || -> (i64, i64, i64) {
+            let pragma = sqlx::query_as("PRAGMA wal_checkpoint(NOOP)");
+            pragma.fetch_one(writer).await.expect("it can be asked")
+        };
+        let (_, pages, written) = log_frames().await;
+        assert!(pages > written, "the writer leaves it alone: {pages} {written}");
+        let options = SqliteConnectOptions::new().filename(file);
+        checkpoint(&mut None, &options)
+            .await
+            .expect("it can be written back");
+        let (_, pages, written) = log_frames().await;
+        assert_eq!(pages, written);
+        let tables: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM executions")
+            .fetch_one(readers)
+            .await
+            .expect("it can be read");
+        assert_eq!(tables, 0);
+    }
+
+    #[tokio::test]
+    async fn can_give_space_back() {
+        let test = sqlite().await;
+        let writer = test.store.writer();
+        let sql = "PRAGMA auto_vacuum".to_owned();
+        let statement = sea_orm::Statement::from_string(writer.get_database_backend(), sql);
+        let row = writer
+            .query_one_raw(statement)
+            .await
+            .expect("it can be read")
+            .expect("a row");
+        // 2 is INCREMENTAL.
+        assert_eq!(row.try_get_by_index(0), Ok(2));
+    }
+}

@@ -157,3 +157,16 @@ fn user_of(row: user::Model) -> Result<User, StoreError> {
         role,
     })
 }
+
+#[cfg(test)]
+impl Store {
+    /// Makes another workspace, for tests of what must stay apart.
+    pub(crate) async fn create_workspace(&self, name: &str) -> Result<i64, StoreError> {
+        let row = workspace::ActiveModel {
+            name: Set(name.to_owned()),
+            created_at: Set(0),
+            ..Default::default()
+        };
+        Ok(row.insert(&self.writer()).await?.id)
+    }
+}

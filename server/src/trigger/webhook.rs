@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::body::{self, Body};
 use super::verify;
 use crate::api::error::{self, ApiError};
+use crate::api::payload::read_body;
 use crate::dispatch::{Dispatch, Route, StartRequest};
 
 /// The door. It stands outside of the API's own checks: what it asks of a caller is on the trigger.
@@ -50,7 +51,7 @@ impl WebhookDoor {
         if !route.takes(request.method()) {
             return Err(ApiError::method_not_allowed(route.methods()));
         }
-        let bytes = error::read_body(&mut request, self.max_body, self.request_timeout).await?;
+        let bytes = read_body(&mut request, self.max_body, self.request_timeout).await?;
         if !verify::is_genuine(
             &route.webhook.auth,
             &route.version.secrets,
@@ -64,11 +65,11 @@ impl WebhookDoor {
             .await
             .map_err(ApiError::bad_request)?;
         let start = start_request(&request, &route, content_type, body)?;
-        let started = self.dispatch.start(start)?;
+        let started = self.dispatch.start(start).map_err(not_accepted)?;
         let execution = started.id;
         started.accepted.await.map_err(not_accepted)?;
         if !route.answers {
-            return Ok(error::trigger_accepted(told(
+            return Ok(error::trigger_ended(told(
                 &route,
                 webhook_id,
                 execution,
@@ -88,10 +89,7 @@ impl WebhookDoor {
             Some(Outcome::Ended { status, .. }) => {
                 error::trigger_ended(told(&route, webhook_id, execution, status))
             }
-            None => error::trigger_pending(
-                told(&route, webhook_id, execution, ExecutionStatus::Running),
-                format!("/api/v1/executions/{execution}"),
-            ),
+            None => error::trigger_pending(told(&route, webhook_id, execution, ExecutionStatus::Running)),
         })
     }
 }

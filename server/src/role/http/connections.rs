@@ -26,7 +26,11 @@ pub(super) fn most() -> usize {
         .unwrap_or(1024);
     let room = usize::try_from(handles - handles / 4).unwrap_or(MOST);
     if room < MOST {
-        tracing::info!(handles, connections = room, "the system's limit on open files bounds the connections");
+        tracing::info!(
+            handles,
+            connections = room,
+            "the system's limit on open files bounds the connections"
+        );
     }
     room.min(MOST)
 }
@@ -85,14 +89,22 @@ impl Places {
         seat.rest();
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         self.seats().insert(id, seat.clone());
-        Place { seat, id, places: self.clone(), _permit: permit }
+        Place {
+            seat,
+            id,
+            places: self.clone(),
+            _permit: permit,
+        }
     }
 
     fn free_longest(&self) {
         let mut resting = self.resting();
         resting.sort_unstable_by_key(|(since, _)| *since);
         resting.truncate(resting.len().div_ceil(FREED));
-        tracing::debug!(connections = resting.len(), "closing idle connections for new ones");
+        tracing::debug!(
+            connections = resting.len(),
+            "closing idle connections for new ones"
+        );
         resting.iter().for_each(|(_, seat)| seat.lost.cancel());
     }
 
@@ -111,7 +123,9 @@ impl Places {
 
     fn resting(&self) -> Vec<(u64, Arc<Seat>)> {
         let seats = self.seats();
-        let resting = seats.values().map(|seat| (seat.resting_since.load(Ordering::Relaxed), seat.clone()));
+        let resting = seats
+            .values()
+            .map(|seat| (seat.resting_since.load(Ordering::Relaxed), seat.clone()));
         resting.filter(|(since, _)| *since != BUSY).collect()
     }
 
@@ -173,7 +187,7 @@ mod tests {
         assert_eq!(places.seats().len(), 2);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_does_not_move_goes() {
         let places = Places::new(2);
         let place = places.take().await;

@@ -121,7 +121,7 @@ pub(super) async fn find(
     process: Option<i32>,
 ) -> Result<bool, StoreError> {
     let over: bool = sqlx::query_scalar(
-        "SELECT NOT EXISTS (SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1)",
+        "SELECT COUNT(pg_terminate_backend(pid)) = 0 FROM pg_stat_activity WHERE pid = $1",
     )
     .bind(process)
     .fetch_one(pool)

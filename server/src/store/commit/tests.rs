@@ -5,13 +5,14 @@ use std::sync::Arc;
 use flowmatic_executor::journal::MemoryJournal;
 use flowmatic_executor::{Accept, Checkpoint, Finish, Journal, JournalError, Recovered, Time};
 use flowmatic_openapi::{ExecutionMode, ExecutionStatus};
-use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait};
+use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait, sqlx};
 use uuid::Uuid;
 
-use super::{CommitWriter, QUEUE, QUEUE_KEPT_FOR_RUNNING};
+use super::batch::Witness;
+use super::{Backend, CommitWriter, QUEUE, QUEUE_KEPT_FOR_RUNNING};
 use crate::store::entity::checkpoint;
-use crate::store::testing::{TestStore, sqlite, stores};
-use crate::store::{Durability, OpenExecution};
+use crate::store::testing::{TestStore, postgres, sqlite, stores};
+use crate::store::{Database, Durability, OpenExecution, StoreError};
 
 fn at(millis: i64) -> Time {
     Time::from_timestamp_millis(1_790_000_000_000 + millis).expect("a moment")
@@ -426,12 +427,109 @@ async fn a_closed_database_is_unavailable() {
 }
 
 #[tokio::test]
+async fn goes_on_after_its_session_was_ended() {
+    let test = postgres().await;
+    let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7());
+    writer
+        .accept(accept(Uuid::now_v7()), None)
+        .await
+        .expect("it is written");
+    let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                  WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let connection = test.store.writer();
+    connection
+        .execute_unprepared(others)
+        .await
+        .expect("they can be ended");
+    let lost = writer.accept(accept(Uuid::now_v7()), None).await;
+    assert!(matches!(lost, Err(JournalError::Unavailable(_))), "{lost:?}");
+    writer
+        .accept(accept(Uuid::now_v7()), None)
+        .await
+        .expect("it is written");
+}
+
+#[tokio::test]
+async fn finds_out_what_became_of_a_commit() {
+    let lost = StoreError::Unavailable("the connection was lost".to_owned());
+    for test in stores().await {
+        let owner = Uuid::now_v7();
+        let (writer, _task) = CommitWriter::start(test.store.clone(), owner);
+        let [ended, running, unknown] = [(); 3].map(|()| Uuid::now_v7());
+        for id in [ended, running] {
+            writer.accept(accept(id), None).await.expect(test.name);
+        }
+        writer
+            .checkpoint(checkpoint(running, 0, 1))
+            .await
+            .expect(test.name);
+        writer.finish(finish(ended, 0)).await.expect(test.name);
+        let backend = Backend {
+            store: test.store.clone(),
+            owner,
+            session: None,
+        };
+        let other = Finish {
+            status: ExecutionStatus::Failed,
+            ..finish(ended, 0)
+        };
+        for (witness, expected) in [
+            (Witness::Execution(running), true),
+            (Witness::Execution(unknown), false),
+            (Witness::Checkpoint(&checkpoint(running, 0, 1)), true),
+            (Witness::Checkpoint(&checkpoint(running, 0, 2)), false),
+            (Witness::Finish(&finish(ended, 0)), true),
+            (Witness::Finish(&finish(running, 0)), false),
+            (Witness::Finish(&other), false),
+        ] {
+            assert_eq!(
+                backend.landed(&witness, None, &lost).await,
+                expected,
+                "{}",
+                test.name
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn asks_after_a_commit_only_when_its_session_is_gone() {
+    let test = postgres().await;
+    let Database::Postgres { pool, .. } = test.store.database() else {
+        unreachable!("it was asked for");
+    };
+    let mut session = pool.acquire().await.expect("a session");
+    let process: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+        .fetch_one(&mut *session)
+        .await
+        .expect("a number");
+    let witness = Witness::Execution(Uuid::now_v7());
+    let early = super::postgres::find(pool, &witness, Some(process)).await;
+    assert!(matches!(early, Err(StoreError::Unavailable(_))), "{early:?}");
+    let backend = Backend {
+        store: test.store.clone(),
+        owner: Uuid::now_v7(),
+        session: None,
+    };
+    let lost = StoreError::Unavailable("the connection was lost".to_owned());
+    assert!(!backend.landed(&witness, Some(process), &lost).await);
+    sqlx::query("SELECT 1")
+        .execute(&mut *session)
+        .await
+        .expect_err("it was ended");
+}
+
+#[tokio::test]
 async fn a_claim_of_what_another_has_claimed_fails() {
     for test in stores().await {
         let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7());
         let id = Uuid::now_v7();
         writer.accept(accept(id), None).await.expect(test.name);
-        let seen = OpenExecution { id, epoch: 0, recoveries: 0 };
+        let seen = OpenExecution {
+            id,
+            epoch: 0,
+            recoveries: 0,
+        };
         let [first, second] = [(); 2].map(|()| test.store.claim(seen, Uuid::now_v7(), at(0)));
         let (first, second) = tokio::join!(first, second);
         let claimed = [first, second].map(|claim| claim.expect(test.name).is_some());

@@ -3,8 +3,8 @@
 use flowmatic_executor::{Accept, Recovered};
 use sea_orm::sea_query::{Expr, Order};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect, Statement, Value,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect, Statement, Value,
 };
 use uuid::Uuid;
 
@@ -48,7 +48,14 @@ impl Store {
             .into_tuple()
             .all(&self.reader())
             .await?;
-        Ok(rows.into_iter().map(|(id, epoch, recoveries)| OpenExecution { id, epoch, recoveries }).collect())
+        Ok(rows
+            .into_iter()
+            .map(|(id, epoch, recoveries)| OpenExecution {
+                id,
+                epoch,
+                recoveries,
+            })
+            .collect())
     }
 
     /// Makes an execution this process's own, and counts the recovery durably before anything of it runs.
@@ -76,7 +83,12 @@ impl Store {
              WHERE id = $1 AND epoch = $2 AND {OPEN} RETURNING *"
         );
         let lease_until = millis(now) + LEASE_MS;
-        let values: [Value; 4] = [open.id.into(), open.epoch.into(), owner.into(), lease_until.into()];
+        let values: [Value; 4] = [
+            open.id.into(),
+            open.epoch.into(),
+            owner.into(),
+            lease_until.into(),
+        ];
         let statement = Statement::from_sql_and_values(backend, sql, values);
         let Some(row) = transaction.query_one_raw(statement).await? else {
             return Ok(None);
@@ -107,7 +119,7 @@ impl Store {
     /// Takes back the recovery that was counted when this process took the execution up.
     pub async fn absolve(&self, execution: Uuid, owner: Uuid) -> Result<(), StoreError> {
         Entity::update_many()
-            .col_expr(Column::Recoveries, Expr::col(Column::Recoveries).sub(1))
+            .col_expr(Column::Recoveries, Expr::cust("recoveries - 1"))
             .filter(Expr::cust(OPEN))
             .filter(Column::Id.eq(execution))
             .filter(Column::Owner.eq(owner))
