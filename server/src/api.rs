@@ -118,6 +118,7 @@ pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
     let door = WebhookDoor {
         dispatch: app.dispatch.clone(),
         max_body: app.config.max_body,
+        request_timeout: app.config.request_timeout,
         sync_timeout: app.config.sync_timeout,
     };
     let routes = pages::routes(Route::new())

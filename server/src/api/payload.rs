@@ -19,9 +19,8 @@ use serde_json::{Value, json};
 
 use super::error::{ApiError, plain};
 use crate::app::App;
+use crate::config::Config;
 
-/// How long a caller may take to send a body.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most mistakes that one answer lists.
 const MOST_PROBLEMS: usize = 50;
 
@@ -124,30 +123,50 @@ impl<T: ToJSON> ApiResponse for Json<T> {
 }
 
 async fn read(request: &Request, body: &mut RequestBody) -> Result<bytes::Bytes> {
-    let limit = request.data::<App>().map_or(1 << 20, |app| app.config.max_body);
-    Ok(read_within(request.header(header::CONTENT_LENGTH), body.take()?, limit).await?)
+    let app = request
+        .data::<App>()
+        .ok_or_else(|| ApiError::internal("a route without the app"))?;
+    let Config {
+        max_body,
+        request_timeout,
+        ..
+    } = app.config;
+    Ok(read_within(
+        request.header(header::CONTENT_LENGTH),
+        body.take()?,
+        max_body,
+        request_timeout,
+    )
+    .await?)
 }
 
 /// Reads the bytes of a body of whatever type, bounded in size and time.
-pub async fn read_body(request: &mut Request, limit: usize) -> std::result::Result<bytes::Bytes, ApiError> {
+pub async fn read_body(
+    request: &mut Request,
+    limit: usize,
+    time: Duration,
+) -> std::result::Result<bytes::Bytes, ApiError> {
     let body = request.take_body();
-    read_within(request.header(header::CONTENT_LENGTH), body, limit).await
+    read_within(request.header(header::CONTENT_LENGTH), body, limit, time).await
 }
 
 async fn read_within(
     length: Option<&str>,
     body: poem::Body,
     limit: usize,
+    time: Duration,
 ) -> std::result::Result<bytes::Bytes, ApiError> {
     let announced = length.and_then(|length| length.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(ApiError::too_large(limit));
     }
-    match tokio::time::timeout(READ_TIMEOUT, body.into_bytes_limit(limit)).await {
+    match tokio::time::timeout(time, body.into_bytes_limit(limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(ApiError::too_large(limit)),
         Ok(Err(_)) => Err(ApiError::bad_request("the body ended before it was whole")),
-        Err(_) => Err(ApiError::bad_request("the body did not come within 30 s")),
+        Err(_) => Err(ApiError::bad_request(format!(
+            "the body did not come within {time:?}"
+        ))),
     }
 }
 

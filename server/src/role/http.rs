@@ -13,58 +13,64 @@ use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Endpoint, Response};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Connections at a time; one more waits in the system's queue.
-const MOST_CONNECTIONS: usize = 8192;
-/// How long a caller may take to send a request's head, and how long an idle connection is kept.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+mod connections;
+use connections::{Place, Places};
+
 /// The most bytes of a request's head.
 const MOST_HEAD_BYTES: usize = 64 * 1024;
 /// How long to wait after the system refused a connection, for lack of file handles mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until `stop`; then takes no new connection, lets those under way answer, and cuts them off after
-/// `grace`.
+/// `grace`. A caller may take `request_timeout` to send a request's head, and as long to send the next one.
 pub(super) async fn serve(
     listener: TcpListener,
     endpoint: impl Endpoint<Output = Response> + 'static,
     stop: CancellationToken,
+    request_timeout: Duration,
     grace: Duration,
 ) {
     let endpoint = Arc::new(endpoint);
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Places::new(connections::most());
+    let upkeep = stop
+        .child_token()
+        .run_until_cancelled_owned(places.clone().free_stalled(request_timeout * 2));
+    let upkeep = tokio::spawn(upkeep);
     loop {
-        let accept = async {
-            // The semaphore is never closed.
-            let place = room.clone().acquire_owned().await.ok()?;
-            Some((place, listener.accept().await))
-        };
-        let accepted = tokio::select! {
+        let accept = async { (listener.accept().await, places.take().await) };
+        let (accepted, place) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = accept => accepted,
         };
         match accepted {
-            Some((place, Ok((stream, remote)))) => {
-                let connection = connection(stream, remote, endpoint.clone(), stop.clone());
+            Ok((stream, remote)) => {
                 let cut_off = cut_off.clone();
+                let connection = connection(
+                    stream,
+                    remote,
+                    endpoint.clone(),
+                    place,
+                    request_timeout,
+                    stop.clone(),
+                );
                 connections.spawn(async move {
                     cut_off.run_until_cancelled(connection).await;
-                    drop(place);
                 });
             }
-            Some((_, Err(error))) => {
+            Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
-            None => break,
         }
     }
     drop(listener);
+    // It ends with `stop`.
+    let _ = upkeep.await;
     connections.close();
     if tokio::time::timeout(grace, connections.wait()).await.is_err() {
         tracing::warn!(connections = connections.len(), "connections were cut off");
@@ -77,14 +83,18 @@ async fn connection(
     stream: TcpStream,
     remote: SocketAddr,
     endpoint: Arc<impl Endpoint<Output = Response> + 'static>,
+    place: Place,
+    request_timeout: Duration,
     stop: CancellationToken,
 ) {
     // Answers are written whole: there is nothing to gather.
     let _ = stream.set_nodelay(true);
     let local = stream.local_addr().unwrap_or(remote);
+    let seat = place.seat.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let endpoint = endpoint.clone();
+        let (endpoint, seat) = (endpoint.clone(), seat.clone());
         async move {
+            let _busy = seat.work();
             let local = LocalAddr(Addr::SocketAddr(local));
             let remote = RemoteAddr(Addr::SocketAddr(remote));
             let response = endpoint
@@ -95,12 +105,13 @@ async fn connection(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(request_timeout)
         .max_buf_size(MOST_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = place.seat.lost() => return,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
