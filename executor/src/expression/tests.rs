@@ -165,7 +165,7 @@ fn walks_paths() {
         ("{{lookup _webhook.body \"_hidden\"}}", json!(1)),
         (
             "{{join (keys this) \" \"}}",
-            json!("data saved _vars _nodes _webhook"),
+            json!("data saved _vars _execution _nodes _webhook"),
         ),
         (
             "{{join (keys (lookup @root \"_nodes\")) \" \"}}",
