@@ -128,7 +128,7 @@ impl<'a> Draft<'a> {
                         let place = format!("{pointer}/parameters");
                         compilation.check(&node.parameters, entry, &place);
                         if entry.about.role == Role::Trigger {
-                            parameters = Compiled::Constant(Value::Object(node.parameters.0.clone()));
+                            parameters = compilation.constant(&node.parameters);
                         } else {
                             parameters = compilation.compile(&node.parameters, entry, &place);
                         }
