@@ -3,4 +3,5 @@
 
 mod crash;
 mod database;
+mod webhooks;
 mod workflow;
