@@ -491,9 +491,10 @@ impl Run {
         };
         let failed = match result {
             Ok(output) => self.complete(node, plan, record, output).err(),
-            Err(error) => Some((record, error)),
+            Err(error) => Some(Box::new((record, error))),
         };
-        if let Some((record, error)) = failed {
+        if let Some(failed) = failed {
+            let (record, error) = *failed;
             self.fail(node, plan, record, error);
         }
     }
@@ -505,7 +506,7 @@ impl Run {
         plan: &PlanNode,
         record: StepRecord,
         output: Output,
-    ) -> Result<(), (StepRecord, NodeError)> {
+    ) -> Result<(), Box<(StepRecord, NodeError)>> {
         let ports = match &output.ports {
             None => (0..plan.ports.len().min(1)).collect(),
             Some(names) => {
@@ -514,14 +515,17 @@ impl Run {
                     .map(|name| plan.ports.iter().position(|port| port == name));
                 let Some(places) = places.collect::<Option<Vec<usize>>>() else {
                     let message = format!("it left by a port it does not have, of {names:?}");
-                    return Err((record, NodeError::terminal("internal", message)));
+                    return Err(Box::new((record, NodeError::terminal("internal", message))));
                 };
                 places
             }
         };
         if !json::is_shallow(&output.value) {
             let message = format!("its output nests deeper than {} levels", json::MAX_DEPTH);
-            return Err((record, NodeError::terminal("output_too_deep", message)));
+            return Err(Box::new((
+                record,
+                NodeError::terminal("output_too_deep", message),
+            )));
         }
         let is_first_answer = output.answer.is_some() && !self.has_answered;
         let record = StepRecord {
@@ -531,11 +535,12 @@ impl Run {
             ..record
         };
         let (most, most_in_all) = (self.engine.limits.max_output, self.engine.limits.max_outputs);
-        let value = self.ledger.add(record, self.context.secrets(), most, most_in_all).map_err(|(record, size)| {
+        let value = self.ledger.add(record, self.context.secrets(), most, most_in_all).map_err(|refused| {
+            let (record, size) = *refused;
             let message = format!(
                 "its output has {size} bytes; one output may have {most}, and all of an execution {most_in_all}"
             );
-            (record, NodeError::terminal("output_too_large", message))
+            Box::new((record, NodeError::terminal("output_too_large", message)))
         })?;
         self.context.set_output(node, value);
         if is_first_answer {

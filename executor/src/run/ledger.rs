@@ -35,7 +35,7 @@ impl Ledger {
         secrets: &Secrets,
         max_output: usize,
         max_outputs: usize,
-    ) -> Result<Value, (StepRecord, usize)> {
+    ) -> Result<Value, Box<(StepRecord, usize)>> {
         let start = self.steps.len();
         let original = if secrets.is_empty() {
             None
@@ -47,7 +47,7 @@ impl Ledger {
         let size = self.steps.len() - start;
         if size > max_output || self.outputs + size > max_outputs {
             self.steps.truncate(start);
-            return Err((step, size));
+            return Err(Box::new((step, size)));
         }
         self.outputs += size;
         self.steps.push(b',');
