@@ -1,7 +1,14 @@
 //! The tests of the whole: each drives the real server as somebody outside does. `tests/README.md` says where a new
 //! one goes.
 
+mod auth;
+mod connectors;
 mod crash;
 mod database;
+mod executions;
+mod openapi;
+mod pages;
+mod templates;
 mod webhooks;
 mod workflow;
+mod workflows;
