@@ -1,13 +1,13 @@
 //! The HTTP API: one service, one description, and what every request passes through.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use flowmatic_openapi::ExecutionSummary;
 use futures_util::FutureExt;
-use poem::http::HeaderValue;
 use poem::http::header::{CONNECTION, HeaderName};
+use poem::http::{HeaderValue, Method};
 use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Result, Route};
 use poem_openapi::{ApiResponse, OpenApiService, Tags};
 use serde_json::Value;
@@ -125,7 +125,10 @@ pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
         .at("/api/webhooks/:webhook_id", door)
         .nest("/", service)
         .data(app.clone());
-    Framed { inner: routes, app }
+    Framed {
+        inner: Arc::new(routes),
+        app,
+    }
 }
 
 tokio::task_local! {
@@ -156,11 +159,11 @@ fn request_id_of(request: &Request) -> String {
 
 /// Around every request: its id, one body for every error, panics that end nothing else, and metrics.
 struct Framed<E> {
-    inner: E,
+    inner: Arc<E>,
     app: App,
 }
 
-impl<E: Endpoint> Endpoint for Framed<E> {
+impl<E: Endpoint + 'static> Endpoint for Framed<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
@@ -178,7 +181,7 @@ impl<E: Endpoint> Endpoint for Framed<E> {
     }
 }
 
-impl<E: Endpoint> Framed<E> {
+impl<E: Endpoint + 'static> Framed<E> {
     async fn answer(&self, request: Request) -> Response {
         let started = Instant::now();
         let method = request.method().clone();
@@ -186,7 +189,11 @@ impl<E: Endpoint> Framed<E> {
         if self.app.is_draining() && path.starts_with("/api/webhooks/") {
             return ApiError::unavailable("the server is shutting down").into_response();
         }
-        let answered = AssertUnwindSafe(self.inner.call(request)).catch_unwind().await;
+        let answered = if path.starts_with("/api/v1/") && !matches!(method, Method::GET | Method::HEAD) {
+            self.finish(request).await
+        } else {
+            AssertUnwindSafe(self.inner.call(request)).catch_unwind().await
+        };
         let response = match answered {
             Ok(Ok(response)) => response.into_response(),
             Ok(Err(error)) if error.is_from_response() => error.into_response(),
@@ -202,10 +209,22 @@ impl<E: Endpoint> Framed<E> {
         tracing::debug!(request_id = %request_id(), %method, path, status, "answered");
         response
     }
+
+    /// A change is done whole, though its caller hangs up: what is committed must be told to the other parts.
+    async fn finish(&self, request: Request) -> std::thread::Result<Result<E::Output>> {
+        let inner = self.inner.clone();
+        let change = REQUEST_ID.scope(request_id(), async move { inner.call(request).await });
+        match tokio::spawn(change).await {
+            Ok(answered) => Ok(answered),
+            Err(error) => Err(error
+                .try_into_panic()
+                .unwrap_or_else(|error| Box::new(error.to_string()))),
+        }
+    }
 }
 
 /// Methods by name; those that callers make up are one.
-fn known(method: &http::Method) -> &'static str {
+fn known(method: &Method) -> &'static str {
     ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
         .into_iter()
         .find(|name| *name == method.as_str())
