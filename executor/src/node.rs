@@ -301,6 +301,7 @@ impl NodeContext {
     }
 }
 
+type CheckFn = fn(&Map<String, Value>) -> Vec<(String, String)>;
 type RunFn = fn(Value, NodeContext) -> BoxFuture<'static, Result<Output, NodeError>>;
 
 /// A node with its type erased: a line of the catalogue.
@@ -310,7 +311,7 @@ pub struct Entry {
     run: RunFn,
     ports: fn(&Map<String, Value>) -> Vec<String>,
     exclusive_ports: fn(&Map<String, Value>) -> bool,
-    check: fn(&Map<String, Value>) -> Vec<(String, String)>,
+    check: CheckFn,
 }
 
 impl Entry {

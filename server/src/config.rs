@@ -109,10 +109,6 @@ pub struct Config {
     #[arg(long, env = "FLOWMATIC_SYNC_TIMEOUT", global = true, default_value = "30s", value_parser = parse_duration)]
     pub sync_timeout: Duration,
 
-    /// How long executions are kept where their workflow does not say
-    #[arg(long, env = "FLOWMATIC_RETENTION", global = true, default_value = "14d", value_parser = parse_duration)]
-    pub retention: Duration,
-
     /// What is logged to stderr: `error`, `warn`, `info`, `debug`, `trace` or a filter such as
     /// `info,flowmatic=debug`
     #[arg(long, env = "FLOWMATIC_LOG", global = true, default_value = "info")]

@@ -9,4 +9,5 @@ mod limits;
 mod poison;
 mod raw;
 mod tidy;
+mod webhooks;
 mod workflow;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a folder of the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests are a folder of the workspace")
 }
 
 fn read(path: &str) -> String {
@@ -17,14 +19,23 @@ fn sources(folders: &[&str]) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut left: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
     while let Some(folder) = left.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        for entry in
+            std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        {
             let path = entry.expect("a folder can be read to its end").path();
             if path.is_dir() {
                 left.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(root()).expect("it is below").display().to_string();
+                let name = path
+                    .strip_prefix(root())
+                    .expect("it is below")
+                    .display()
+                    .to_string();
                 let lines = read(&name);
-                let code: Vec<&str> = lines.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+                let code: Vec<&str> = lines
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("//"))
+                    .collect();
                 found.insert(name, code.join("\n"));
             }
         }
@@ -51,7 +62,12 @@ fn only_the_store_knows_the_database() {
     let instead = "ask the store, by a function that takes and gives the types of openapi";
     nobody_says(&words, &["executor", "nodes", "openapi"], &[], instead);
     // The log says what the store's library may say there.
-    let except = ["server/src/store/", "server/src/store.rs", "server/src/telemetry.rs", "server/benches/"];
+    let except = [
+        "server/src/store/",
+        "server/src/store.rs",
+        "server/src/telemetry.rs",
+        "server/benches/",
+    ];
     nobody_says(&words, &["server"], &except, instead);
 }
 
@@ -67,7 +83,12 @@ fn only_the_errors_know_statuses() {
         "server/src/pages.rs",
     ];
     let instead = "add what is meant to server/src/api/error.rs";
-    nobody_says(&["StatusCode", "from_u16", ".with_status("], &["server/src"], &except, instead);
+    nobody_says(
+        &["StatusCode", "from_u16", ".with_status("],
+        &["server/src"],
+        &except,
+        instead,
+    );
 }
 
 #[test]
@@ -75,8 +96,18 @@ fn the_executor_knows_no_server_no_database_and_no_network() {
     for krate in ["executor", "openapi"] {
         let manifest = read(&format!("{krate}/Cargo.toml"));
         let normal = manifest.split("[dev-dependencies]").next().expect("a first part");
-        for name in ["poem", "sea-orm", "sqlx", "reqwest", "hyper", "flowmatic-nodes", "flowmatic"] {
-            let is_named = normal.lines().any(|line| line.split(['.', ' ', '=']).next() == Some(name));
+        for name in [
+            "poem",
+            "sea-orm",
+            "sqlx",
+            "reqwest",
+            "hyper",
+            "flowmatic-nodes",
+            "flowmatic",
+        ] {
+            let is_named = normal
+                .lines()
+                .any(|line| line.split(['.', ' ', '=']).next() == Some(name));
             // The vocabulary is described by poem-openapi, which brings poem with it; nothing else of it is used.
             assert!(!is_named, "{krate}/Cargo.toml names `{name}`");
         }
@@ -87,12 +118,22 @@ fn the_executor_knows_no_server_no_database_and_no_network() {
 fn nothing_is_left_undone() {
     let folders = ["openapi", "executor", "nodes", "server", "tests"];
     // In two parts, or this file would be the first to say them.
-    let words = [concat!("to", "do!("), concat!("db", "g!("), concat!("unimple", "mented!("), concat!("#[ig", "nore")];
+    let words = [
+        concat!("to", "do!("),
+        concat!("db", "g!("),
+        concat!("unimple", "mented!("),
+        concat!("#[ig", "nore"),
+    ];
     nobody_says(&words, &folders, &[], "do it, or leave it out");
     for (path, code) in sources(&folders) {
         for (at, line) in code.lines().enumerate() {
-            let is_allowed = line.trim_start().starts_with("#[allow(") || line.trim_start().starts_with("#![allow(");
-            assert!(!is_allowed || line.contains("reason"), "{path}: a reason is missing at `{}` ({at})", line.trim());
+            let is_allowed =
+                line.trim_start().starts_with("#[allow(") || line.trim_start().starts_with("#![allow(");
+            assert!(
+                !is_allowed || line.contains("reason"),
+                "{path}: a reason is missing at `{}` ({at})",
+                line.trim()
+            );
         }
     }
 }
@@ -100,11 +141,17 @@ fn nothing_is_left_undone() {
 /// Longer than most, and why.
 const LONG_FILES: [(&str, &str); 6] = [
     ("executor/src/expression/tests.rs", "a table of cases"),
-    ("executor/src/run/execution.rs", "one execution: its parts share all of its state"),
+    (
+        "executor/src/run/execution.rs",
+        "one execution: its parts share all of its state",
+    ),
     ("server/src/guard/tests.rs", "a table of addresses and attacks"),
     ("server/src/store/commit/tests.rs", "a table of cases"),
     ("server/src/store/executions/tests.rs", "a table of cases"),
-    ("server/src/store/workflows.rs", "one resource: its tests are half of it"),
+    (
+        "server/src/store/workflows.rs",
+        "one resource: its tests are half of it",
+    ),
 ];
 
 #[test]
@@ -134,7 +181,9 @@ fn locked() -> BTreeMap<String, Vec<String>> {
     let mut packages: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for package in text.split("[[package]]").skip(1) {
         let field = |name: &str| {
-            let line = package.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "));
+            let line = package
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "));
             line.expect("each package has it").trim_matches('"').to_owned()
         };
         packages.entry(field("name")).or_default().push(field("version"));
@@ -145,20 +194,39 @@ fn locked() -> BTreeMap<String, Vec<String>> {
 #[test]
 fn there_is_one_of_each_large_library_and_one_tls() {
     let locked = locked();
-    for name in ["hyper", "reqwest", "rustls", "tokio", "poem", "sqlx-core", "http", "serde_json"] {
+    for name in [
+        "hyper",
+        "reqwest",
+        "rustls",
+        "tokio",
+        "poem",
+        "sqlx-core",
+        "http",
+        "serde_json",
+    ] {
         let versions = locked.get(name).map(Vec::as_slice).unwrap_or_default();
         assert_eq!(versions.len(), 1, "{name}: {versions:?}");
     }
     for name in ["openssl", "openssl-sys", "native-tls", "aws-lc-rs", "aws-lc-sys"] {
-        assert!(!locked.contains_key(name), "{name} came in; `cargo tree --invert {name}` says by whom");
+        assert!(
+            !locked.contains_key(name),
+            "{name} came in; `cargo tree --invert {name}` says by whom"
+        );
     }
 }
 
 #[test]
 fn every_flag_is_documented() {
     let program = std::env::current_exe().expect("this program has a path");
-    let binary = program.ancestors().skip(1).take(2).map(|folder| folder.join("flowmatic"));
-    let binary = binary.into_iter().find(|binary| binary.is_file()).expect("build it with `cargo build -p flowmatic`");
+    let binary = program
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("flowmatic"));
+    let binary = binary
+        .into_iter()
+        .find(|binary| binary.is_file())
+        .expect("build it with `cargo build -p flowmatic`");
     let output = Command::new(binary).arg("--help").output().expect("it runs");
     let help = String::from_utf8(output.stdout).expect("text");
     let documents = read("server/README.md");
@@ -171,6 +239,9 @@ fn every_flag_is_documented() {
     flags.dedup();
     assert!(flags.len() > 10, "{help}");
     for flag in flags {
-        assert!(documents.contains(flag), "server/README.md does not speak of `{flag}`");
+        assert!(
+            documents.contains(flag),
+            "server/README.md does not speak of `{flag}`"
+        );
     }
 }

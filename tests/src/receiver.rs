@@ -8,6 +8,7 @@ use bytes::Bytes;
 use poem::http::{HeaderMap, StatusCode};
 use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::{Request, Response, Server};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::eventually;
@@ -16,6 +17,8 @@ use crate::eventually;
 pub struct Receiver {
     url: String,
     state: Arc<Mutex<State>>,
+    /// Whether answers are held back.
+    held: watch::Sender<bool>,
     task: AbortHandle,
 }
 
@@ -56,12 +59,14 @@ impl Receiver {
         let address = acceptor.local_addr().remove(0);
         let address = address.as_socket_addr().expect("a TCP listener").to_owned();
         let state = Arc::new(Mutex::new(State::default()));
+        let (held, holding) = watch::channel(false);
         let shared = state.clone();
-        let endpoint = poem::endpoint::make(move |request| answer(shared.clone(), request));
+        let endpoint = poem::endpoint::make(move |request| answer(shared.clone(), holding.clone(), request));
         let task = tokio::spawn(Server::new_with_acceptor(acceptor).run(endpoint)).abort_handle();
         Self {
             url: format!("http://{address}"),
             state,
+            held,
             task,
         }
     }
@@ -79,6 +84,16 @@ impl Receiver {
     /// To one request more, after those that were told before.
     pub fn answer_once(&self, answer: Answer) {
         self.state().once.push_back(answer);
+    }
+
+    /// Records requests and answers none, until [`Receiver::release`].
+    pub fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// Answers what it holds, and from now on at once.
+    pub fn release(&self) {
+        self.held.send_replace(false);
     }
 
     /// In the order they came.
@@ -152,7 +167,7 @@ impl Default for Answer {
     }
 }
 
-async fn answer(state: Arc<Mutex<State>>, mut request: Request) -> Response {
+async fn answer(state: Arc<Mutex<State>>, mut held: watch::Receiver<bool>, mut request: Request) -> Response {
     let received = Received {
         method: request.method().to_string(),
         path: request.original_uri().to_string(),
@@ -164,6 +179,8 @@ async fn answer(state: Arc<Mutex<State>>, mut request: Request) -> Response {
         state.received.push(received);
         state.once.pop_front().unwrap_or_else(|| state.always.clone())
     };
+    // The sender is gone when the test is over.
+    let _ = held.wait_for(|held| !held).await;
     tokio::time::sleep(answer.delay).await;
     let status = StatusCode::from_u16(answer.status).expect("a test answers with a valid status");
     let mut response = Response::builder().status(status);
@@ -216,5 +233,17 @@ mod tests {
         }
         assert_eq!(statuses, [503, 200, 410, 410]);
         assert_eq!(receiver.received().len(), 4);
+    }
+
+    #[tokio::test]
+    async fn holds_answers_until_it_lets_them_go() {
+        let receiver = Receiver::start().await;
+        receiver.hold();
+        let call = tokio::spawn(client().get(receiver.url()).send());
+        receiver.wait_for(1).await;
+        assert!(!call.is_finished());
+        receiver.release();
+        let response = call.await.expect("no panic").expect("an answer");
+        assert_eq!(response.status(), 200);
     }
 }

@@ -121,3 +121,37 @@ const fn helper(
         run,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    const BEGIN: &str = "<!-- helpers: written by UPDATE=1 cargo test -p flowmatic-executor -->\n";
+    const END: &str = "<!-- end -->";
+
+    #[test]
+    fn the_readme_lists_every_helper() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let readme = fs::read_to_string(file).expect("the README is there");
+        let (before, rest) = readme
+            .split_once(BEGIN)
+            .expect("it marks where the helpers begin");
+        let (_, after) = rest.split_once(END).expect("it marks where the helpers end");
+        let rows = super::all().map(|helper| {
+            let call = format!("{} {}", helper.name, helper.arguments);
+            format!("| `{}` | {} |\n", call.trim(), helper.about.replace('|', "\\|"))
+        });
+        let table = format!(
+            "\n| helper | what it gives |\n|---|---|\n{}\n",
+            rows.collect::<String>()
+        );
+        let fresh = format!("{before}{BEGIN}{table}{END}{after}");
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(file, &fresh).expect("the README can be written");
+        }
+        assert!(
+            readme == fresh || std::env::var_os("UPDATE").is_some(),
+            "the README's table is stale: run UPDATE=1 cargo test -p flowmatic-executor"
+        );
+    }
+}

@@ -98,6 +98,7 @@ impl<'a> Compilation<'a> {
     ) -> Compiled {
         let mut fields = Vec::with_capacity(parameters.len());
         for (name, value) in parameters {
+            self.note_secrets(value);
             let place = format!("{pointer}/{}", escape(name));
             let field = match value {
                 Value::String(text) if entry.expressions.contains(name) => {
@@ -124,9 +125,6 @@ impl<'a> Compilation<'a> {
                 fields
                     .iter()
                     .map(|(name, value)| {
-                        if name == "secret_ref" {
-                            self.secrets.extend(value.as_str().map(str::to_owned));
-                        }
                         (
                             name.clone(),
                             self.value(value, &format!("{pointer}/{}", escape(name))),
@@ -147,6 +145,24 @@ impl<'a> Compilation<'a> {
                 }
             }
             value => Compiled::Constant(value.clone()),
+        }
+    }
+
+    /// Notes each `secret_ref` in a value.
+    pub(super) fn note_secrets(&mut self, value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    match field {
+                        Value::String(reference) if name == "secret_ref" => {
+                            self.secrets.push(reference.clone())
+                        }
+                        field => self.note_secrets(field),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.note_secrets(item)),
+            _ => {}
         }
     }
 

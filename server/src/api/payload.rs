@@ -170,56 +170,49 @@ async fn read_within(
     }
 }
 
-/// Parses a body strictly; says where each mistake is.
+/// Parses a body; says where each mistake is.
+///
+/// The framework's parsers take a number for a text, and name no place. So the description, which is made of the
+/// same types, has the first word.
 fn parse<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, ApiError> {
-    let whole = |message: String| Problem {
-        pointer: String::new(),
-        node: None,
-        message,
-    };
-    let read = || json::parse(bytes);
-    let value = read()
-        .map_err(|error| ApiError::malformed(format!("the body: {error}"), vec![whole(error.to_string())]))?;
-    T::parse_from_json(Some(value)).map_err(|error| {
-        let mut problems = read().map_or_else(|_| Vec::new(), |value| explain(&T::schema_ref(), value));
-        if problems.is_empty() {
-            problems.push(whole(plain(error.message())));
-        }
-        let first = &problems[0];
-        let place = if first.pointer.is_empty() {
-            "the body"
-        } else {
-            &first.pointer
+    let whole = |message: String| {
+        let problem = Problem {
+            pointer: String::new(),
+            node: None,
+            message,
         };
-        ApiError::malformed(format!("{place}: {}", first.message), problems)
-    })
+        malformed(vec![problem])
+    };
+    let value = json::parse(bytes).map_err(|error| whole(error.to_string()))?;
+    let problems = check(&T::schema_ref(), &value);
+    if !problems.is_empty() {
+        return Err(malformed(problems));
+    }
+    T::parse_from_json(Some(value)).map_err(|error| whole(plain(error.message())))
 }
 
-/// Lists what of a value is not as the description says. The description is checked against the parsers by
-/// making it from the same types, so it serves to explain what they refused.
-fn explain(schema: &MetaSchemaRef, mut value: Value) -> Vec<Problem> {
-    static VALIDATORS: OnceLock<HashMap<String, jsonschema::Validator>> = OnceLock::new();
+fn malformed(problems: Vec<Problem>) -> ApiError {
+    let first = &problems[0];
+    let place = if first.pointer.is_empty() {
+        "the body"
+    } else {
+        &first.pointer
+    };
+    ApiError::malformed(format!("{place}: {}", first.message), problems)
+}
+
+/// Lists what of a value is not as the description says.
+fn check(schema: &MetaSchemaRef, value: &Value) -> Vec<Problem> {
     let MetaSchemaRef::Reference(name) = schema else {
         return Vec::new();
     };
-    let validators = VALIDATORS.get_or_init(|| {
-        let description = super::description();
-        let bodies = super::description::request_schemas(description);
-        bodies
-            .into_iter()
-            .filter_map(|name| {
-                let schema = json!({
-                    "$schema": "http://json-schema.org/draft-04/schema#",
-                    "$ref": format!("#/components/schemas/{name}"),
-                    "components": description["components"],
-                });
-                Some((name, jsonschema::validator_for(&schema).ok()?))
-            })
-            .collect()
-    });
-    let Some(validator) = validators.get(name) else {
+    let Some(validator) = validators().get(name) else {
         return Vec::new();
     };
+    if validator.is_valid(value) {
+        return Vec::new();
+    }
+    let mut value = value.clone();
     without_nulls(&mut value);
     validator
         .iter_errors(&value)
@@ -230,6 +223,27 @@ fn explain(schema: &MetaSchemaRef, mut value: Value) -> Vec<Problem> {
             message: plain(&error.masked_with("the value").to_string()),
         })
         .collect()
+}
+
+/// One for each schema of the description that bodies are made of.
+fn validators() -> &'static HashMap<String, jsonschema::Validator> {
+    static VALIDATORS: OnceLock<HashMap<String, jsonschema::Validator>> = OnceLock::new();
+    VALIDATORS.get_or_init(|| {
+        let description = super::description();
+        let compile = |name: String| {
+            let schema = json!({
+                "$schema": "http://json-schema.org/draft-04/schema#",
+                "$ref": format!("#/components/schemas/{name}"),
+                "components": description["components"],
+            });
+            let validator = jsonschema::validator_for(&schema).expect("the description is made of schemas");
+            (name, validator)
+        };
+        super::description::request_schemas(description)
+            .into_iter()
+            .map(compile)
+            .collect()
+    })
 }
 
 /// A field that is null counts as left out.

@@ -1,7 +1,7 @@
 //! The listener: HTTP/1.1 with bounds that a slow or greedy caller cannot pass, and an orderly end.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Endpoint, Response};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,6 +24,9 @@ use connections::{Place, Places};
 const MOST_HEAD_BYTES: usize = 64 * 1024;
 /// Connections that wait to be taken; the system may allow fewer.
 const BACKLOG: u32 = 4096;
+/// How long and how far a caller is heard out who was answered before it had sent all.
+const LINGER: Duration = Duration::from_secs(2);
+const MOST_LINGER_BYTES: u64 = 16 * 1024 * 1024;
 /// How long to wait after the system refused a connection, for lack of file handles mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -130,7 +134,7 @@ async fn talk(
     let seat = place.seat.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (endpoint, seat) = (endpoint.clone(), seat.clone());
-        async move {
+        Box::pin(async move {
             let _busy = seat.work();
             let local = LocalAddr(Addr::SocketAddr(local));
             let remote = RemoteAddr(Addr::SocketAddr(remote));
@@ -138,24 +142,36 @@ async fn talk(
                 .get_response((request, local, remote, Scheme::HTTP).into())
                 .await;
             Ok::<_, std::convert::Infallible>(hyper::Response::from(response))
-        }
+        })
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(request_timeout)
         .max_buf_size(MOST_HEAD_BYTES)
         .max_header_size(MOST_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
+        ended = poll_fn(|context| connection.poll_without_shutdown(context)) => ended,
         () = place.seat.lost() => return,
         () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+            poll_fn(|context| connection.poll_without_shutdown(context)).await
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, %remote, "a connection broke");
     }
+    // What is no HTTP has an answer too.
+    hang_up(connection.into_parts().io.into_inner()).await;
+}
+
+/// Closes a connection so that the caller can read its answer: what it is still sending would else be met with
+/// a reset, which throws the answer away (RFC 9112, section 9.6).
+async fn hang_up(mut stream: TcpStream) {
+    let heard_out = async {
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream.take(MOST_LINGER_BYTES), &mut tokio::io::sink()).await
+    };
+    // Whether the caller goes on or is gone, its answer is sent.
+    let _ = tokio::time::timeout(LINGER, heard_out).await;
 }

@@ -361,7 +361,7 @@ async fn shows_the_steps_of_a_running_execution() {
         let found = fixture.test.store.get_execution(WORKSPACE, id, at(0)).await;
         let found = found.expect("it can be read").expect("it is there");
         assert_eq!(found.summary.status, ExecutionStatus::Running);
-        let nodes: Vec<&str> = found.steps.iter().map(|step| step.node.as_str()).collect();
+        let nodes: Vec<&str> = found.steps.iter().map(|step| &*step.node).collect();
         assert_eq!(nodes, ["hook", "fetch"], "{}", fixture.test.name);
     }
 }

@@ -1,0 +1,948 @@
+//! `/api/webhooks/{webhookId}`: what a caller sends, and what it gets.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flowmatic_tests::{Database, Receiver, TestApp, eventually};
+use futures_util::stream;
+use hmac::{KeyInit, Mac};
+use reqwest::Body;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+
+use crate::database::Rows;
+use crate::workflow::{
+    Answered, LOOPBACK, call, create, hook, id, on_both_databases, path, reply, row, webhook_id, webhook_path,
+};
+
+on_both_databases! {
+    takes_the_post_of_the_documentation
+    takes_the_get_of_the_documentation
+    shows_the_call_to_expressions
+    reads_bodies_of_every_kind
+    keeps_fields_that_begin_with_an_underscore_out_of_the_top_level
+    answers_as_the_response_node_says
+    answers_by_the_first_response_node_and_goes_on
+    tells_a_caller_who_waited_too_long_where_to_look
+    tells_of_a_failure_before_the_answer
+    tells_of_an_end_without_an_answer
+    goes_on_when_the_caller_hangs_up
+    does_not_know_webhooks_that_are_not_active
+    takes_only_the_methods_of_its_trigger
+    takes_signatures_of_every_form
+    takes_a_token_and_a_password
+    parses_nothing_before_the_caller_has_proved_itself
+    takes_bodies_up_to_the_limit
+    refuses_json_that_is_none
+    keeps_secrets_to_itself
+    shows_a_secret_that_it_made_once
+    keeps_the_secret_over_saves_and_versions
+}
+
+/// The body of the reference's POST, as it is printed there.
+const ORDER: &str = r#"{
+"customer_id": "cust_123",
+"event": "order.created",
+"data": {
+"amount": 99.99,
+"currency": "USD"
+}
+}"#;
+
+async fn start(database: Database) -> TestApp {
+    TestApp::builder().database(database).start().await
+}
+
+async fn start_beside(database: Database, flags: &[&str]) -> TestApp {
+    TestApp::builder()
+        .database(database)
+        .flags(&LOOPBACK)
+        .flags(flags)
+        .start()
+        .await
+}
+
+/// A workflow that answers with this.
+fn answering(body: Value) -> Value {
+    row(&[hook(json!({})), reply(json!({"body": body}))])
+}
+
+/// What the reference answers where no Response node does.
+fn triggered(workflow: &Value, answer: &Value) -> Value {
+    json!({
+        "status": "success",
+        "message": "Webhook received and workflow triggered",
+        "webhookId": webhook_id(workflow),
+        "workflowId": id(workflow),
+        "executionId": execution_id(answer),
+        "executionStatus": "RUNNING"
+    })
+}
+
+fn execution_id(answer: &Value) -> &str {
+    answer["executionId"]
+        .as_str()
+        .expect("the answer names its execution")
+}
+
+async fn post(app: &TestApp, workflow: &Value, content_type: &str, body: impl Into<Body>) -> Answered {
+    let request = app.request("POST", &webhook_path(workflow));
+    Answered::of(request.header("content-type", content_type).body(body)).await
+}
+
+async fn takes_the_post_of_the_documentation(database: Database) {
+    let app = start(database).await;
+    let workflow = create(&app, row(&[hook(json!({}))])).await;
+    let answered = post(&app, &workflow, "application/json", ORDER).await;
+    let answer = answered.json();
+    assert_eq!(
+        (answered.status, answered.header("content-type")),
+        (200, "application/json")
+    );
+    assert_eq!(answer.to_string(), triggered(&workflow, &answer).to_string());
+    let execution = app.wait_for(execution_id(&answer), &["COMPLETED"]).await;
+    assert_eq!(
+        execution["input"],
+        serde_json::from_str::<Value>(ORDER).expect("JSON")
+    );
+    assert_eq!(
+        (&execution["mode"], &execution["trigger"]),
+        (&json!("webhook"), &json!("hook"))
+    );
+}
+
+async fn takes_the_get_of_the_documentation(database: Database) {
+    let app = start(database).await;
+    let workflow = create(&app, row(&[hook(json!({}))])).await;
+    let call = format!(
+        "{}?customer_id=cust_123&event=order.created",
+        webhook_path(&workflow)
+    );
+    let answered = Answered::of(app.request("GET", &call)).await;
+    let answer = answered.json();
+    assert_eq!(answered.status, 200);
+    assert_eq!(answer.to_string(), triggered(&workflow, &answer).to_string());
+    let execution = app.wait_for(execution_id(&answer), &["COMPLETED"]).await;
+    assert_eq!(
+        execution["input"],
+        json!({"customer_id": "cust_123", "event": "order.created"})
+    );
+}
+
+async fn shows_the_call_to_expressions(database: Database) {
+    let app = start(database).await;
+    let body = json!({"agent": "{{_webhook.headers.user-agent}}", "webhook": "{{_webhook}}"});
+    let workflow = create(&app, answering(body)).await;
+    let path = webhook_path(&workflow);
+    let request = app
+        .request("POST", &format!("{path}?source=api"))
+        .header("content-type", "application/json")
+        .header("User-Agent", "MyApp/1.0")
+        .header("X-Twice", "a")
+        .header("X-Twice", "b")
+        .body(r#"{"event": "test"}"#);
+    let answered = Answered::of(request).await;
+    let mut answer = answered.json();
+    assert_eq!(
+        (answered.status, &answer["agent"]),
+        (200, &json!("MyApp/1.0")),
+        "{answer}"
+    );
+    let webhook = answer["webhook"].as_object_mut().expect("the call");
+    let received_at = webhook.remove("receivedAt").expect("its time");
+    let received_at = received_at.as_str().expect("text");
+    assert!(
+        chrono::DateTime::parse_from_rfc3339(received_at).is_ok(),
+        "{received_at}"
+    );
+    assert_eq!(
+        (received_at.len(), &received_at[19..]),
+        ("2026-02-08T12:00:00Z".len(), "Z")
+    );
+    let host = app.url().trim_start_matches("http://");
+    let expected = json!({
+        "webhookId": webhook_id(&workflow),
+        "triggerId": workflow["triggers"][0]["id"],
+        "headers": {
+            "content-type": "application/json", "user-agent": "MyApp/1.0", "x-twice": "a, b", "accept": "*/*",
+            "host": host, "content-length": "17"
+        },
+        "query": {"source": "api"},
+        "method": "POST",
+        "path": path,
+        "ip": "127.0.0.1",
+        "contentType": "application/json",
+        "files": [],
+        "body": {"event": "test"}
+    });
+    assert_eq!(answer["webhook"], expected);
+}
+
+async fn reads_bodies_of_every_kind(database: Database) {
+    let app = start(database).await;
+    let body = json!({
+        "a": "{{default a \"-\"}}",
+        "body": "{{default body \"-\"}}",
+        "whole": "{{_webhook.body}}",
+        "type": "{{_webhook.contentType}}",
+        "files": "{{_webhook.files}}"
+    });
+    let workflow = create(&app, answering(body)).await;
+    let check = async |content_type: &str, body: &[u8], a: Value, body_field: Value, whole: Value| {
+        let answered = post(&app, &workflow, content_type, body.to_vec()).await;
+        let expected = json!({"a": a, "body": body_field, "whole": whole, "type": content_type, "files": []});
+        assert_eq!(
+            (answered.status, answered.json()),
+            (200, expected),
+            "{content_type}"
+        );
+    };
+    let none = || json!("-");
+    check(
+        "application/json",
+        br#"{"a": 1}"#,
+        json!(1),
+        none(),
+        json!({"a": 1}),
+    )
+    .await;
+    check(
+        "application/json",
+        b"[1, 2]",
+        none(),
+        json!([1, 2]),
+        json!([1, 2]),
+    )
+    .await;
+    check(
+        "application/json",
+        b"\"text\"",
+        none(),
+        json!("text"),
+        json!("text"),
+    )
+    .await;
+    check(
+        "application/cloudevents+json; charset=utf-8",
+        b"7",
+        none(),
+        json!(7),
+        json!(7),
+    )
+    .await;
+    let form = "application/x-www-form-urlencoded";
+    check(
+        form,
+        b"a=1&b=x+%C3%A9&b=y",
+        json!("1"),
+        none(),
+        json!({"a": "1", "b": ["x é", "y"]}),
+    )
+    .await;
+    check(
+        "text/plain; charset=utf-8",
+        "a=é".as_bytes(),
+        none(),
+        json!("a=é"),
+        json!("a=é"),
+    )
+    .await;
+    check("application/xml", b"<a/>", none(), json!("<a/>"), json!("<a/>")).await;
+    check(
+        "image/png",
+        b"\x89PNG\x00\xff",
+        none(),
+        json!("iVBORwD/"),
+        json!("iVBORwD/"),
+    )
+    .await;
+
+    // No body of whatever type: the query's fields.
+    let query = format!("{}?a=1&a=2", webhook_path(&workflow));
+    let request = app
+        .request("POST", &query)
+        .header("content-type", "application/json");
+    let answer = Answered::of(request).await.json();
+    assert_eq!(
+        (&answer["a"], &answer["body"]),
+        (&json!(["1", "2"]), &none()),
+        "{answer}"
+    );
+
+    let file = Part::bytes(b"\x00\xff".to_vec())
+        .file_name("o.bin")
+        .mime_str("application/x-order");
+    let form = Form::new()
+        .text("a", "1")
+        .part("order", file.expect("a media type"));
+    let answer = Answered::of(app.request("POST", &webhook_path(&workflow)).multipart(form))
+        .await
+        .json();
+    let file = json!({
+        "field": "order", "name": "o.bin", "contentType": "application/x-order", "size": 2, "content": "AP8="
+    });
+    assert_eq!(
+        (&answer["a"], &answer["files"]),
+        (&json!("1"), &json!([file])),
+        "{answer}"
+    );
+    assert_eq!(answer["whole"], json!({"a": "1"}));
+}
+
+async fn keeps_fields_that_begin_with_an_underscore_out_of_the_top_level(database: Database) {
+    let app = start(database).await;
+    let body = json!({
+        "hidden": "{{default _hidden \"-\"}}",
+        "id": "{{_webhook.webhookId}}",
+        "sent": "{{_webhook.body}}",
+        "execution": "{{_execution.id}}"
+    });
+    let workflow = create(&app, answering(body)).await;
+    let sent = json!({"_hidden": 1, "_webhook": {"webhookId": "forged"}, "_execution": {"id": "forged"}});
+    let (status, answer) = app.webhook(&webhook_id(&workflow), &sent).await;
+    assert_eq!(
+        (status, &answer["hidden"], &answer["sent"]),
+        (200, &json!("-"), &sent)
+    );
+    assert_eq!(answer["id"], webhook_id(&workflow));
+    assert_ne!(answer["execution"], "forged");
+}
+
+async fn answers_as_the_response_node_says(database: Database) {
+    let app = start(database).await;
+    let check = async |parameters: Value, status: u16, content_type: &str, body: &[u8]| {
+        let shown = parameters.to_string();
+        let workflow = create(&app, row(&[hook(json!({})), reply(parameters)])).await;
+        let answered = post(&app, &workflow, "application/json", r#"{"n": 1.50, "t": "é"}"#).await;
+        assert_eq!(
+            (answered.status, answered.header("content-type")),
+            (status, content_type),
+            "{shown}"
+        );
+        assert_eq!(answered.body, body, "{shown}");
+        answered
+    };
+    const JSON: &str = "application/json";
+    const TEXT: &str = "text/plain; charset=utf-8";
+    check(
+        json!({"body": {"ok": true, "n": "{{n}}"}}),
+        200,
+        JSON,
+        br#"{"ok":true,"n":1.5}"#,
+    )
+    .await;
+    check(json!({"body": "<{{t}}>"}), 200, TEXT, "<é>".as_bytes()).await;
+    check(
+        json!({"body": "{{t}}", "as": "json"}),
+        200,
+        JSON,
+        "\"é\"".as_bytes(),
+    )
+    .await;
+    check(json!({"body": {"n": 1}, "as": "text"}), 200, TEXT, br#"{"n":1}"#).await;
+    check(
+        json!({"body": "AP9/", "as": "base64"}),
+        200,
+        "application/octet-stream",
+        b"\x00\xff\x7f",
+    )
+    .await;
+    check(json!({}), 200, "", b"").await;
+    check(json!({"status": 204, "body": "dropped"}), 204, "", b"").await;
+    check(json!({"status": 599, "body": "x"}), 599, TEXT, b"x").await;
+    let headers = json!({"Content-Type": "text/html", "Location": "/orders/{{n}}", "X-Left-Out": null});
+    let parameters = json!({"status": 302, "headers": headers, "body": "<p>"});
+    let answered = check(parameters, 302, "text/html", b"<p>").await;
+    assert_eq!(answered.header("location"), "/orders/1.5");
+    assert!(!answered.headers.contains_key("x-left-out"));
+}
+
+async fn answers_by_the_first_response_node_and_goes_on(database: Database) {
+    let receiver = Receiver::start().await;
+    receiver.hold();
+    let app = start_beside(database, &[]).await;
+    let second = json!({"key": "second", "type": "flow.response", "parameters": {"body": "second"}});
+    let nodes = [
+        hook(json!({})),
+        reply(json!({"body": "first"})),
+        call("after", receiver.url()),
+        second,
+    ];
+    let workflow = create(&app, row(&nodes)).await;
+    let (status, answer) = app.webhook(&webhook_id(&workflow), &json!({})).await;
+    assert_eq!((status, answer), (200, json!("first")));
+    let request = receiver.wait_for(1).await.remove(0);
+    let (execution, _) = request
+        .header("idempotency-key")
+        .split_once('/')
+        .expect("execution/node");
+    app.wait_for(execution, &["RUNNING"]).await;
+    receiver.release();
+    let ended = app.wait_for(execution, &["COMPLETED"]).await;
+    assert_eq!(ended["result"]["body"], "first", "{ended}");
+    assert_eq!(ended["steps"][2]["output"]["body"], "second", "{ended}");
+    assert_eq!(receiver.received().len(), 1);
+}
+
+async fn tells_a_caller_who_waited_too_long_where_to_look(database: Database) {
+    let receiver = Receiver::start().await;
+    receiver.hold();
+    let app = start_beside(database, &["--sync-timeout", "300ms"]).await;
+    let nodes = [
+        hook(json!({})),
+        call("slow", receiver.url()),
+        reply(json!({"body": "late"})),
+    ];
+    let workflow = create(&app, row(&nodes)).await;
+    let answered = post(&app, &workflow, "application/json", "{}").await;
+    let answer = answered.json();
+    assert_eq!(answered.status, 202, "{answer}");
+    assert_eq!(answer.to_string(), triggered(&workflow, &answer).to_string());
+    let location = answered.header("location");
+    assert_eq!(location, format!("/api/v1/executions/{}", execution_id(&answer)));
+    let (status, execution) = app.api("GET", location, Value::Null).await;
+    assert_eq!((status, &execution["status"]), (200, &json!("RUNNING")));
+    receiver.release();
+    let execution = app.wait_for(execution_id(&answer), &["COMPLETED"]).await;
+    assert_eq!(execution["result"]["body"], "late");
+}
+
+async fn tells_of_a_failure_before_the_answer(database: Database) {
+    let app = start(database).await;
+    let stop =
+        json!({"key": "stop", "type": "flow.stop", "parameters": {"message": "no", "code": "refused"}});
+    let workflow = create(
+        &app,
+        row(&[hook(json!({})), stop, reply(json!({"body": "never"}))]),
+    )
+    .await;
+    let answered = post(&app, &workflow, "application/json", "{}").await;
+    let answer = answered.json();
+    let mut expected = triggered(&workflow, &answer);
+    expected["status"] = json!("error");
+    expected["message"] = json!("Workflow failed before it answered");
+    expected["executionStatus"] = json!("FAILED");
+    assert_eq!((answered.status, answer.to_string()), (500, expected.to_string()));
+    let execution = app.wait_for(execution_id(&answer), &["FAILED"]).await;
+    assert_eq!(execution["error"]["code"], "refused", "{execution}");
+}
+
+async fn tells_of_an_end_without_an_answer(database: Database) {
+    let app = start(database).await;
+    let choose = json!({"key": "big", "type": "flow.if", "parameters": {"condition": "{{gt amount 50}}"}});
+    let mut workflow = row(&[hook(json!({})), choose, reply(json!({"body": "big"}))]);
+    workflow["graph"]["edges"][1]["port"] = json!("true");
+    let workflow = create(&app, workflow).await;
+    let (status, answer) = app.webhook(&webhook_id(&workflow), &json!({"amount": 51})).await;
+    assert_eq!((status, answer), (200, json!("big")));
+    let (status, answer) = app.webhook(&webhook_id(&workflow), &json!({"amount": 50})).await;
+    let mut expected = triggered(&workflow, &answer);
+    expected["message"] = json!("Workflow completed without reaching a Response node");
+    expected["executionStatus"] = json!("COMPLETED");
+    assert_eq!((status, answer), (200, expected));
+}
+
+async fn goes_on_when_the_caller_hangs_up(database: Database) {
+    let receiver = Receiver::start().await;
+    receiver.hold();
+    let app = start_beside(database, &[]).await;
+    let nodes = [
+        hook(json!({})),
+        call("slow", receiver.url()),
+        reply(json!({"body": "unheard"})),
+    ];
+    let workflow = create(&app, row(&nodes)).await;
+    let caller = tokio::spawn(app.request("POST", &webhook_path(&workflow)).send());
+    let request = receiver.wait_for(1).await.remove(0);
+    caller.abort();
+    assert!(caller.await.is_err(), "the caller got an answer");
+    receiver.release();
+    let (execution, _) = request
+        .header("idempotency-key")
+        .split_once('/')
+        .expect("execution/node");
+    let execution = app.wait_for(execution, &["COMPLETED"]).await;
+    assert_eq!(execution["result"]["body"], "unheard");
+    assert_eq!(receiver.received().len(), 1);
+}
+
+async fn does_not_know_webhooks_that_are_not_active(database: Database) {
+    let app = start(database).await;
+    let check = async |path: &str, status: u16, why: &str| {
+        let answered = Answered::of(app.request("POST", path).json(&json!({}))).await;
+        assert_eq!(answered.status, status, "{why}");
+        if status == 404 {
+            assert_eq!(answered.error(), "NOT_FOUND", "{why}");
+        }
+    };
+    check(
+        "/api/webhooks/0198c0de-0000-7000-8000-000000000000",
+        404,
+        "unknown",
+    )
+    .await;
+    for malformed in ["abc-123", "%00", "0198c0de", "..%2f..%2fhealthz", "%ff"] {
+        check(&format!("/api/webhooks/{malformed}"), 404, malformed).await;
+    }
+    check("/api/webhooks", 404, "no id").await;
+    check("/api/webhooks/", 404, "an empty id").await;
+
+    let mut draft = row(&[hook(json!({}))]);
+    draft["active"] = json!(false);
+    let workflow = create(&app, draft).await;
+    let webhook = webhook_path(&workflow);
+    check(&webhook, 404, "never published").await;
+    let publish = async |action: &str| {
+        let path = format!("{}/{action}", path(&workflow));
+        let (status, answer) = app.api("POST", &path, Value::Null).await;
+        assert_eq!(status, 200, "{answer}");
+    };
+    publish("publish").await;
+    check(&webhook, 200, "published").await;
+    check(&format!("{webhook}/more"), 404, "beyond the id").await;
+    publish("deactivate").await;
+    check(&webhook, 404, "deactivated").await;
+    publish("publish").await;
+    check(&webhook, 200, "published again").await;
+}
+
+async fn takes_only_the_methods_of_its_trigger(database: Database) {
+    let app = start(database).await;
+    let check = async |parameters: Value, allow: &str| {
+        let workflow = create(&app, row(&[hook(parameters)])).await;
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "BREW"] {
+            let answered = Answered::of(app.request(method, &webhook_path(&workflow))).await;
+            if allow.split(", ").any(|taken| taken == method) {
+                assert_eq!(answered.status, 200, "{method} of {allow}");
+            } else {
+                assert_eq!(
+                    (answered.status, answered.header("allow")),
+                    (405, allow),
+                    "{method}"
+                );
+                assert!(method == "HEAD" || answered.error() == "METHOD_NOT_ALLOWED");
+            }
+        }
+    };
+    check(json!({}), "GET, POST").await;
+    check(
+        json!({"methods": ["PUT", "PATCH", "DELETE"]}),
+        "PUT, PATCH, DELETE",
+    )
+    .await;
+}
+
+const SECRET: &str = "It's a Secret to Everybody";
+
+fn sign<M: Mac + KeyInit>(body: &[u8]) -> Vec<u8> {
+    let mut mac = <M as KeyInit>::new_from_slice(SECRET.as_bytes()).expect("a key of any length");
+    mac.update(body);
+    mac.finalize().into_bytes().to_vec()
+}
+
+async fn takes_signatures_of_every_form(database: Database) {
+    let app = start(database).await;
+    let signed = async |workflow: &Value, header: &str, signature: &str, body: &'static str| {
+        let request = app
+            .request("POST", &webhook_path(workflow))
+            .header("content-type", "text/plain");
+        let answered = Answered::of(request.header(header, signature).body(body)).await;
+        assert!(answered.status == 200 || answered.error() == "UNAUTHORIZED");
+        answered.status
+    };
+    const BODY: &str = "Hello, World!";
+    let check = async |auth: Value, header: &str, signature: String| {
+        let mut auth = auth;
+        (auth["type"], auth["secret"]) = (json!("hmac"), json!(SECRET));
+        let workflow = create(&app, row(&[hook(json!({"auth": auth}))])).await;
+        assert_eq!(
+            signed(&workflow, header, &signature, BODY).await,
+            200,
+            "{auth} {signature}"
+        );
+        assert_eq!(
+            signed(&workflow, header, &signature, "Hello, World?").await,
+            401,
+            "{auth}"
+        );
+        assert_eq!(
+            signed(&workflow, "X-Other", &signature, BODY).await,
+            401,
+            "{auth}"
+        );
+        let shorter = &signature[..signature.len() - 4];
+        assert_eq!(signed(&workflow, header, shorter, BODY).await, 401, "{auth}");
+        assert_eq!(signed(&workflow, header, "", BODY).await, 401, "{auth}");
+    };
+    // The vector that docs.github.com publishes under "Validating webhook deliveries".
+    let published = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+    let sha256 = sign::<hmac::Hmac<sha2::Sha256>>(BODY.as_bytes());
+    assert_eq!(hex::encode(&sha256), published);
+    let sha1 = sign::<hmac::Hmac<sha1::Sha1>>(BODY.as_bytes());
+    let sha512 = sign::<hmac::Hmac<sha2::Sha512>>(BODY.as_bytes());
+    let header = "X-Webhook-Signature";
+    check(json!({}), header, format!("sha256={published}")).await;
+    check(json!({}), header, published.to_owned()).await;
+    check(json!({}), header, format!("sha256={}", published.to_uppercase())).await;
+    check(
+        json!({"algorithm": "sha1"}),
+        header,
+        format!("sha1={}", hex::encode(&sha1)),
+    )
+    .await;
+    check(
+        json!({"algorithm": "sha512"}),
+        header,
+        format!("sha512={}", hex::encode(&sha512)),
+    )
+    .await;
+    let shop = json!({"encoding": "base64", "header": "X-Shop-Hmac"});
+    check(shop, "x-shop-hmac", STANDARD.encode(&sha256)).await;
+    let prefixed = json!({"algorithm": "sha512", "encoding": "base64", "prefix": "v1,"});
+    check(prefixed, header, format!("v1,{}", STANDARD.encode(&sha512))).await;
+    check(json!({"prefix": "sig:"}), header, format!("sig:{published}")).await;
+}
+
+async fn takes_a_token_and_a_password(database: Database) {
+    let app = start(database).await;
+    let ask = async |workflow: &Value, header: &str, value: &str| {
+        let request = app.request("POST", &webhook_path(workflow)).header(header, value);
+        Answered::of(request.json(&json!({}))).await.status
+    };
+    let token = async |auth: Value| create(&app, row(&[hook(json!({"auth": auth}))])).await;
+    let default = token(json!({"type": "token", "secret": "s3cret token"})).await;
+    assert_eq!(ask(&default, "X-Webhook-Token", "s3cret token").await, 200);
+    assert_eq!(ask(&default, "X-Webhook-Token", "s3cret toke").await, 401);
+    assert_eq!(ask(&default, "X-Webhook-Token", "").await, 401);
+    assert_eq!(ask(&default, "Authorization", "s3cret token").await, 401);
+    let named = token(json!({"type": "token", "secret": "s3cret", "header": "Authorization"})).await;
+    assert_eq!(ask(&named, "authorization", "s3cret").await, 200);
+    assert_eq!(ask(&named, "X-Webhook-Token", "s3cret").await, 401);
+
+    let basic = token(json!({"type": "basic", "username": "Aladdin", "secret": "open: sesame"})).await;
+    let credentials = |text: &str| format!("Basic {}", STANDARD.encode(text));
+    assert_eq!(
+        ask(&basic, "Authorization", &credentials("Aladdin:open: sesame")).await,
+        200
+    );
+    for wrong in [
+        "Aladdin:",
+        "Aladdin",
+        "aladdin:open: sesame",
+        "Aladdin:open: sesam",
+        ":open: sesame",
+        "",
+    ] {
+        assert_eq!(
+            ask(&basic, "Authorization", &credentials(wrong)).await,
+            401,
+            "{wrong}"
+        );
+    }
+    for wrong in ["Basic", "Basic %%%", "Bearer open: sesame"] {
+        assert_eq!(ask(&basic, "Authorization", wrong).await, 401, "{wrong}");
+    }
+}
+
+async fn parses_nothing_before_the_caller_has_proved_itself(database: Database) {
+    let app = start(database).await;
+    const BROKEN: &str = r#"{"event": "#;
+    let right = format!(
+        "sha256={}",
+        hex::encode(sign::<hmac::Hmac<sha2::Sha256>>(BROKEN.as_bytes()))
+    );
+    for (auth, header, right) in [
+        (
+            json!({"type": "hmac", "secret": SECRET}),
+            "X-Webhook-Signature",
+            right.as_str(),
+        ),
+        (
+            json!({"type": "token", "secret": SECRET}),
+            "X-Webhook-Token",
+            SECRET,
+        ),
+        (
+            json!({"type": "basic", "username": "a", "secret": "b"}),
+            "Authorization",
+            "Basic YTpi",
+        ),
+    ] {
+        let workflow = create(&app, row(&[hook(json!({"auth": auth}))])).await;
+        let request = || {
+            let request = app.request("POST", &webhook_path(&workflow));
+            request.header("content-type", "application/json").body(BROKEN)
+        };
+        let without = Answered::of(request()).await;
+        assert_eq!(
+            (without.status, without.error().as_str()),
+            (401, "UNAUTHORIZED"),
+            "{header}"
+        );
+        let wrong = Answered::of(request().header(header, "wrong")).await;
+        assert_eq!(
+            (wrong.status, wrong.error().as_str()),
+            (401, "UNAUTHORIZED"),
+            "{header}"
+        );
+        let proved = Answered::of(request().header(header, right)).await;
+        assert_eq!(
+            (proved.status, proved.error().as_str()),
+            (400, "BAD_REQUEST"),
+            "{header}"
+        );
+    }
+    let (_, executions) = app.api("GET", "/api/v1/executions", Value::Null).await;
+    assert_eq!(executions["data"], json!([]), "what was refused was started");
+}
+
+async fn takes_bodies_up_to_the_limit(database: Database) {
+    let app = TestApp::builder()
+        .database(database)
+        .flags(&["--max-body", "1KiB"])
+        .start()
+        .await;
+    let workflow = create(&app, answering(json!("{{length body}}"))).await;
+    let of = |length: usize| format!("\"{}\"", "x".repeat(length - 2));
+    let chunked = |length: usize| {
+        let bytes = of(length).into_bytes();
+        let chunks: Vec<_> = bytes
+            .chunks(100)
+            .map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec()))
+            .collect();
+        Body::wrap_stream(stream::iter(chunks))
+    };
+    for (length, status) in [(1024, 200), (1025, 413), (100_000, 413)] {
+        let whole = post(&app, &workflow, "application/json", of(length)).await;
+        assert_eq!(whole.status, status, "{length} bytes, announced");
+        let streamed = post(&app, &workflow, "application/json", chunked(length)).await;
+        assert_eq!(streamed.status, status, "{length} bytes in chunks");
+        if status == 413 {
+            assert_eq!(
+                (whole.error(), streamed.error()),
+                ("TOO_LARGE".into(), "TOO_LARGE".into())
+            );
+        } else {
+            assert_eq!((whole.json(), streamed.json()), (json!(1022), json!(1022)));
+        }
+    }
+}
+
+async fn refuses_json_that_is_none(database: Database) {
+    let app = start(database).await;
+    let workflow = create(&app, answering(json!({"body": "{{_webhook.body}}"}))).await;
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let bad = [
+        "{",
+        "{\"a\": 1,}",
+        "nonsense",
+        "{} {}",
+        "'a'",
+        "{\"a\": NaN}",
+        "[01]",
+        "\"\u{1}\"",
+        "\"\\ud800\"",
+        "{\"a\": 18446744073709551616}",
+        "[-9223372036854775809]",
+        "\u{feff}",
+        " ",
+    ];
+    let deep = nested(129);
+    for body in bad.into_iter().chain([deep.as_str()]) {
+        let answered = post(&app, &workflow, "application/json", body.to_owned()).await;
+        assert_eq!(answered.status, 400, "{body}");
+        assert_eq!(answered.error(), "BAD_REQUEST", "{body}");
+    }
+    let not_utf8 = post(&app, &workflow, "application/json", b"\"\xff\"".to_vec()).await;
+    assert_eq!((not_utf8.status, not_utf8.error().as_str()), (400, "BAD_REQUEST"));
+    let (_, executions) = app.api("GET", "/api/v1/executions", Value::Null).await;
+    assert_eq!(executions["data"], json!([]), "what was refused was started");
+    let plain = create(&app, row(&[hook(json!({}))])).await;
+    let answered = post(&app, &plain, "application/json", nested(128)).await;
+    assert_eq!(answered.status, 200, "{}", answered.json());
+    let good = [
+        "[18446744073709551615,-9223372036854775808]".to_owned(),
+        "{\"z\":1,\"a\":\"\\u0000\"}".to_owned(),
+        "[0.1,1e300]".to_owned(),
+    ];
+    for body in good {
+        let answered = post(&app, &workflow, "application/json", body.clone()).await;
+        assert_eq!(answered.status, 200, "{body}");
+        // Written as it came, in the same order.
+        let text = String::from_utf8_lossy(&answered.body).replace("1e+300", "1e300");
+        assert_eq!(text, format!("{{\"body\":{body}}}"));
+    }
+}
+
+/// All that the server has written anywhere, as text.
+async fn all_that_is_kept(app: &TestApp) -> String {
+    let mut kept = app.output();
+    if app.database_url().is_some() {
+        let rows = Rows::open(app).await;
+        let tables =
+            "SELECT table_name::text AS name FROM information_schema.tables WHERE table_schema = 'public'";
+        for table in rows.query(tables).await {
+            let name: String = table.try_get("", "name").expect("text");
+            for row in rows
+                .query(&format!("SELECT row_to_json(t)::text AS row FROM \"{name}\" t"))
+                .await
+            {
+                kept.push_str(&row.try_get::<String>("", "row").expect("text"));
+            }
+        }
+        rows.close().await;
+    } else {
+        for file in std::fs::read_dir(app.data_dir()).expect("the data folder") {
+            let bytes = std::fs::read(file.expect("an entry").path()).expect("a file of ours");
+            kept.push_str(&String::from_utf8_lossy(&bytes));
+        }
+    }
+    kept
+}
+
+async fn keeps_secrets_to_itself(database: Database) {
+    const HIDDEN: &str = "xK9-not-to-be-seen-Qw7";
+    let app = TestApp::builder()
+        .database(database)
+        .env("FLOWMATIC_LOG", "debug")
+        .start()
+        .await;
+    let basic = format!("Basic {}", STANDARD.encode(format!("user:{HIDDEN}")));
+    let encoded = basic.trim_start_matches("Basic ").to_owned();
+    for (auth, header, right) in [
+        (
+            json!({"type": "token", "secret": HIDDEN}),
+            "X-Webhook-Token",
+            HIDDEN,
+        ),
+        (
+            json!({"type": "basic", "username": "user", "secret": HIDDEN}),
+            "Authorization",
+            basic.as_str(),
+        ),
+        (
+            json!({"type": "hmac", "secret": HIDDEN}),
+            "X-Webhook-Signature",
+            "sha256=00",
+        ),
+    ] {
+        let kind = auth["type"].clone();
+        let nodes = [
+            hook(json!({"auth": auth})),
+            reply(json!({"body": "{{_webhook.headers}}"})),
+        ];
+        let created = create(&app, row(&nodes)).await;
+        let mut seen = created.to_string();
+        assert!(
+            created["graph"]["nodes"][0]["parameters"]["auth"]["secret_ref"].is_string(),
+            "{seen}"
+        );
+        assert_eq!(
+            created["triggers"][0]["secret"],
+            Value::Null,
+            "it was not made by the server"
+        );
+        for path in [path(&created), "/api/v1/workflows".to_owned()] {
+            seen += &app.api("GET", &path, Value::Null).await.1.to_string();
+        }
+        let save = json!({"name": "Saved", "graph": created["graph"], "revision": 1, "active": true});
+        seen += &app.api("PUT", &path(&created), save).await.1.to_string();
+        let request = app.request("POST", &webhook_path(&created)).header(header, right);
+        let answered = Answered::of(request.json(&json!({}))).await;
+        if kind != "hmac" {
+            assert_eq!(answered.status, 200, "{kind}");
+            assert_eq!(answered.json()[header.to_lowercase()], "[redacted]", "{kind}");
+        }
+        seen += &String::from_utf8_lossy(&answered.body);
+        let (_, executions) = app.api("GET", "/api/v1/executions", Value::Null).await;
+        for execution in executions["data"].as_array().expect("a list") {
+            let path = format!("/api/v1/executions/{}", id(execution));
+            seen += &app.api("GET", &path, Value::Null).await.1.to_string();
+        }
+        assert!(
+            !seen.contains(HIDDEN) && !seen.contains(&encoded),
+            "{kind}: {seen}"
+        );
+    }
+    let kept = all_that_is_kept(&app).await;
+    assert!(
+        kept.contains("Saved") && kept.contains("secret_ref"),
+        "nothing was looked at"
+    );
+    for shown in [HIDDEN.to_owned(), encoded, hex::encode(HIDDEN)] {
+        assert!(!kept.contains(&shown), "`{shown}` is kept in the clear");
+    }
+}
+
+async fn shows_a_secret_that_it_made_once(database: Database) {
+    let app = start(database).await;
+    let created = create(&app, row(&[hook(json!({"auth": {"type": "token"}}))])).await;
+    let secret = created["triggers"][0]["secret"]
+        .as_str()
+        .expect("it is shown")
+        .to_owned();
+    let random = STANDARD.decode(secret.strip_prefix("whsec_").expect("a prefix"));
+    assert_eq!(random.expect("Base64").len(), 32);
+    let read = app.api("GET", &path(&created), Value::Null).await.1;
+    let save = json!({"name": "Saved", "graph": read["graph"], "revision": 1, "active": true});
+    let (status, saved) = app.api("PUT", &path(&created), save).await;
+    assert_eq!(status, 200, "{saved}");
+    for shown in [read, saved] {
+        assert!(!shown.to_string().contains(&secret), "{shown}");
+    }
+    assert!(!all_that_is_kept(&app).await.contains(&secret));
+    let request = app
+        .request("POST", &webhook_path(&created))
+        .header("X-Webhook-Token", secret);
+    assert_eq!(Answered::of(request).await.status, 200);
+}
+
+async fn keeps_the_secret_over_saves_and_versions(database: Database) {
+    let mut app = start(database).await;
+    let graph = |auth: Value| row(&[hook(json!({"auth": auth}))])["graph"].clone();
+    let first = json!({"type": "token", "secret": "first"});
+    let created = create(&app, json!({"name": "W", "active": true, "graph": graph(first)})).await;
+    let mut revision = 1;
+    let mut save = async |app: &TestApp, auth: Value, active: Value| {
+        let body = json!({"name": "W", "graph": graph(auth), "revision": revision, "active": active});
+        let (status, saved) = app.api("PUT", &path(&created), body).await;
+        assert_eq!(status, 200, "{saved}");
+        revision += 1;
+    };
+    let tokens = async |app: &TestApp, first: u16, second: u16| {
+        for (token, status) in [("first", first), ("second", second)] {
+            let request = app
+                .request("POST", &webhook_path(&created))
+                .header("X-Webhook-Token", token);
+            assert_eq!(Answered::of(request).await.status, status, "{token}");
+        }
+    };
+    tokens(&app, 200, 401).await;
+    save(&app, json!({"type": "token"}), json!(true)).await;
+    tokens(&app, 200, 401).await;
+    // A draft's new secret is not that of the version that is live.
+    save(&app, json!({"type": "token", "secret": "second"}), Value::Null).await;
+    tokens(&app, 200, 401).await;
+    app.restart().await;
+    tokens(&app, 200, 401).await;
+    let (status, published) = app
+        .api("POST", &format!("{}/publish", path(&created)), Value::Null)
+        .await;
+    assert_eq!((status, &published["version"]), (200, &json!(2)), "{published}");
+    tokens(&app, 401, 200).await;
+    app.restart().await;
+    tokens(&app, 401, 200).await;
+}
+
+#[tokio::test]
+async fn logs_an_inner_mistake_and_no_body() {
+    // What callers send is theirs: even at `debug` it is not in the log.
+    let app = TestApp::builder().env("FLOWMATIC_LOG", "debug").start().await;
+    let workflow = create(&app, answering(json!("ok"))).await;
+    app.webhook(&webhook_id(&workflow), &json!({"card": "4111-1111"}))
+        .await;
+    eventually("the call to be logged", async || {
+        app.output().contains("/api/webhooks/").then_some(())
+    })
+    .await;
+    assert!(!app.output().contains("4111-1111"), "{}", app.output());
+}
