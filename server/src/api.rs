@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use flowmatic_openapi::ExecutionSummary;
 use futures_util::FutureExt;
-use poem::http::HeaderValue;
 use poem::http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
+use poem::http::{HeaderValue, Method};
 use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Result, Route};
 use poem_openapi::{ApiResponse, OpenApiService, Tags};
 use serde_json::Value;
@@ -127,7 +127,7 @@ pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
     for prefix in description::prefixes() {
         routes = routes.nest_no_strip(prefix, service.clone());
     }
-    let inner = routes.data(app.clone());
+    let inner = Arc::new(routes.data(app.clone()));
     Framed { inner, app }
 }
 
@@ -169,11 +169,11 @@ fn may_be_cut_short(request: &Request) -> bool {
 
 /// Around every request: its id, one body for every error, panics that end nothing else, and metrics.
 struct Framed<E> {
-    inner: E,
+    inner: Arc<E>,
     app: App,
 }
 
-impl<E: Endpoint> Endpoint for Framed<E> {
+impl<E: Endpoint + 'static> Endpoint for Framed<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
@@ -193,7 +193,7 @@ impl<E: Endpoint> Endpoint for Framed<E> {
     }
 }
 
-impl<E: Endpoint> Framed<E> {
+impl<E: Endpoint + 'static> Framed<E> {
     async fn answer(&self, request: Request) -> Response {
         let started = Instant::now();
         let method = request.method().clone();
@@ -201,7 +201,11 @@ impl<E: Endpoint> Framed<E> {
         if self.app.is_draining() && path.starts_with("/api/webhooks/") {
             return ApiError::unavailable("the server is shutting down").into_response();
         }
-        let answered = AssertUnwindSafe(self.inner.call(request)).catch_unwind().await;
+        let answered = if path.starts_with("/api/v1/") && !matches!(method, Method::GET | Method::HEAD) {
+            self.finish(request).await
+        } else {
+            AssertUnwindSafe(self.inner.call(request)).catch_unwind().await
+        };
         let response = match answered {
             Ok(Ok(response)) => response.into_response(),
             Ok(Err(error)) if error.is_from_response() => error.into_response(),
@@ -217,10 +221,22 @@ impl<E: Endpoint> Framed<E> {
         tracing::debug!(request_id = %request_id(), %method, path, status, "answered");
         response
     }
+
+    /// A change is done whole, though its caller hangs up: what is committed must be told to the other parts.
+    async fn finish(&self, request: Request) -> std::thread::Result<Result<E::Output>> {
+        let inner = self.inner.clone();
+        let change = REQUEST_ID.scope(request_id(), async move { inner.call(request).await });
+        match tokio::spawn(change).await {
+            Ok(answered) => Ok(answered),
+            Err(error) => Err(error
+                .try_into_panic()
+                .unwrap_or_else(|error| Box::new(error.to_string()))),
+        }
+    }
 }
 
 /// Methods by name; those that callers make up are one.
-fn known(method: &http::Method) -> &'static str {
+fn known(method: &Method) -> &'static str {
     ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
         .into_iter()
         .find(|name| *name == method.as_str())

@@ -2,13 +2,19 @@
 //! one goes.
 
 mod auth;
+mod bad_input;
 mod connectors;
 mod crash;
 mod database;
+mod durability;
 mod executions;
+mod limits;
 mod openapi;
 mod pages;
+mod poison;
+mod raw;
 mod templates;
+mod tidy;
 mod webhooks;
 mod workflow;
 mod workflows;

@@ -31,6 +31,7 @@ pub struct TestAppBuilder {
     flags: Vec<String>,
     environment: BTreeMap<String, String>,
     binary: Option<PathBuf>,
+    wrapper: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub enum Database {
 
 struct Settings {
     binary: PathBuf,
+    /// A command that runs the binary.
+    wrapper: Vec<String>,
     /// None is SQLite in the data folder.
     database_url: Option<String>,
     flags: Vec<String>,
@@ -79,6 +82,17 @@ impl TestAppBuilder {
         self.env(FAULT, point)
     }
 
+    /// A bound on the open files of the server.
+    pub fn open_files(self, most: u32) -> Self {
+        self.wrapper(&["prlimit", &format!("--nofile={most}:{most}"), "--"])
+    }
+
+    /// Runs the server by this command, which must become it or pass signals on to it.
+    pub fn wrapper(mut self, command: &[&str]) -> Self {
+        self.wrapper = command.iter().map(|part| (*part).to_owned()).collect();
+        self
+    }
+
     pub async fn start(self) -> TestApp {
         self.try_start().await.unwrap_or_else(|error| panic!("{error:?}"))
     }
@@ -97,6 +111,7 @@ impl TestAppBuilder {
         let mut app = TestApp {
             settings: Settings {
                 binary,
+                wrapper: self.wrapper,
                 database_url,
                 flags,
                 environment,
@@ -250,6 +265,18 @@ impl TestApp {
         self.spawn().await.unwrap_or_else(|error| panic!("{error:?}"));
     }
 
+    /// The memory that the server holds, in KiB.
+    pub fn resident_kib(&self) -> usize {
+        let id = self.process.as_ref().expect("the server runs").child.id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).expect("Linux says how a process is");
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .expect("a process has memory");
+        let digits: String = line.chars().filter(char::is_ascii_digit).collect();
+        digits.parse().expect("a number")
+    }
+
     /// What all starts printed.
     pub fn output(&self) -> String {
         let mut output = String::new();
@@ -292,7 +319,9 @@ impl TestApp {
 
     /// The binary with what says where the data is.
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = ending_with_us(&self.settings.binary);
+        let serves = arguments.first() == Some(&"serve");
+        let wrapper: &[String] = if serves { &self.settings.wrapper } else { &[] };
+        let mut command = ending_with_us(wrapper, &self.settings.binary);
         command.args(arguments).arg("--data-dir").arg(self.data_dir());
         if let Some(url) = &self.settings.database_url {
             command.args(["--database-url", url]);
@@ -335,14 +364,16 @@ fn address(output: &str) -> Option<String> {
 }
 
 /// A command that is killed when the thread that started it ends. (That thread ends after the test's own.)
-fn ending_with_us(binary: &Path) -> Command {
+fn ending_with_us(wrapper: &[String], binary: &Path) -> Command {
+    let mut parts: Vec<&std::ffi::OsStr> = Vec::new();
     if cfg!(target_os = "linux") {
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(binary);
-        command
-    } else {
-        Command::new(binary)
+        parts.extend(["setpriv", "--pdeathsig", "KILL", "--"].map(std::ffi::OsStr::new));
     }
+    parts.extend(wrapper.iter().map(std::ffi::OsStr::new));
+    parts.push(binary.as_os_str());
+    let mut command = Command::new(parts[0]);
+    command.args(&parts[1..]);
+    command
 }
 
 /// Cargo puts the binary beside the folder of the test programs.

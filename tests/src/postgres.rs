@@ -1,8 +1,8 @@
 //! A temporary PostgreSQL cluster, with a fresh database for whoever asks.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use sea_orm::ConnectionTrait;
 use tokio::sync::OnceCell;
@@ -17,8 +17,13 @@ const SCRIPT: &str = include_str!("postgres.sh");
 
 pub struct Postgres {
     url: Url,
+    supervisor: Option<Supervisor>,
+}
+
+struct Supervisor {
     /// It ends when its standard input is closed.
-    supervisor: Option<Child>,
+    child: Child,
+    output: BufReader<ChildStdout>,
 }
 
 impl Postgres {
@@ -59,7 +64,8 @@ impl Postgres {
             .expect("sh runs");
         let mut line = String::new();
         let stdout = supervisor.stdout.take().expect("stdout is piped");
-        BufReader::new(stdout)
+        let mut output = BufReader::new(stdout);
+        output
             .read_line(&mut line)
             .expect("the supervisor's output is text");
         let url = line
@@ -68,8 +74,33 @@ impl Postgres {
             .expect("a PostgreSQL cluster; the text above says what is missing");
         Self {
             url,
-            supervisor: Some(supervisor),
+            supervisor: Some(Supervisor {
+                child: supervisor,
+                output,
+            }),
         }
+    }
+
+    /// Ends the cluster as a crash does. Only for a cluster of one's own.
+    pub fn stop(&mut self) {
+        self.tell("stop");
+    }
+
+    /// Starts it again, at the same address.
+    pub fn start_again(&mut self) {
+        self.tell("start");
+    }
+
+    fn tell(&mut self, command: &str) {
+        let supervisor = self.supervisor.as_mut().expect("a cluster of the test's own");
+        let input = supervisor.child.stdin.as_mut().expect("it is open until the end");
+        writeln!(input, "{command}").expect("the supervisor listens");
+        let mut line = String::new();
+        supervisor
+            .output
+            .read_line(&mut line)
+            .expect("the supervisor's output is text");
+        assert_eq!(line.trim(), command, "PostgreSQL does not {command}");
     }
 
     /// The address of a new and empty database.
@@ -91,10 +122,10 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        if let Some(mut supervisor) = self.supervisor.take() {
-            drop(supervisor.stdin.take());
+        if let Some(Supervisor { mut child, .. }) = self.supervisor.take() {
+            drop(child.stdin.take());
             // Nothing is left to do for a supervisor that is gone.
-            let _ = supervisor.wait();
+            let _ = child.wait();
         }
     }
 }

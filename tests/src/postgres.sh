@@ -1,7 +1,8 @@
 #!/bin/sh
 # A temporary PostgreSQL cluster. Prints its address (for the superuser, without a password) once it answers, and lives
-# until standard input ends: so it ends with the process that started it, in whatever way that ends. Changes are synced
-# to disk as in production.
+# until standard input ends: so it ends with the process that started it, in whatever way that ends. A line `stop` or
+# `start` there breaks it off or starts it again, and is repeated when that is done. Changes are synced to disk as in
+# production.
 set -eu
 
 if ! command -v initdb >/dev/null; then
@@ -35,14 +36,27 @@ as_owner initdb --pgdata "$folder/data" --username postgres --auth trust --encod
     </dev/null >"$folder/initdb.log" 2>&1 || fail
 
 start() {
-    port=$((20000 + $(od -An -N2 -tu2 /dev/urandom) % 12000))
     as_owner pg_ctl --pgdata "$folder/data" --log "$folder/data/server.log" --wait --timeout 60 \
         --options "-p $port -k $folder -c listen_addresses=127.0.0.1 -c max_connections=300" \
         start </dev/null >"$folder/start.log" 2>&1
 }
+start_anywhere() {
+    port=$((20000 + $(od -An -N2 -tu2 /dev/urandom) % 12000))
+    start
+}
+stop() {
+    as_owner pg_ctl --pgdata "$folder/data" --mode "$1" --wait stop </dev/null >/dev/null 2>&1
+}
 # Another program may have the port.
-start || start || start || { cp "$folder/data/server.log" "$folder"; fail; }
+start_anywhere || start_anywhere || start_anywhere || { cp "$folder/data/server.log" "$folder"; fail; }
 
 echo "postgres://postgres@127.0.0.1:$port/postgres"
-cat >/dev/null
-as_owner pg_ctl --pgdata "$folder/data" --mode fast --wait stop </dev/null >/dev/null 2>&1
+while read -r command; do
+    case $command in
+    stop) stop immediate ;;
+    start) start || fail ;;
+    esac
+    echo "$command"
+done
+# It may be stopped already.
+stop fast || true

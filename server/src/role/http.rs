@@ -13,7 +13,7 @@ use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Endpoint, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,11 +22,26 @@ use connections::{Place, Places};
 
 /// The most bytes of a request's head.
 const MOST_HEAD_BYTES: usize = 64 * 1024;
+/// Connections that wait to be taken; the system may allow fewer.
+const BACKLOG: u32 = 4096;
 /// How long and how far a caller is heard out who was answered before it had sent all.
 const LINGER: Duration = Duration::from_secs(2);
 const MOST_LINGER_BYTES: u64 = 16 * 1024 * 1024;
 /// How long to wait after the system refused a connection, for lack of file handles mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A listener that many may call at once.
+pub(super) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // A server that starts again finds its port, though connections of the one before still end.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves until `stop`; then takes no new connection, lets those under way answer, and cuts them off after
 /// `grace`. A caller may take `request_timeout` to send a request's head, and as long to send the next one.
@@ -91,6 +106,28 @@ async fn connection(
     request_timeout: Duration,
     stop: CancellationToken,
 ) {
+    // A connection costs memory once somebody speaks.
+    let mut first = [0];
+    tokio::select! {
+        spoke = tokio::time::timeout(request_timeout, stream.peek(&mut first)) => {
+            if !matches!(spoke, Ok(Ok(1))) {
+                return;
+            }
+        }
+        () = place.seat.lost() => return,
+        () = stop.cancelled() => return,
+    }
+    Box::pin(talk(stream, remote, endpoint, place, request_timeout, stop)).await;
+}
+
+async fn talk(
+    stream: TcpStream,
+    remote: SocketAddr,
+    endpoint: Arc<impl Endpoint<Output = Response> + 'static>,
+    place: Place,
+    request_timeout: Duration,
+    stop: CancellationToken,
+) {
     // Answers are written whole: there is nothing to gather.
     let _ = stream.set_nodelay(true);
     let local = stream.local_addr().unwrap_or(remote);
@@ -111,6 +148,7 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(request_timeout)
         .max_buf_size(MOST_HEAD_BYTES)
+        .max_header_size(MOST_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let ended = tokio::select! {
         ended = poll_fn(|context| connection.poll_without_shutdown(context)) => ended,
@@ -120,10 +158,11 @@ async fn connection(
             poll_fn(|context| connection.poll_without_shutdown(context)).await
         }
     };
-    match ended {
-        Ok(()) => hang_up(connection.into_parts().io.into_inner()).await,
-        Err(error) => tracing::debug!(%error, %remote, "a connection broke"),
+    if let Err(error) = ended {
+        tracing::debug!(%error, %remote, "a connection broke");
     }
+    // What is no HTTP has an answer too.
+    hang_up(connection.into_parts().io.into_inner()).await;
 }
 
 /// Closes a connection so that the caller can read its answer: what it is still sending would else be met with

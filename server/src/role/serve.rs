@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use chrono::Utc;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,9 +31,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut lock = store.lock_server().await?;
     store.migrate().await.context("cannot migrate the database")?;
     make_configured_owner(&store, &config).await?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let listener =
+        http::listen(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr().context("the listener has no address")?;
     let secret_key = SecretKey::open(config.secret_key.as_deref(), &config.data_dir)?;
     let catalogue = Arc::new(flowmatic_nodes::catalogue());

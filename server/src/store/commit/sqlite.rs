@@ -97,8 +97,16 @@ pub(super) async fn write(pool: &SqlitePool, owner: Uuid, batch: &Batch) -> Resu
     };
     match transaction.commit().await {
         Ok(()) => Ok(landed),
+        // The frame that makes a commit is written last: with no room for it, nothing is committed.
+        Err(error) if is_full(&error) => Err(error.into()),
         Err(error) => Err(Failure::Uncertain(landed, error.into())),
     }
+}
+
+fn is_full(error: &sqlx::Error) -> bool {
+    const SQLITE_FULL: &str = "13";
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code == SQLITE_FULL)
 }
 
 pub(super) async fn find(pool: &SqlitePool, witness: &Witness<'_>) -> Result<bool, StoreError> {

@@ -1,0 +1,109 @@
+//! An execution that kills the process each time it runs takes nobody else with it.
+
+use std::time::Duration;
+
+use flowmatic_tests::{Answer, Receiver, TestApp};
+use serde_json::{Value, json};
+
+use crate::bad_input::{reply, row};
+use crate::workflow::{create, webhook_id};
+
+/// Longer than any test runs.
+const FOR_EVER: Duration = Duration::from_secs(3_600);
+/// Deaths after which an execution is given up.
+const DEATHS: usize = 3;
+
+/// A workflow that calls this address; the webhook to start it.
+async fn calling(app: &TestApp, url: &str) -> String {
+    let call = json!({"key": "call", "type": "http.request", "parameters": {"method": "POST", "url": url}});
+    webhook_id(&create(app, row(&[call])).await)
+}
+
+async fn start(app: &TestApp, hook: &str) -> String {
+    let (status, answer) = app.webhook(hook, &json!({})).await;
+    assert_eq!(status, 200, "{answer}");
+    answer["executionId"].as_str().expect("an id").to_owned()
+}
+
+async fn ends_as_crash_loop(app: &TestApp, execution: &str) {
+    let ended = app.wait_for(execution, &["FAILED", "COMPLETED"]).await;
+    assert_eq!(
+        (&ended["status"], &ended["error"]["code"]),
+        (&json!("FAILED"), &json!("crash_loop")),
+        "{ended}"
+    );
+}
+
+#[tokio::test]
+async fn what_kills_the_process_again_and_again_fails_alone() {
+    let (poison, others) = (Receiver::start().await, Receiver::start().await);
+    poison.answer(Answer::status(200).after(FOR_EVER));
+    others.answer(Answer::status(200).after(FOR_EVER));
+    let mut app = TestApp::builder()
+        .flags(&["--allow-network", "127.0.0.0/8"])
+        .start()
+        .await;
+    let (deadly, harmless) = (
+        calling(&app, poison.url()).await,
+        calling(&app, others.url()).await,
+    );
+    let echo = webhook_id(&create(&app, row(&[reply(json!({"n": "{{n}}"}))])).await);
+    let mut innocents = Vec::new();
+    for _ in 0..25 {
+        innocents.push(start(&app, &harmless).await);
+    }
+    let poisoned = start(&app, &deadly).await;
+    for _ in 0..25 {
+        innocents.push(start(&app, &harmless).await);
+    }
+    others.wait_for(50).await;
+    for death in 1..=DEATHS {
+        // As if the effect itself had done it.
+        poison.wait_for(death).await;
+        app.restart().await;
+        others.answer(Answer::status(200));
+        assert_eq!(
+            app.webhook(&echo, &json!({"n": death})).await,
+            (200, json!({"n": death}))
+        );
+    }
+    ends_as_crash_loop(&app, &poisoned).await;
+    for innocent in &innocents {
+        app.wait_for(innocent, &["COMPLETED"]).await;
+    }
+    assert_eq!(poison.received().len(), DEATHS, "it was tried once more");
+    assert_eq!(app.webhook(&echo, &json!({"n": 9})).await, (200, json!({"n": 9})));
+    let (_, open) = app
+        .api(
+            "GET",
+            "/api/v1/executions?status=QUEUED,RUNNING,WAITING",
+            Value::Null,
+        )
+        .await;
+    assert_eq!(open["data"], json!([]));
+}
+
+#[tokio::test]
+async fn a_slow_execution_is_not_blamed_for_the_deaths_of_another() {
+    let (poison, slow) = (Receiver::start().await, Receiver::start().await);
+    poison.answer(Answer::status(200).after(FOR_EVER));
+    slow.answer(Answer::status(200).after(FOR_EVER));
+    let mut app = TestApp::builder()
+        .flags(&["--allow-network", "127.0.0.0/8"])
+        .start()
+        .await;
+    let (deadly, patient) = (calling(&app, poison.url()).await, calling(&app, slow.url()).await);
+    // The older one is tried first, and is in flight at each death.
+    let innocent = start(&app, &patient).await;
+    slow.wait_for(1).await;
+    let poisoned = start(&app, &deadly).await;
+    for death in 1..=DEATHS {
+        poison.wait_for(death).await;
+        if death == DEATHS {
+            slow.answer(Answer::status(200));
+        }
+        app.restart().await;
+    }
+    ends_as_crash_loop(&app, &poisoned).await;
+    app.wait_for(&innocent, &["COMPLETED"]).await;
+}
