@@ -85,6 +85,8 @@ pub struct Accept {
     /// JSON text of the engine's names, such as `{"_webhook": {...}}` without its body.
     pub meta: String,
     pub retry_of: Option<Uuid>,
+    /// There was no room for it in memory: it belongs to nobody until somebody takes it up.
+    pub held: bool,
     pub accepted_at: Time,
 }
 

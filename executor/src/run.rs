@@ -36,6 +36,7 @@ pub struct Engine {
     runs: Mutex<HashMap<Uuid, CancellationToken>>,
     tasks: TaskTracker,
     draining: AtomicBool,
+    has_held: AtomicBool,
     /// Ends every run where it stands; the journal has the rest.
     abandon: CancellationToken,
 }
@@ -43,7 +44,7 @@ pub struct Engine {
 /// The bounds of an engine.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Executions in memory at a time; one more is refused.
+    /// Executions in memory at a time; one more is accepted, and waits in the journal.
     pub max_running: usize,
     /// Bytes of JSON of one node's output.
     pub max_output: usize,
@@ -136,6 +137,7 @@ impl Engine {
             runs: Mutex::default(),
             tasks: TaskTracker::new(),
             draining: AtomicBool::new(false),
+            has_held: AtomicBool::new(false),
             abandon: CancellationToken::new(),
         })
     }
@@ -143,15 +145,16 @@ impl Engine {
     /// Starts an execution. Pure nodes run here and now; if nothing else is left, the execution is accepted
     /// and finished in one write, else it goes on by itself.
     ///
-    /// Fails with [`JournalError::Unavailable`], having written nothing, where there is no room or the engine
-    /// is draining.
+    /// Where there is no room in memory it is accepted all the same, and waits for whoever takes it up: nobody
+    /// answers its caller then. Fails with [`JournalError::Unavailable`], having written nothing, where the
+    /// engine is draining.
     pub fn start(self: &Arc<Self>, start: Start) -> Result<Started, JournalError> {
         if self.draining.load(Ordering::Relaxed) {
             return Err(JournalError::Unavailable(
                 "the server is shutting down".to_owned(),
             ));
         }
-        let accept = Accept {
+        let mut accept = Accept {
             id: start.id,
             workspace_id: start.version.workspace_id,
             workflow_id: start.version.workflow_id,
@@ -161,6 +164,7 @@ impl Engine {
             payload: start.body,
             meta: start.meta,
             retry_of: start.retry_of,
+            held: false,
             accepted_at: start.accepted_at,
         };
         let mut run = Run::new(
@@ -180,9 +184,13 @@ impl Engine {
                 outcome: Waiting::Over(outcome),
             });
         }
-        self.enter(start.id, run.cancel_token())?;
-        let (told, accepted) = Ticket::new();
         let (waiter, outcome) = oneshot::channel();
+        if !self.enter(start.id, run.cancel_token()) {
+            self.has_held.store(true, Ordering::Relaxed);
+            accept.held = true;
+            return Ok(Started { accepted: self.journal.accept(accept, None), outcome: Waiting::Running(outcome) });
+        }
+        let (told, accepted) = Ticket::new();
         run.accepting(self.journal.accept(accept, None), told, waiter);
         self.tasks.spawn(run.drive());
         Ok(Started {
@@ -201,10 +209,8 @@ impl Engine {
     ) -> JoinHandle<()> {
         let id = recovered.accept.id;
         let run = replay::run(self.clone(), recovered, version, payload);
-        if self.enter(id, run.cancel_token()).is_err() {
-            // Bounded by whoever recovers: what was accepted must go on.
-            self.lock().insert(id, run.cancel_token());
-        }
+        // Whoever recovers asks for room first.
+        self.lock().insert(id, run.cancel_token());
         (self.limits.fault)("recovery");
         self.tasks.spawn(run.drive())
     }
@@ -219,6 +225,16 @@ impl Engine {
     /// How many executions are in memory.
     pub fn running(&self) -> usize {
         self.lock().len()
+    }
+
+    /// For how many more executions there is room in memory.
+    pub fn room(&self) -> usize {
+        self.limits.max_running.saturating_sub(self.running())
+    }
+
+    /// Whether an execution was accepted, ever, for which there was no room: it waits in the journal.
+    pub fn has_held(&self) -> bool {
+        self.has_held.load(Ordering::Relaxed)
     }
 
     /// Whether this execution is in memory.
@@ -236,15 +252,14 @@ impl Engine {
         }
     }
 
-    fn enter(&self, id: Uuid, cancel: CancellationToken) -> Result<(), JournalError> {
+    /// Tells whether there is room.
+    fn enter(&self, id: Uuid, cancel: CancellationToken) -> bool {
         let mut runs = self.lock();
-        if runs.len() >= self.limits.max_running {
-            return Err(JournalError::Unavailable(
-                "as many executions run as there is room for".to_owned(),
-            ));
+        let is_room = runs.len() < self.limits.max_running;
+        if is_room {
+            runs.insert(id, cancel);
         }
-        runs.insert(id, cancel);
-        Ok(())
+        is_room
     }
 
     fn leave(&self, id: Uuid) {

@@ -20,6 +20,7 @@ const AT_ONCE: usize = 256;
 const QUARANTINE: Duration = Duration::from_secs(10);
 /// A third of the lease.
 const RENEW_EVERY: Duration = Duration::from_secs(20);
+const REFILL_EVERY: Duration = Duration::from_millis(500);
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 impl Dispatch {
@@ -45,6 +46,24 @@ impl Dispatch {
         );
         let (suspects, others): (Vec<_>, Vec<_>) = open.into_iter().partition(|open| open.recoveries > 0);
         tokio::join!(self.take_up_alone(suspects, &stop), self.take_up(others, &stop),);
+    }
+
+    /// Takes up what was accepted while there was no room in memory, until told to stop.
+    pub async fn refill(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(REFILL_EVERY) => {}
+            }
+            let room = u32::try_from(self.engine.room()).unwrap_or(u32::MAX);
+            if !self.engine.has_held() || room == 0 {
+                continue;
+            }
+            match self.store.open_executions(self.owner, None, room).await {
+                Ok(held) => self.take_up(held, &stop).await,
+                Err(error) => tracing::warn!(%error, "waiting executions cannot be read; trying again"),
+            }
+        }
     }
 
     async fn take_up(self: &Arc<Self>, executions: Vec<OpenExecution>, stop: &CancellationToken) {

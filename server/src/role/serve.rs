@@ -61,6 +61,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     ));
     let tasks = TaskTracker::new();
     tasks.spawn(app.dispatch.clone().recover(draining.clone()));
+    tasks.spawn(app.dispatch.clone().refill(draining.clone()));
     tasks.spawn(app.dispatch.clone().keep_leases(stop.clone()));
     tasks.spawn(stop.clone().run_until_cancelled_owned(keep_house(app.clone())));
     tasks.close();

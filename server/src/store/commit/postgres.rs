@@ -19,11 +19,11 @@ pub(super) struct Session {
 
 const INSERT: &str = "INSERT INTO executions (id, workspace_id, workflow_id, version, mode, trigger_node, status, \
      owner, lease_until, retry_of, started_at, finished_at, error, result, meta, payload, steps) \
-     SELECT id, workspace_id, workflow_id, version, mode, trigger_node, status, $1, lease_until, retry_of, \
+     SELECT id, workspace_id, workflow_id, version, mode, trigger_node, status, owner, lease_until, retry_of, \
      started_at, finished_at, error, result, meta, payload, steps \
-     FROM UNNEST($2::uuid[], $3::bigint[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::text[], \
+     FROM UNNEST($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::text[], \
      $9::bigint[], $10::uuid[], $11::bigint[], $12::bigint[], $13::text[], $14::text[], $15::text[], $16::text[], \
-     $17::text[]) AS new (id, workspace_id, workflow_id, version, mode, trigger_node, status, lease_until, \
+     $17::text[]) AS new (owner, id, workspace_id, workflow_id, version, mode, trigger_node, status, lease_until, \
      retry_of, started_at, finished_at, error, result, meta, payload, steps)";
 
 /// The rows are locked first, so that a claim comes wholly before or wholly after.
@@ -152,7 +152,7 @@ pub(super) async fn find(
 
 async fn insert(connection: &mut PgConnection, owner: Uuid, rows: &[New]) -> Result<(), sqlx::Error> {
     sqlx::query(INSERT)
-        .bind(owner)
+        .bind(column(rows, |row| (!row.accept.held).then_some(owner)))
         .bind(column(rows, |row| row.accept.id))
         .bind(column(rows, |row| row.accept.workspace_id))
         .bind(column(rows, |row| row.accept.workflow_id))

@@ -148,7 +148,7 @@ async fn insert(connection: &mut SqliteConnection, owner: Uuid, rows: &[New]) ->
                 .bind(accept.mode.as_str())
                 .bind(&*accept.trigger)
                 .bind(finish.map_or("QUEUED", |finish| finish.status.as_str()))
-                .bind(owner)
+                .bind((!accept.held).then_some(owner))
                 .bind(millis(accept.accepted_at) + LEASE_MS)
                 .bind(accept.retry_of)
                 .bind(millis(accept.accepted_at))

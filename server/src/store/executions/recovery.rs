@@ -111,6 +111,7 @@ impl Store {
                 payload: row.payload,
                 meta: row.meta,
                 retry_of: row.retry_of,
+                held: false,
                 accepted_at: time(row.started_at),
             },
         }))
