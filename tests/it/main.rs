@@ -2,12 +2,14 @@
 //! one goes.
 
 mod auth;
+mod commands;
 mod connectors;
 mod crash;
 mod database;
 mod executions;
 mod openapi;
 mod pages;
+mod shutdown;
 mod templates;
 mod webhooks;
 mod workflow;
