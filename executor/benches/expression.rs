@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use flowmatic_executor::expression::Template;
+use flowmatic_executor::testing::identity;
 use flowmatic_executor::{Context, Payload, Plan, Secrets, Time};
 use serde_json::json;
+use uuid::Uuid;
 
 fn expressions(criterion: &mut Criterion) {
     let body = json!({
@@ -21,7 +23,7 @@ fn expressions(criterion: &mut Criterion) {
         ..Payload::default()
     };
     let secrets = Arc::new(Secrets::default());
-    let context = Context::new(Default::default(), Arc::new(Plan::default()), secrets, payload);
+    let context = Context::new(identity(Uuid::nil()), Arc::new(Plan::default()), secrets, payload);
     for (name, text) in [
         ("plain path", "{{data.amount}}"),
         (

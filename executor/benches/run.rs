@@ -17,6 +17,10 @@ use poem_openapi::types::ParseFromJSON;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+/// As in the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Keeps nothing.
 struct Nowhere;
 

@@ -5,6 +5,8 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use chrono::SecondsFormat;
+use flowmatic_openapi::ExecutionMode;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -52,10 +54,34 @@ impl std::fmt::Debug for Secrets {
     }
 }
 
+/// What `_execution` tells.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity {
+    pub id: Uuid,
+    pub workflow_id: Uuid,
+    pub version: i32,
+    pub mode: ExecutionMode,
+    pub started_at: Time,
+}
+
+impl Identity {
+    fn to_value(self) -> Value {
+        serde_json::json!({
+            "id": self.id,
+            "workflowId": self.workflow_id,
+            "version": self.version,
+            "mode": self.mode.as_str(),
+            "startedAt": self.started_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        })
+    }
+}
+
 /// The layers of one execution.
 #[derive(Debug)]
 pub struct Context {
-    execution: Uuid,
+    identity: Identity,
+    /// Made when it is first named.
+    identity_value: OnceLock<Value>,
     plan: Arc<Plan>,
     secrets: Arc<Secrets>,
     payload: Payload,
@@ -64,10 +90,11 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(execution: Uuid, plan: Arc<Plan>, secrets: Arc<Secrets>, payload: Payload) -> Self {
+    pub fn new(identity: Identity, plan: Arc<Plan>, secrets: Arc<Secrets>, payload: Payload) -> Self {
         let outputs = plan.nodes.iter().map(|_| OnceLock::new()).collect();
         Self {
-            execution,
+            identity,
+            identity_value: OnceLock::new(),
             plan,
             secrets,
             payload,
@@ -76,7 +103,7 @@ impl Context {
     }
 
     pub fn execution(&self) -> Uuid {
-        self.execution
+        self.identity.id
     }
 
     pub fn plan(&self) -> &Plan {
@@ -151,6 +178,10 @@ impl<'a> View<'a> {
                 Some(Value::Object(fields)) if name == "_webhook" => Name::Webhook(fields),
                 Some(value) => Name::Value(value),
                 None if name == "_nodes" => Name::Nodes,
+                None if name == "_execution" => {
+                    let identity = || self.context.identity.to_value();
+                    Name::Value(self.context.identity_value.get_or_init(identity))
+                }
                 None if name == "_vars" => Name::Value(&self.context.plan.vars),
                 None => Name::Missing,
             };
@@ -213,7 +244,7 @@ impl<'a> View<'a> {
         let locals = self.locals.iter().map(|(name, _)| *name);
         let names = saves
             .map(|(name, _)| name.as_str())
-            .chain(["_vars", "_nodes"])
+            .chain(["_vars", "_execution", "_nodes"])
             .chain(engine.map(String::as_str))
             .chain(locals);
         for name in names {

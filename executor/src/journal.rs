@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use chrono::serde::ts_milliseconds_option as milliseconds;
 use flowmatic_openapi::{ExecutionMode, ExecutionStatus};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -138,10 +139,10 @@ pub struct Call {
     pub once: bool,
 }
 
-/// What became of one node.
+/// What became of one node. Its times are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
-    pub node: String,
+    pub node: Arc<str>,
     pub status: StepState,
     /// The ports it left by; missing for its first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,12 +159,12 @@ pub struct StepRecord {
     pub answered: bool,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "milliseconds", skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "milliseconds", skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
     /// What `now` was for its expressions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "milliseconds", skip_serializing_if = "Option::is_none")]
     pub now: Option<Time>,
 }
 

@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use flowmatic_openapi::{Edge, Graph, JsonObject, Node as GraphNode};
+use flowmatic_openapi::{Edge, ExecutionMode, Graph, JsonObject, Node as GraphNode};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::Time;
-use crate::context::{Context, Payload, Secrets};
+use crate::context::{Context, Identity, Payload, Secrets};
 use crate::graph::Plan;
 use crate::host::{Host, HttpError, HttpRequest, HttpResponse};
 use crate::node::{About, Catalogue, Entry, Node, NodeContext, NodeError, OUT, Output, Role};
@@ -64,7 +64,7 @@ pub async fn run_with_secrets<N: Node>(
     })?;
     let now = host.now();
     let context = Arc::new(Context::new(
-        Uuid::nil(),
+        identity(Uuid::nil()),
         Arc::new(plan),
         Arc::new(secrets),
         payload(context),
@@ -93,6 +93,17 @@ pub async fn run_with_secrets<N: Node>(
 pub async fn check<N: Node>(parameters: Value, context: Value, expected: Value) {
     let output = run::<N>(parameters, context, Arc::new(TestHost::default())).await;
     assert_eq!(output.map(|output| output.value), Ok(expected));
+}
+
+/// The identity of an execution in a test.
+pub fn identity(id: Uuid) -> Identity {
+    Identity {
+        id,
+        workflow_id: Uuid::nil(),
+        version: 1,
+        mode: ExecutionMode::Manual,
+        started_at: Time::UNIX_EPOCH,
+    }
 }
 
 fn payload(context: Value) -> Payload {

@@ -47,13 +47,13 @@ async fn a_branch_not_taken_is_skipped_and_says_why() {
     });
     let (id, _) = world.start(graph, json!({})).await;
     let record = world.record(id);
-    let skipped = record.iter().find(|step| step.node == "a").expect("recorded");
+    let skipped = record.iter().find(|step| &*step.node == "a").expect("recorded");
     assert_eq!(skipped.status, StepState::Skipped);
     assert_eq!(skipped.reason.as_deref(), Some("no edge to it was taken"));
     assert_eq!(
         record
             .iter()
-            .find(|step| step.node == "b")
+            .find(|step| &*step.node == "b")
             .map(|step| step.status),
         Some(StepState::Completed)
     );
@@ -159,7 +159,7 @@ async fn a_failure_ends_the_execution_unless_it_is_handled() {
         let failed = world
             .record(id)
             .into_iter()
-            .find(|step| step.node == "a")
+            .find(|step| &*step.node == "a")
             .expect("recorded");
         assert_eq!(
             failed.error.map(|error| error.code).as_deref(),
@@ -219,7 +219,7 @@ async fn cancel_waits_for_the_effect_in_flight_and_starts_no_other() {
     let states: Vec<_> = world
         .record(id)
         .into_iter()
-        .map(|step| (step.node, step.status))
+        .map(|step| (step.node.to_string(), step.status))
         .collect();
     assert_eq!(states[0], ("a".to_owned(), StepState::Completed));
     assert_eq!(states[1], ("b".to_owned(), StepState::Cancelled));

@@ -103,8 +103,8 @@ pub fn description() -> &'static Value {
             "Flowmatic",
             env!("CARGO_PKG_VERSION"),
         )
-        .summary("Workflow automation: webhooks in, durable runs, answers out.")
-        .license(poem_openapi::LicenseObject::new("MIT OR Apache-2.0").identifier("MIT OR Apache-2.0"))
+        .description("Workflow automation: webhooks in, durable runs, answers out.")
+        .license(poem_openapi::LicenseObject::new("MIT OR Apache-2.0"))
         .server("/");
         let raw: Value = serde_json::from_str(&service.spec()).expect("the framework writes JSON");
         description::finish(raw)
@@ -118,6 +118,7 @@ pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
     let door = WebhookDoor {
         dispatch: app.dispatch.clone(),
         max_body: app.config.max_body,
+        request_timeout: app.config.request_timeout,
         sync_timeout: app.config.sync_timeout,
     };
     let mut routes = pages::routes(Route::new()).at("/api/webhooks/:webhook_id", door);

@@ -100,13 +100,14 @@ pub struct Config {
     #[arg(long, env = "FLOWMATIC_MAX_BODY", global = true, default_value = "1MiB", value_parser = parse_size)]
     pub max_body: usize,
 
+    /// How long a caller may take to send the head of a request, and as long again for its body; a connection
+    /// that asks nothing is kept this long
+    #[arg(long, env = "FLOWMATIC_REQUEST_TIMEOUT", global = true, default_value = "30s", value_parser = parse_duration)]
+    pub request_timeout: Duration,
+
     /// How long a webhook waits for its workflow's answer
     #[arg(long, env = "FLOWMATIC_SYNC_TIMEOUT", global = true, default_value = "30s", value_parser = parse_duration)]
     pub sync_timeout: Duration,
-
-    /// How long executions are kept where their workflow does not say
-    #[arg(long, env = "FLOWMATIC_RETENTION", global = true, default_value = "14d", value_parser = parse_duration)]
-    pub retention: Duration,
 
     /// What is logged to stderr: `error`, `warn`, `info`, `debug`, `trace` or a filter such as
     /// `info,flowmatic=debug`

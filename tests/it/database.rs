@@ -61,7 +61,7 @@ impl Rows {
 fn add(keys: &mut HashSet<String>, execution: &str, steps: &Value) {
     for step in steps.as_array().into_iter().flatten() {
         let node = step["node"].as_str().expect("a step names its node");
-        if step["started_at"].is_string() {
+        if step["started_at"].is_number() {
             keys.insert(format!("{execution}/{node}"));
         }
     }

@@ -133,13 +133,18 @@ mod tests {
     fn the_readme_lists_every_helper() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
         let readme = fs::read_to_string(file).expect("the README is there");
-        let (before, rest) = readme.split_once(BEGIN).expect("it marks where the helpers begin");
+        let (before, rest) = readme
+            .split_once(BEGIN)
+            .expect("it marks where the helpers begin");
         let (_, after) = rest.split_once(END).expect("it marks where the helpers end");
         let rows = super::all().map(|helper| {
             let call = format!("{} {}", helper.name, helper.arguments);
             format!("| `{}` | {} |\n", call.trim(), helper.about.replace('|', "\\|"))
         });
-        let table = format!("\n| helper | what it gives |\n|---|---|\n{}\n", rows.collect::<String>());
+        let table = format!(
+            "\n| helper | what it gives |\n|---|---|\n{}\n",
+            rows.collect::<String>()
+        );
         let fresh = format!("{before}{BEGIN}{table}{END}{after}");
         if std::env::var_os("UPDATE").is_some() {
             fs::write(file, &fresh).expect("the README can be written");

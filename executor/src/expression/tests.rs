@@ -59,7 +59,12 @@ pub fn context(body: Value) -> Context {
             .cloned()
             .expect("an object"),
     };
-    let context = Context::new(Uuid::from_u128(7), Arc::new(plan), Arc::new(secrets), payload);
+    let context = Context::new(
+        crate::testing::identity(Uuid::from_u128(7)),
+        Arc::new(plan),
+        Arc::new(secrets),
+        payload,
+    );
     context.set_output(0, json!({"status": 200, "items": [1, 2]}));
     context.set_output(1, json!({"n": 5}));
     context.set_output(3, json!("beside"));
@@ -160,7 +165,7 @@ fn walks_paths() {
         ("{{lookup _webhook.body \"_hidden\"}}", json!(1)),
         (
             "{{join (keys this) \" \"}}",
-            json!("data saved _vars _nodes _webhook"),
+            json!("data saved _vars _execution _nodes _webhook"),
         ),
         (
             "{{join (keys (lookup @root \"_nodes\")) \" \"}}",

@@ -131,7 +131,9 @@ impl<'a> Draft<'a> {
                         let place = format!("{pointer}/parameters");
                         compilation.check(&node.parameters, entry, &place);
                         if entry.about.role == Role::Trigger {
-                            parameters = compilation.constant(&node.parameters);
+                            let constant = Value::Object(node.parameters.0.clone());
+                            compilation.note_secrets(&constant);
+                            parameters = Compiled::Constant(constant);
                         } else {
                             parameters = compilation.compile(&node.parameters, entry, &place);
                         }
@@ -260,7 +262,7 @@ impl<'a> Draft<'a> {
         for (at, (one, name)) in writers.iter().enumerate() {
             for (other, _) in writers[at + 1..].iter().filter(|(_, another)| another == name) {
                 if !reach.exclude(*one, *other, leaves_by_one) {
-                    clashes.push((*one, *other, (*name).to_owned()));
+                    clashes.push((*one.max(other), *one.min(other), (*name).to_owned()));
                 }
             }
         }

@@ -9,9 +9,6 @@ use crate::context::View;
 use crate::expression::{EvaluateError, Template};
 use crate::node::Registered;
 
-/// The field that names a kept secret.
-const SECRET_REFERENCE: &str = "secret_ref";
-
 /// Parameters with their templates compiled.
 #[derive(Debug)]
 pub(crate) enum Compiled {
@@ -93,32 +90,6 @@ impl<'a> Compilation<'a> {
         }
     }
 
-    /// Parameters without templates, as triggers have them.
-    pub(super) fn constant(&mut self, parameters: &Map<String, Value>) -> Compiled {
-        let value = Value::Object(parameters.clone());
-        self.collect_secrets(&value);
-        Compiled::Constant(value)
-    }
-
-    fn collect_secrets(&mut self, value: &Value) {
-        match value {
-            Value::Object(fields) => {
-                for (name, field) in fields {
-                    self.note_secret(name, field);
-                    self.collect_secrets(field);
-                }
-            }
-            Value::Array(items) => items.iter().for_each(|item| self.collect_secrets(item)),
-            _ => {}
-        }
-    }
-
-    fn note_secret(&mut self, name: &str, value: &Value) {
-        if name == SECRET_REFERENCE {
-            self.secrets.extend(value.as_str().map(str::to_owned));
-        }
-    }
-
     pub(super) fn compile(
         &mut self,
         parameters: &Map<String, Value>,
@@ -127,6 +98,7 @@ impl<'a> Compilation<'a> {
     ) -> Compiled {
         let mut fields = Vec::with_capacity(parameters.len());
         for (name, value) in parameters {
+            self.note_secrets(value);
             let place = format!("{pointer}/{}", escape(name));
             let field = match value {
                 Value::String(text) if entry.expressions.contains(name) => {
@@ -153,7 +125,6 @@ impl<'a> Compilation<'a> {
                 fields
                     .iter()
                     .map(|(name, value)| {
-                        self.note_secret(name, value);
                         (
                             name.clone(),
                             self.value(value, &format!("{pointer}/{}", escape(name))),
@@ -174,6 +145,24 @@ impl<'a> Compilation<'a> {
                 }
             }
             value => Compiled::Constant(value.clone()),
+        }
+    }
+
+    /// Notes each `secret_ref` in a value.
+    pub(super) fn note_secrets(&mut self, value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    match field {
+                        Value::String(reference) if name == "secret_ref" => {
+                            self.secrets.push(reference.clone())
+                        }
+                        field => self.note_secrets(field),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.note_secrets(item)),
+            _ => {}
         }
     }
 

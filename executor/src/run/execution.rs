@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::SecondsFormat;
 use flowmatic_openapi::{ExecutionMode, ExecutionStatus, OnCrash, OnError};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -20,7 +19,7 @@ use uuid::Uuid;
 use super::ledger::Ledger;
 use super::{Engine, Outcome};
 use crate::Time;
-use crate::context::{Context, Payload};
+use crate::context::{Context, Identity, Payload};
 use crate::graph::{ERROR_PORT, PlanNode, Version};
 use crate::journal::{Call, Checkpoint, ErrorRecord, Finish, JournalError, StepRecord, StepState, Ticket};
 use crate::json;
@@ -80,13 +79,13 @@ impl Run {
         payload: Payload,
         accepted_at: Time,
     ) -> Self {
-        let payload = name_execution(payload, id, &version, mode, accepted_at);
+        let identity = identity(id, &version, mode, accepted_at);
         let timeout = version.plan.timeout.unwrap_or(engine.limits.execution_timeout);
         Self {
             id,
             epoch: 0,
             context: Arc::new(Context::new(
-                id,
+                identity,
                 version.plan.clone(),
                 version.secrets.clone(),
                 payload,
@@ -490,39 +489,43 @@ impl Run {
             now: (now != self.accepted_at).then_some(now),
             ..step(plan, StepState::Completed)
         };
-        let failure = match result {
-            Ok(output) => self.complete(node, plan, record.clone(), output),
-            Err(error) => Err(error),
+        let failed = match result {
+            Ok(output) => self.complete(node, plan, record, output).err(),
+            Err(error) => Some(Box::new((record, error))),
         };
-        if let Err(error) = failure {
+        if let Some(failed) = failed {
+            let (record, error) = *failed;
             self.fail(node, plan, record, error);
         }
     }
 
+    /// Gives the record back where the output cannot be taken.
     fn complete(
         &mut self,
         node: usize,
         plan: &PlanNode,
         record: StepRecord,
         output: Output,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), Box<(StepRecord, NodeError)>> {
         let ports = match &output.ports {
             None => (0..plan.ports.len().min(1)).collect(),
             Some(names) => {
                 let places = names
                     .iter()
                     .map(|name| plan.ports.iter().position(|port| port == name));
-                places.collect::<Option<Vec<usize>>>().ok_or_else(|| {
-                    NodeError::terminal(
-                        "internal",
-                        format!("it left by a port it does not have, of {names:?}"),
-                    )
-                })?
+                let Some(places) = places.collect::<Option<Vec<usize>>>() else {
+                    let message = format!("it left by a port it does not have, of {names:?}");
+                    return Err(Box::new((record, NodeError::terminal("internal", message))));
+                };
+                places
             }
         };
         if !json::is_shallow(&output.value) {
             let message = format!("its output nests deeper than {} levels", json::MAX_DEPTH);
-            return Err(NodeError::terminal("output_too_deep", message));
+            return Err(Box::new((
+                record,
+                NodeError::terminal("output_too_deep", message),
+            )));
         }
         let is_first_answer = output.answer.is_some() && !self.has_answered;
         let record = StepRecord {
@@ -532,11 +535,12 @@ impl Run {
             ..record
         };
         let (most, most_in_all) = (self.engine.limits.max_output, self.engine.limits.max_outputs);
-        let value = self.ledger.add(record, self.context.secrets(), most, most_in_all).map_err(|size| {
+        let value = self.ledger.add(record, self.context.secrets(), most, most_in_all).map_err(|refused| {
+            let (record, size) = *refused;
             let message = format!(
                 "its output has {size} bytes; one output may have {most}, and all of an execution {most_in_all}"
             );
-            NodeError::terminal("output_too_large", message)
+            Box::new((record, NodeError::terminal("output_too_large", message)))
         })?;
         self.context.set_output(node, value);
         if is_first_answer {
@@ -575,6 +579,7 @@ impl Run {
         };
         let record = StepRecord {
             status: StepState::Failed,
+            answered: false,
             ports: Some(ports.into_iter().cloned().collect()),
             output,
             error: Some(told.clone()),
@@ -689,23 +694,14 @@ async fn write(engine: &Engine, execution: Uuid, write: impl Fn(&Engine) -> Tick
     }
 }
 
-/// Adds `_execution` to what a payload names.
-pub(super) fn name_execution(
-    mut payload: Payload,
-    id: Uuid,
-    version: &Version,
-    mode: ExecutionMode,
-    accepted_at: Time,
-) -> Payload {
-    let execution = serde_json::json!({
-        "id": id,
-        "workflowId": version.workflow_id,
-        "version": version.number,
-        "mode": mode.as_str(),
-        "startedAt": accepted_at.to_rfc3339_opts(SecondsFormat::Secs, true),
-    });
-    payload.engine.insert("_execution".to_owned(), execution);
-    payload
+pub(super) fn identity(id: Uuid, version: &Version, mode: ExecutionMode, started_at: Time) -> Identity {
+    Identity {
+        id,
+        workflow_id: version.workflow_id,
+        version: version.number,
+        mode,
+        started_at,
+    }
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> NodeError {
@@ -732,7 +728,7 @@ fn chance(execution: Uuid, key: &str, attempt: u32) -> f64 {
 
 fn step(plan: &PlanNode, status: StepState) -> StepRecord {
     StepRecord {
-        node: plan.key.to_string(),
+        node: plan.key.clone(),
         status,
         ports: None,
         output: Value::Null,

@@ -28,14 +28,14 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Adds a step. Gives its output back, or the number of bytes it has where there is no room for it.
+    /// Adds a step. Gives its output back, or the record with the bytes it has where there is no room for it.
     pub(super) fn add(
         &mut self,
         mut step: StepRecord,
         secrets: &Secrets,
         max_output: usize,
         max_outputs: usize,
-    ) -> Result<Value, usize> {
+    ) -> Result<Value, Box<(StepRecord, usize)>> {
         let start = self.steps.len();
         let original = if secrets.is_empty() {
             None
@@ -47,7 +47,7 @@ impl Ledger {
         let size = self.steps.len() - start;
         if size > max_output || self.outputs + size > max_outputs {
             self.steps.truncate(start);
-            return Err(size);
+            return Err(Box::new((step, size)));
         }
         self.outputs += size;
         self.steps.push(b',');
@@ -100,10 +100,7 @@ impl Ledger {
 /// Records with a comma after each, as a list.
 fn list(records: &[u8]) -> String {
     let records = records.strip_suffix(b",").unwrap_or(records);
-    let mut text = String::with_capacity(records.len() + 2);
-    text.push('[');
     // serde_json writes UTF-8 only.
-    text.push_str(&String::from_utf8_lossy(records));
-    text.push(']');
-    text
+    let records = std::str::from_utf8(records).unwrap_or_default();
+    ["[", records, "]"].concat()
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Engine;
-use super::execution::{Run, name_execution};
+use super::execution::{Run, identity};
 use super::ledger::Ledger;
 use super::redact::REDACTED;
 use crate::Time;
@@ -86,7 +86,7 @@ fn replay(run: &mut Run, plan: &Plan, recovered: &Recovered) -> Result<(), Strin
 
 fn take(run: &mut Run, plan: &Plan, step: &StepRecord) -> Result<(), String> {
     let unknown = || format!("the version has no node `{}`", step.node);
-    let node = *plan.keys.get(&step.node).ok_or_else(unknown)?;
+    let node = *plan.keys.get(&*step.node).ok_or_else(unknown)?;
     run.context.set_output(node, step.output.clone());
     if step.status == StepState::Skipped {
         return Ok(());
@@ -121,22 +121,21 @@ pub fn inputs(
         .iter()
         .map(|name| (name.clone(), REDACTED.to_owned()))
         .collect();
-    let payload = name_execution(payload, execution, version, mode, accepted_at);
     let context = Context::new(
-        execution,
+        identity(execution, version, mode, accepted_at),
         version.plan.clone(),
         Arc::new(Secrets::new(secrets)),
         payload,
     );
     for step in steps {
-        if let Some(node) = version.plan.keys.get(&step.node) {
+        if let Some(node) = version.plan.keys.get(&*step.node) {
             context.set_output(*node, step.output.clone());
         }
     }
     steps
         .iter()
         .map(|step| {
-            let node = *version.plan.keys.get(&step.node)?;
+            let node = *version.plan.keys.get(&*step.node)?;
             step.started_at?;
             let view = context.view(node, step.now.unwrap_or(accepted_at), &[]);
             version.plan.nodes[node].parameters.evaluate(&view).ok()

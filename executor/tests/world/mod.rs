@@ -183,7 +183,7 @@ impl World {
     pub fn steps(&self, id: Uuid) -> Vec<(String, StepState, Value)> {
         self.record(id)
             .into_iter()
-            .map(|step| (step.node, step.status, step.output))
+            .map(|step| (step.node.to_string(), step.status, step.output))
             .collect()
     }
 

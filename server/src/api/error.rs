@@ -22,47 +22,47 @@ use crate::store::StoreError;
 pub enum ApiError {
     /// The request is malformed; `details` point at each mistake of its body.
     #[oai(status = 400)]
-    BadRequest(Json<ErrorBody>),
+    BadRequest(Json<Box<ErrorBody>>),
     /// There is no valid token in `Authorization: Bearer …`.
     #[oai(status = 401)]
-    Unauthorized(Json<ErrorBody>, #[oai(header = "WWW-Authenticate")] String),
+    Unauthorized(Json<Box<ErrorBody>>, #[oai(header = "WWW-Authenticate")] String),
     /// The token lacks the scope that the operation needs.
     #[oai(status = 403)]
-    Forbidden(Json<ErrorBody>),
+    Forbidden(Json<Box<ErrorBody>>),
     /// There is no such thing in this workspace.
     #[oai(status = 404)]
-    NotFound(Json<ErrorBody>),
+    NotFound(Json<Box<ErrorBody>>),
     /// The path does not take this method.
     #[oai(status = 405)]
-    MethodNotAllowed(Json<ErrorBody>, #[oai(header = "Allow")] String),
+    MethodNotAllowed(Json<Box<ErrorBody>>, #[oai(header = "Allow")] String),
     /// It was changed or has ended in the meantime.
     #[oai(status = 409)]
-    Conflict(Json<ErrorBody>),
+    Conflict(Json<Box<ErrorBody>>),
     /// The body is larger than `--max-body`.
     #[oai(status = 413)]
-    TooLarge(Json<ErrorBody>),
+    TooLarge(Json<Box<ErrorBody>>),
     /// The body is not `application/json`.
     #[oai(status = 415)]
-    UnsupportedMediaType(Json<ErrorBody>),
+    UnsupportedMediaType(Json<Box<ErrorBody>>),
     /// The request is well-formed but cannot be done; `details` list each problem.
     #[oai(status = 422)]
-    Unprocessable(Json<ErrorBody>),
+    Unprocessable(Json<Box<ErrorBody>>),
     /// Too many attempts; `Retry-After` says how many seconds to wait.
     #[oai(status = 429)]
-    TooManyRequests(Json<ErrorBody>, #[oai(header = "Retry-After")] u64),
+    TooManyRequests(Json<Box<ErrorBody>>, #[oai(header = "Retry-After")] u64),
     /// A mistake of the server's, logged under the request id.
     #[oai(status = 500)]
-    Internal(Json<ErrorBody>),
+    Internal(Json<Box<ErrorBody>>),
     /// The server cannot take this now; nothing was done. `Retry-After` says how many seconds to wait.
     #[oai(status = 503)]
-    Unavailable(Json<ErrorBody>, #[oai(header = "Retry-After")] u64),
+    Unavailable(Json<Box<ErrorBody>>, #[oai(header = "Retry-After")] u64),
 }
 
 /// How long a caller waits before it tries a server again that was busy or stopping.
 const RETRY_AFTER_S: u64 = 5;
 
-fn body(code: &str, message: impl Display, details: Vec<Problem>) -> Json<ErrorBody> {
-    Json(ErrorBody {
+fn body(code: &str, message: impl Display, details: Vec<Problem>) -> Json<Box<ErrorBody>> {
+    Json(Box::new(ErrorBody {
         success: false,
         error: ErrorDetail {
             code: code.to_owned(),
@@ -70,7 +70,7 @@ fn body(code: &str, message: impl Display, details: Vec<Problem>) -> Json<ErrorB
             details,
             request_id: request_id(),
         },
-    })
+    }))
 }
 
 impl ApiError {

@@ -19,9 +19,8 @@ use serde_json::{Value, json};
 
 use super::error::{ApiError, plain};
 use crate::app::App;
+use crate::config::Config;
 
-/// How long a caller may take to send a body.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most mistakes that one answer lists.
 const MOST_PROBLEMS: usize = 50;
 
@@ -124,83 +123,96 @@ impl<T: ToJSON> ApiResponse for Json<T> {
 }
 
 async fn read(request: &Request, body: &mut RequestBody) -> Result<bytes::Bytes> {
-    let limit = request.data::<App>().map_or(1 << 20, |app| app.config.max_body);
-    Ok(read_within(request.header(header::CONTENT_LENGTH), body.take()?, limit).await?)
+    let app = request
+        .data::<App>()
+        .ok_or_else(|| ApiError::internal("a route without the app"))?;
+    let Config {
+        max_body,
+        request_timeout,
+        ..
+    } = app.config;
+    Ok(read_within(
+        request.header(header::CONTENT_LENGTH),
+        body.take()?,
+        max_body,
+        request_timeout,
+    )
+    .await?)
 }
 
 /// Reads the bytes of a body of whatever type, bounded in size and time.
-pub async fn read_body(request: &mut Request, limit: usize) -> std::result::Result<bytes::Bytes, ApiError> {
+pub async fn read_body(
+    request: &mut Request,
+    limit: usize,
+    time: Duration,
+) -> std::result::Result<bytes::Bytes, ApiError> {
     let body = request.take_body();
-    read_within(request.header(header::CONTENT_LENGTH), body, limit).await
+    read_within(request.header(header::CONTENT_LENGTH), body, limit, time).await
 }
 
 async fn read_within(
     length: Option<&str>,
     body: poem::Body,
     limit: usize,
+    time: Duration,
 ) -> std::result::Result<bytes::Bytes, ApiError> {
     let announced = length.and_then(|length| length.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(ApiError::too_large(limit));
     }
-    match tokio::time::timeout(READ_TIMEOUT, body.into_bytes_limit(limit)).await {
+    match tokio::time::timeout(time, body.into_bytes_limit(limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(ApiError::too_large(limit)),
         Ok(Err(_)) => Err(ApiError::bad_request("the body ended before it was whole")),
-        Err(_) => Err(ApiError::bad_request("the body did not come within 30 s")),
+        Err(_) => Err(ApiError::bad_request(format!(
+            "the body did not come within {time:?}"
+        ))),
     }
 }
 
-/// Parses a body strictly; says where each mistake is.
+/// Parses a body; says where each mistake is.
+///
+/// The framework's parsers take a number for a text, and name no place. So the description, which is made of the
+/// same types, has the first word.
 fn parse<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, ApiError> {
-    let whole = |message: String| Problem {
-        pointer: String::new(),
-        node: None,
-        message,
-    };
-    let read = || json::parse(bytes);
-    let value = read()
-        .map_err(|error| ApiError::malformed(format!("the body: {error}"), vec![whole(error.to_string())]))?;
-    T::parse_from_json(Some(value)).map_err(|error| {
-        let mut problems = read().map_or_else(|_| Vec::new(), |value| explain(&T::schema_ref(), value));
-        if problems.is_empty() {
-            problems.push(whole(plain(error.message())));
-        }
-        let first = &problems[0];
-        let place = if first.pointer.is_empty() {
-            "the body"
-        } else {
-            &first.pointer
+    let whole = |message: String| {
+        let problem = Problem {
+            pointer: String::new(),
+            node: None,
+            message,
         };
-        ApiError::malformed(format!("{place}: {}", first.message), problems)
-    })
+        malformed(vec![problem])
+    };
+    let value = json::parse(bytes).map_err(|error| whole(error.to_string()))?;
+    let problems = check(&T::schema_ref(), &value);
+    if !problems.is_empty() {
+        return Err(malformed(problems));
+    }
+    T::parse_from_json(Some(value)).map_err(|error| whole(plain(error.message())))
 }
 
-/// Lists what of a value is not as the description says. The description is checked against the parsers by
-/// making it from the same types, so it serves to explain what they refused.
-fn explain(schema: &MetaSchemaRef, mut value: Value) -> Vec<Problem> {
-    static VALIDATORS: OnceLock<HashMap<String, jsonschema::Validator>> = OnceLock::new();
+fn malformed(problems: Vec<Problem>) -> ApiError {
+    let first = &problems[0];
+    let place = if first.pointer.is_empty() {
+        "the body"
+    } else {
+        &first.pointer
+    };
+    ApiError::malformed(format!("{place}: {}", first.message), problems)
+}
+
+/// Lists what of a value is not as the description says.
+fn check(schema: &MetaSchemaRef, value: &Value) -> Vec<Problem> {
     let MetaSchemaRef::Reference(name) = schema else {
         return Vec::new();
     };
-    let validators = VALIDATORS.get_or_init(|| {
-        let description = super::description();
-        let bodies = super::description::request_schemas(description);
-        bodies
-            .into_iter()
-            .filter_map(|name| {
-                let schema = json!({
-                    "$schema": "http://json-schema.org/draft-04/schema#",
-                    "$ref": format!("#/components/schemas/{name}"),
-                    "components": description["components"],
-                });
-                Some((name, jsonschema::validator_for(&schema).ok()?))
-            })
-            .collect()
-    });
-    let Some(validator) = validators.get(name) else {
+    let Some(validator) = validators().get(name) else {
         return Vec::new();
     };
+    if validator.is_valid(value) {
+        return Vec::new();
+    }
+    let mut value = value.clone();
     without_nulls(&mut value);
     validator
         .iter_errors(&value)
@@ -211,6 +223,27 @@ fn explain(schema: &MetaSchemaRef, mut value: Value) -> Vec<Problem> {
             message: plain(&error.masked_with("the value").to_string()),
         })
         .collect()
+}
+
+/// One for each schema of the description that bodies are made of.
+fn validators() -> &'static HashMap<String, jsonschema::Validator> {
+    static VALIDATORS: OnceLock<HashMap<String, jsonschema::Validator>> = OnceLock::new();
+    VALIDATORS.get_or_init(|| {
+        let description = super::description();
+        let compile = |name: String| {
+            let schema = json!({
+                "$schema": "http://json-schema.org/draft-04/schema#",
+                "$ref": format!("#/components/schemas/{name}"),
+                "components": description["components"],
+            });
+            let validator = jsonschema::validator_for(&schema).expect("the description is made of schemas");
+            (name, validator)
+        };
+        super::description::request_schemas(description)
+            .into_iter()
+            .map(compile)
+            .collect()
+    })
 }
 
 /// A field that is null counts as left out.

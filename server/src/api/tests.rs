@@ -293,7 +293,9 @@ async fn gives_every_error_the_same_body() {
     let unknown = json!({"name": "x", "graph": {"nodes": [{"key": "a", "type": "b", "label": "c"}]}});
     let wrong = json!({"name": "x", "graph": {"nodes": [{"key": "a", "type": 5}]}});
     let broken = json!({"name": "x", "active": true, "graph": {"nodes": [{"key": "a", "type": "nope"}]}});
-    let cases: [(&str, &str, Option<&Value>, u16, &str, Option<&str>); 11] = [
+    // Method, path and body; status, code and the first pointer.
+    type Case<'a> = (&'a str, &'a str, Option<&'a Value>, u16, &'a str, Option<&'a str>);
+    let cases: [Case<'_>; 11] = [
         ("get", "/api/v1/nothing", None, 404, "NOT_FOUND", None),
         (
             "get",

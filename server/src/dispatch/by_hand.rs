@@ -25,7 +25,7 @@ impl Dispatch {
             stored
                 .steps
                 .iter()
-                .find(|step| step.node == node)
+                .find(|step| *step.node == *node)
                 .map(|step| Json(step.output.clone()))
         });
         let steps = match version {
@@ -44,8 +44,8 @@ impl Dispatch {
                     .into_iter()
                     .zip(inputs)
                     .map(|(record, input)| {
-                        let node = nodes.keys.get(&record.node).map(|node| &nodes.nodes[*node]);
-                        let name = node.map_or_else(|| record.node.clone(), |node| node.name.clone());
+                        let node = nodes.keys.get(&*record.node).map(|node| &nodes.nodes[*node]);
+                        let name = node.map_or_else(|| record.node.to_string(), |node| node.name.clone());
                         let kind = node.map_or_else(String::new, |node| node.kind.to_owned());
                         let first = node.and_then(|node| node.ports.first().cloned());
                         show_step(record, input, name, kind, first)
@@ -173,7 +173,7 @@ fn show_step(
             .collect()
     });
     Step {
-        node: record.node,
+        node: record.node.to_string(),
         name,
         kind,
         status: match record.status {

@@ -67,13 +67,24 @@ impl Dispatch {
     }
 
     async fn take_up_alone(self: &Arc<Self>, executions: Vec<OpenExecution>, stop: &CancellationToken) {
+        let mut left = executions.len();
         for execution in executions {
             if stop.is_cancelled() {
                 return;
             }
-            if let Some(run) = self.resume(execution).await {
-                // One that lives this long is not what killed the process.
-                let _ = tokio::time::timeout(QUARANTINE, run).await;
+            left -= 1;
+            let Some(run) = self.resume(execution).await else {
+                continue;
+            };
+            if tokio::time::timeout(QUARANTINE, run).await.is_ok()
+                || (left == 0 && self.engine.running() <= 1)
+            {
+                continue;
+            }
+            // One that lives this long is not what killed the process, as long as there are others to suspect:
+            // what one of those does next is not counted against it.
+            if let Err(error) = self.store.absolve(execution.id, self.owner).await {
+                tracing::warn!(execution = %execution.id, %error, "a recovery that went well stays counted");
             }
         }
     }

@@ -14,14 +14,12 @@ use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Endpoint, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Connections at a time; one more waits in the system's queue.
-const MOST_CONNECTIONS: usize = 8192;
-/// How long a caller may take to send a request's head, and how long an idle connection is kept.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+mod connections;
+use connections::{Place, Places};
+
 /// The most bytes of a request's head.
 const MOST_HEAD_BYTES: usize = 64 * 1024;
 /// How long and how far a caller is heard out who was answered before it had sent all.
@@ -31,44 +29,52 @@ const MOST_LINGER_BYTES: u64 = 16 * 1024 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until `stop`; then takes no new connection, lets those under way answer, and cuts them off after
-/// `grace`.
+/// `grace`. A caller may take `request_timeout` to send a request's head, and as long to send the next one.
 pub(super) async fn serve(
     listener: TcpListener,
     endpoint: impl Endpoint<Output = Response> + 'static,
     stop: CancellationToken,
+    request_timeout: Duration,
     grace: Duration,
 ) {
     let endpoint = Arc::new(endpoint);
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Places::new(connections::most());
+    let upkeep = stop
+        .child_token()
+        .run_until_cancelled_owned(places.clone().free_stalled(request_timeout * 2));
+    let upkeep = tokio::spawn(upkeep);
     loop {
-        let accept = async {
-            // The semaphore is never closed.
-            let place = room.clone().acquire_owned().await.ok()?;
-            Some((place, listener.accept().await))
-        };
-        let accepted = tokio::select! {
+        let accept = async { (listener.accept().await, places.take().await) };
+        let (accepted, place) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = accept => accepted,
         };
         match accepted {
-            Some((place, Ok((stream, remote)))) => {
-                let connection = connection(stream, remote, endpoint.clone(), stop.clone());
+            Ok((stream, remote)) => {
                 let cut_off = cut_off.clone();
+                let connection = connection(
+                    stream,
+                    remote,
+                    endpoint.clone(),
+                    place,
+                    request_timeout,
+                    stop.clone(),
+                );
                 connections.spawn(async move {
                     cut_off.run_until_cancelled(connection).await;
-                    drop(place);
                 });
             }
-            Some((_, Err(error))) => {
+            Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
-            None => break,
         }
     }
     drop(listener);
+    // It ends with `stop`.
+    let _ = upkeep.await;
     connections.close();
     if tokio::time::timeout(grace, connections.wait()).await.is_err() {
         tracing::warn!(connections = connections.len(), "connections were cut off");
@@ -81,14 +87,18 @@ async fn connection(
     stream: TcpStream,
     remote: SocketAddr,
     endpoint: Arc<impl Endpoint<Output = Response> + 'static>,
+    place: Place,
+    request_timeout: Duration,
     stop: CancellationToken,
 ) {
     // Answers are written whole: there is nothing to gather.
     let _ = stream.set_nodelay(true);
     let local = stream.local_addr().unwrap_or(remote);
+    let seat = place.seat.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let endpoint = endpoint.clone();
+        let (endpoint, seat) = (endpoint.clone(), seat.clone());
         Box::pin(async move {
+            let _busy = seat.work();
             let local = LocalAddr(Addr::SocketAddr(local));
             let remote = RemoteAddr(Addr::SocketAddr(remote));
             let response = endpoint
@@ -99,11 +109,12 @@ async fn connection(
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(request_timeout)
         .max_buf_size(MOST_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let ended = tokio::select! {
         ended = poll_fn(|context| connection.poll_without_shutdown(context)) => ended,
+        () = place.seat.lost() => return,
         () = stop.cancelled() => {
             std::pin::Pin::new(&mut connection).graceful_shutdown();
             poll_fn(|context| connection.poll_without_shutdown(context)).await

@@ -29,7 +29,7 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let store = super::open(&config).await?;
-    let lock = store.lock_server().await?;
+    let mut lock = store.lock_server().await?;
     store.migrate().await.context("cannot migrate the database")?;
     make_configured_owner(&store, &config).await?;
     let listener = TcpListener::bind(config.listen)
@@ -58,6 +58,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         listener,
         api::endpoint(app.clone()),
         stop.clone(),
+        app.config.request_timeout,
         ANSWERS_GRACE,
     ));
     let tasks = TaskTracker::new();
@@ -67,8 +68,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tasks.close();
     greet(&app, address).await?;
 
-    told.await;
-    tracing::info!("shutting down: what runs may go on for a while, nothing new is taken");
+    let lost = tokio::select! {
+        () = told => None,
+        lost = lock.lost() => Some(lost),
+    };
+    match &lost {
+        None => tracing::info!("shutting down: what runs may go on for a while, nothing new is taken"),
+        Some(error) => tracing::error!(%error, "shutting down: this server may no longer write"),
+    }
     app.drain();
     draining.cancel();
     // Until it has come to rest, callers are still told that the server is going.
@@ -79,7 +86,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     write_key_use(&app).await;
     app.store.close().await;
     drop(lock);
-    Ok(())
+    lost.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Tells a person where to go; the first line always has the address.

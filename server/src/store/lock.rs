@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::time::Duration;
 
 use fs4::{FileExt, TryLockError};
 use sea_orm::sqlx::{self, Connection, PgConnection};
@@ -13,9 +14,25 @@ use super::{Database, Store, StoreError};
 #[must_use = "the lock is released when it is dropped"]
 pub struct ServerLock {
     _files: Vec<File>,
-    /// Its session holds the advisory lock.
-    _session: Option<PgConnection>,
+    session: Option<Session>,
+    name: String,
 }
+
+/// A connection whose session holds the advisory lock.
+#[derive(Debug)]
+struct Session {
+    url: String,
+    connection: PgConnection,
+    /// The process of the database that serves it, and since when.
+    process: i32,
+    since: String,
+}
+
+/// How often the lock's session is looked after, and how long that may take.
+const KEEP_EVERY: Duration = Duration::from_secs(2);
+const KEEP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a session of the database takes to end, more or less.
+const ENDING: Duration = Duration::from_millis(100);
 
 /// The advisory lock's number: `flowmati` in ASCII.
 const ADVISORY_LOCK: i64 = 0x666c_6f77_6d61_7469;
@@ -33,24 +50,92 @@ impl ServerLock {
                 }
                 Ok(Self {
                     _files: files,
-                    _session: None,
+                    session: None,
+                    name: store.name().to_owned(),
                 })
             }
             Database::Postgres { url, .. } => {
-                let mut session = PgConnection::connect(url).await?;
-                let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-                    .bind(ADVISORY_LOCK)
-                    .fetch_one(&mut session)
-                    .await?;
-                if !taken {
-                    return Err(refused(store.name()));
-                }
+                let session = Session::open(url).await?.ok_or_else(|| refused(store.name()))?;
                 Ok(Self {
                     _files: Vec::new(),
-                    _session: Some(session),
+                    session: Some(session),
+                    name: store.name().to_owned(),
                 })
             }
         }
+    }
+
+    /// Keeps the lock, and takes it again after the database was gone. Resolves when another server has taken
+    /// it meanwhile: this one must end.
+    pub async fn lost(&mut self) -> StoreError {
+        let Some(session) = &mut self.session else {
+            // A file stays locked.
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::time::sleep(KEEP_EVERY).await;
+            if matches!(
+                tokio::time::timeout(KEEP_TIMEOUT, session.connection.ping()).await,
+                Ok(Ok(()))
+            ) {
+                continue;
+            }
+            match tokio::time::timeout(KEEP_TIMEOUT, session.again()).await {
+                Ok(Ok(Some(again))) => {
+                    *session = again;
+                    tracing::info!("the lock of the one server is held again");
+                }
+                Ok(Ok(None)) => {
+                    return StoreError::Conflict(format!("another server has taken `{}` over", self.name));
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the lock of the one server is lost; taking it again")
+                }
+                Err(_) => {
+                    tracing::warn!("the database does not answer; the lock of the one server may be lost")
+                }
+            }
+        }
+    }
+}
+
+impl Session {
+    /// None where another session has the lock.
+    async fn open(url: &str) -> Result<Option<Self>, sqlx::Error> {
+        let mut connection = PgConnection::connect(url).await?;
+        let (taken, process, since): (bool, i32, String) = sqlx::query_as(
+            "SELECT pg_try_advisory_lock($1), pid, backend_start::text FROM pg_stat_activity \
+             WHERE pid = pg_backend_pid()",
+        )
+        .bind(ADVISORY_LOCK)
+        .fetch_one(&mut connection)
+        .await?;
+        Ok(taken.then(|| Self {
+            url: url.to_owned(),
+            connection,
+            process,
+            since,
+        }))
+    }
+
+    /// A new one in its place, once this one has surely ended: the database may not have noticed yet.
+    async fn again(&self) -> Result<Option<Self>, sqlx::Error> {
+        let mut admin = PgConnection::connect(&self.url).await?;
+        loop {
+            let found = sqlx::query(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2",
+            )
+            .bind(self.process)
+            .bind(&self.since)
+            .fetch_optional(&mut admin)
+            .await?;
+            if found.is_none() {
+                break;
+            }
+            tokio::time::sleep(ENDING).await;
+        }
+        admin.close().await?;
+        Self::open(&self.url).await
     }
 }
 

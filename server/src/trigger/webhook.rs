@@ -22,6 +22,8 @@ pub struct WebhookDoor {
     pub dispatch: Arc<Dispatch>,
     /// Bytes of a body.
     pub max_body: usize,
+    /// How long a body may take to arrive.
+    pub request_timeout: Duration,
     /// How long a caller waits for an answer.
     pub sync_timeout: Duration,
 }
@@ -49,7 +51,7 @@ impl WebhookDoor {
         if !route.takes(request.method()) {
             return Err(ApiError::method_not_allowed(route.methods()));
         }
-        let bytes = read_body(&mut request, self.max_body).await?;
+        let bytes = read_body(&mut request, self.max_body, self.request_timeout).await?;
         if !verify::is_genuine(
             &route.webhook.auth,
             &route.version.secrets,

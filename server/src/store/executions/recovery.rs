@@ -116,6 +116,19 @@ impl Store {
         }))
     }
 
+    /// Takes back the recovery that was counted when this process took the execution up.
+    pub async fn absolve(&self, execution: Uuid, owner: Uuid) -> Result<(), StoreError> {
+        Entity::update_many()
+            .col_expr(Column::Recoveries, Expr::cust("recoveries - 1"))
+            .filter(Expr::cust(OPEN))
+            .filter(Column::Id.eq(execution))
+            .filter(Column::Owner.eq(owner))
+            .filter(Column::Recoveries.gt(0))
+            .exec(&self.writer())
+            .await?;
+        Ok(())
+    }
+
     /// Leaves what a process ran to whoever takes it up, which is then no recovery.
     pub async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
         let result = Entity::update_many()

@@ -361,7 +361,7 @@ async fn shows_the_steps_of_a_running_execution() {
         let found = fixture.test.store.get_execution(WORKSPACE, id, at(0)).await;
         let found = found.expect("it can be read").expect("it is there");
         assert_eq!(found.summary.status, ExecutionStatus::Running);
-        let nodes: Vec<&str> = found.steps.iter().map(|step| step.node.as_str()).collect();
+        let nodes: Vec<&str> = found.steps.iter().map(|step| &*step.node).collect();
         assert_eq!(nodes, ["hook", "fetch"], "{}", fixture.test.name);
     }
 }
@@ -404,7 +404,14 @@ async fn cancels_what_is_not_over() {
             .open_executions(Uuid::nil(), None, 10)
             .await
             .expect("it can be read");
-        assert_eq!(open, [OpenExecution { id: ids[0], epoch: 0, recoveries: 0 }]);
+        assert_eq!(
+            open,
+            [OpenExecution {
+                id: ids[0],
+                epoch: 0,
+                recoveries: 0
+            }]
+        );
         let claimed = store
             .claim(open[0], Uuid::nil(), at(0))
             .await
@@ -431,7 +438,11 @@ async fn finds_what_another_process_left() {
         assert!(open(successor, Some(at(LEASE_MS - 1))).await.is_empty());
         assert_eq!(open(successor, Some(at(LEASE_MS))).await, [ids[0]]);
         // What was recovered most often comes first.
-        let seen = OpenExecution { id: ids[3], epoch: 0, recoveries: 0 };
+        let seen = OpenExecution {
+            id: ids[3],
+            epoch: 0,
+            recoveries: 0,
+        };
         store
             .claim(seen, Uuid::now_v7(), at(0))
             .await

@@ -1,0 +1,186 @@
+//! What the plan finds in a graph, and where.
+
+#[expect(dead_code, reason = "each test program uses a part of it")]
+mod world;
+
+use flowmatic_executor::{Catalogue, Plan};
+use flowmatic_openapi::Graph;
+use poem_openapi::types::ParseFromJSON;
+use serde_json::{Value, json};
+use world::{edge, node};
+
+fn compile(graph: Value) -> Result<Plan, Vec<(String, String)>> {
+    let graph = Graph::parse_from_json(Some(graph)).expect("a graph");
+    let catalogue: Catalogue = flowmatic_nodes::catalogue();
+    Plan::compile(&graph, &catalogue).map_err(|problems| {
+        problems
+            .into_iter()
+            .map(|problem| (problem.pointer, problem.message))
+            .collect()
+    })
+}
+
+/// Asserts that these mistakes are found, each at its pointer with this part of its message, and no others.
+fn check(graph: Value, expected: &[(&str, &str)]) {
+    let problems = compile(graph).expect_err("it has mistakes");
+    for (pointer, part) in expected {
+        let found = problems
+            .iter()
+            .any(|(place, message)| place == pointer && message.contains(part));
+        assert!(found, "nothing at {pointer} says `{part}`: {problems:#?}");
+    }
+    assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+}
+
+fn hook() -> Value {
+    node("hook", "trigger.webhook", json!({}))
+}
+
+fn set(key: &str, value: &str) -> Value {
+    node(key, "data.set", json!({"fields": {"x": value}}))
+}
+
+#[test]
+fn lists_all_mistakes_at_once_with_their_places() {
+    let graph = json!({
+        "nodes": [
+            hook(),
+            set("a", "{{_nodes.b.x}}"),
+            set("b", "{{upper"),
+            set("b", "1"),
+            node("c", "flow.iff", json!({})),
+            node("d", "flow.if", json!({})),
+            set("e", "{{nosuch 1}}"),
+            set("f", "{{_nodes.zzz}}"),
+            node("g", "flow.response", json!({"status": "many", "colour": 1})),
+            set("1h", "1")
+        ],
+        "edges": [
+            edge("hook", "a"), edge("a", "nowhere"), {"from": "a", "port": "left", "to": "d"}, edge("a", "hook"),
+            edge("hook", "a")
+        ]
+    });
+    check(
+        graph,
+        &[
+            (
+                "/graph/nodes/1/parameters/fields/x",
+                "`b` does not come before `a`",
+            ),
+            ("/graph/nodes/2/parameters/fields/x", ""),
+            ("/graph/nodes/3/key", "the key `b` is taken"),
+            ("/graph/nodes/4/type", "there is no node type `flow.iff`"),
+            (
+                "/graph/nodes/5/parameters",
+                "\"condition\" is a required property",
+            ),
+            (
+                "/graph/nodes/6/parameters/fields/x",
+                "there is no helper `nosuch`",
+            ),
+            (
+                "/graph/nodes/7/parameters/fields/x",
+                "there is no node with the key `zzz`",
+            ),
+            ("/graph/nodes/8/parameters/status", "is not of type"),
+            ("/graph/nodes/8/parameters", "colour"),
+            ("/graph/nodes/9/key", "`1h` is no key"),
+            ("/graph/edges/1/to", "there is no node with the key `nowhere`"),
+            ("/graph/edges/2/port", "`a` has no port `left`; it has `out`"),
+            ("/graph/edges/3/to", "`hook` is a trigger"),
+            ("/graph/edges/4", "another edge like this"),
+        ],
+    );
+}
+
+#[test]
+fn names_the_nodes_of_a_cycle_and_no_others() {
+    let graph = json!({
+        "nodes": [hook(), set("a", "1"), set("b", "1"), set("c", "1")],
+        "edges": [edge("hook", "a"), edge("a", "b"), edge("b", "a"), edge("b", "c")]
+    });
+    check(
+        graph,
+        &[
+            ("/graph/nodes/1", "the nodes `a`, `b` lead back to themselves"),
+            ("/graph/nodes/2", "the nodes `a`, `b` lead back to themselves"),
+        ],
+    );
+}
+
+#[test]
+fn asks_for_a_trigger() {
+    check(json!({"nodes": []}), &[("/graph/nodes", "begin with a trigger")]);
+    check(
+        json!({"nodes": [set("a", "1")]}),
+        &[("/graph/nodes", "nothing starts this workflow")],
+    );
+}
+
+#[test]
+fn two_that_can_both_run_do_not_share_a_name() {
+    let graph = |from: [(&str, &str); 2], many: bool| {
+        let switch = json!({
+            "value": "{{kind}}", "cases": [{"name": "a", "equals": "a"}, {"name": "b", "equals": "b"}], "many": many
+        });
+        let save = |key: &str| {
+            let mut node = set(key, "1");
+            node["save_as"] = json!("lead");
+            node
+        };
+        json!({
+            "nodes": [hook(), node("which", "flow.switch", switch), save("one"), save("two")],
+            "edges": [
+                edge("hook", "which"),
+                {"from": from[0].0, "port": from[0].1, "to": "one"}, {"from": from[1].0, "port": from[1].1, "to": "two"}
+            ]
+        })
+    };
+    assert!(compile(graph([("which", "a"), ("which", "b")], false)).is_ok());
+    let clash = [("/graph/nodes/3/save_as", "`one` writes `lead` too")];
+    check(graph([("which", "a"), ("which", "b")], true), &clash);
+    check(graph([("which", "a"), ("which", "a")], false), &clash);
+    check(graph([("which", "a"), ("hook", "out")], false), &clash);
+}
+
+#[test]
+fn knows_which_secrets_a_graph_uses() {
+    let auth = |secret_ref: &str| json!({"auth": {"type": "hmac", "secret_ref": secret_ref}});
+    let mut call = node("call", "http.request", json!({"url": "https://example.com"}));
+    call["parameters"]["auth"] = json!({"type": "bearer", "secret_ref": "two"});
+    let graph = json!({"nodes": [node("hook", "trigger.webhook", auth("one")), call], "edges": [edge("hook", "call")]});
+    assert_eq!(compile(graph).expect("no mistakes").secrets, ["one", "two"]);
+}
+
+#[test]
+fn a_disabled_node_may_be_unfinished() {
+    let mut unfinished = node("a", "flow.if", json!({}));
+    unfinished["disabled"] = json!(true);
+    assert!(compile(json!({"nodes": [hook(), unfinished], "edges": [edge("hook", "a")]})).is_ok());
+}
+
+#[test]
+fn plans_a_thousand_nodes() {
+    let nodes: Vec<Value> = std::iter::once(hook())
+        .chain((0..999).map(|index| set(&format!("n{index}"), "1")))
+        .collect();
+    let edges: Vec<Value> = (0..999)
+        .map(|index| {
+            edge(
+                &if index == 0 {
+                    "hook".to_owned()
+                } else {
+                    format!("n{}", index - 1)
+                },
+                &format!("n{index}"),
+            )
+        })
+        .collect();
+    assert_eq!(
+        compile(json!({"nodes": nodes, "edges": edges}))
+            .expect("no mistakes")
+            .nodes
+            .len(),
+        1_000
+    );
+}
