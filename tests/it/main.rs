@@ -3,6 +3,7 @@
 
 mod auth;
 mod bad_input;
+mod commands;
 mod connectors;
 mod crash;
 mod database;
@@ -13,6 +14,7 @@ mod openapi;
 mod pages;
 mod poison;
 mod raw;
+mod shutdown;
 mod templates;
 mod tidy;
 mod webhooks;
