@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use flowmatic_openapi::ExecutionSummary;
 use futures_util::FutureExt;
-use poem::http::header::{CONNECTION, HeaderName};
+use poem::http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 use poem::http::{HeaderValue, Method};
-use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Result, Route};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Result, Route};
 use poem_openapi::{ApiResponse, OpenApiService, Tags};
 use serde_json::Value;
 use uuid::Uuid;
@@ -121,14 +121,14 @@ pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
         request_timeout: app.config.request_timeout,
         sync_timeout: app.config.sync_timeout,
     };
-    let routes = pages::routes(Route::new())
-        .at("/api/webhooks/:webhook_id", door)
-        .nest("/", service)
-        .data(app.clone());
-    Framed {
-        inner: Arc::new(routes),
-        app,
+    let mut routes = pages::routes(Route::new()).at("/api/webhooks/:webhook_id", door);
+    // Not all of it at `/`, which would hide the start page.
+    let service = Arc::new(service.into_endpoint());
+    for prefix in description::prefixes() {
+        routes = routes.nest_no_strip(prefix, service.clone());
     }
+    let inner = Arc::new(routes.data(app.clone()));
+    Framed { inner, app }
 }
 
 tokio::task_local! {
@@ -142,6 +142,8 @@ pub fn request_id() -> String {
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 64;
+/// Bytes that come along with a request's head.
+const SMALL_BODY: u64 = 1024;
 
 /// The caller's own id where it is a plain token, else a new one.
 fn request_id_of(request: &Request) -> String {
@@ -157,6 +159,14 @@ fn request_id_of(request: &Request) -> String {
         .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
 
+/// Whether an early refusal may leave some of the body unread; the caller must then hear that the connection ends.
+fn may_be_cut_short(request: &Request) -> bool {
+    let length = request
+        .header(CONTENT_LENGTH)
+        .and_then(|length| length.parse().ok());
+    request.header(TRANSFER_ENCODING).is_some() || length.unwrap_or(0) > SMALL_BODY
+}
+
 /// Around every request: its id, one body for every error, panics that end nothing else, and metrics.
 struct Framed<E> {
     inner: Arc<E>,
@@ -169,11 +179,13 @@ impl<E: Endpoint + 'static> Endpoint for Framed<E> {
     async fn call(&self, request: Request) -> Result<Response> {
         let id = request_id_of(&request);
         let header = HeaderValue::from_str(&id);
+        let has_body = may_be_cut_short(&request);
         let mut response = REQUEST_ID.scope(id, self.answer(request)).await;
         if let Ok(header) = header {
             response.headers_mut().insert(X_REQUEST_ID, header);
         }
-        if self.app.is_draining() {
+        let is_cut_short = has_body && response.status().is_client_error();
+        if is_cut_short || self.app.is_draining() {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }

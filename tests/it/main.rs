@@ -1,13 +1,20 @@
 //! The tests of the whole: each drives the real server as somebody outside does. `tests/README.md` says where a new
 //! one goes.
 
+mod auth;
 mod bad_input;
+mod connectors;
 mod crash;
 mod database;
 mod durability;
+mod executions;
 mod limits;
+mod openapi;
+mod pages;
 mod poison;
 mod raw;
+mod templates;
 mod tidy;
 mod webhooks;
 mod workflow;
+mod workflows;

@@ -28,13 +28,16 @@ pub(super) fn compile(graph: &Graph, catalogue: &Catalogue) -> Result<Plan, Vec<
     });
     match reach {
         Ok(reach) => {
-            draft.references(&mentions, &reach);
+            draft.references(&mentions, |before, after| reach.is_ancestor(before, after));
             let saves = draft.saves(&reach);
             if draft.problems.is_empty() {
                 return Ok(draft.plan(mentions, edges, saves));
             }
         }
-        Err(cycle) => draft.cycle(&cycle),
+        Err(cycle) => {
+            draft.cycle(&cycle);
+            draft.references(&mentions, |before, after| leads_to(&edges, before, after));
+        }
     }
     Err(draft.problems)
 }
@@ -224,13 +227,13 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn references(&mut self, walk: &Walk, reach: &Reach) {
+    fn references(&mut self, walk: &Walk, is_ancestor: impl Fn(usize, usize) -> bool) {
         for (index, mentions) in walk.mentions.iter().enumerate() {
             let own = &self.graph.nodes[index].key;
             for (key, pointer) in mentions {
                 let message = match self.keys.get(key) {
                     None => format!("there is no node with the key `{key}`"),
-                    Some(node) if !reach.is_ancestor(*node, index) => {
+                    Some(node) if !is_ancestor(*node, index) => {
                         format!(
                             "`{key}` does not come before `{own}`: an expression sees only what comes before its node"
                         )
@@ -340,6 +343,22 @@ impl<'a> Draft<'a> {
             secrets: walk.secrets,
         }
     }
+}
+
+/// Whether a way leads from one node to another, in a graph that may have cycles.
+fn leads_to(edges: &[PlanEdge], from: usize, to: usize) -> bool {
+    let (mut seen, mut next) = (HashSet::new(), vec![from]);
+    while let Some(node) = next.pop() {
+        for edge in edges.iter().filter(|edge| edge.from == node) {
+            if edge.to == to {
+                return true;
+            }
+            if seen.insert(edge.to) {
+                next.push(edge.to);
+            }
+        }
+    }
+    false
 }
 
 fn check_common(node: &Node, pointer: &str, compilation: &mut Compilation<'_>) {

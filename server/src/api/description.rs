@@ -144,6 +144,13 @@ fn allow_null(schema: &mut Value) {
     }
 }
 
+/// What the paths begin with: `/api`, `/healthz` and so on.
+pub(super) fn prefixes() -> BTreeSet<String> {
+    let paths = super::description()["paths"].as_object();
+    let first = |path: &String| path.split('/').nth(1).map(|segment| format!("/{segment}"));
+    paths.into_iter().flat_map(Map::keys).filter_map(first).collect()
+}
+
 /// The methods that a path takes, for `Allow`; `None` where there is no such path.
 pub(super) fn allowed(path: &str) -> Option<String> {
     let paths = super::description()["paths"].as_object()?;

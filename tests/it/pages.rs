@@ -1,0 +1,80 @@
+//! `/`, `/docs` and `/setup`: pages that need nothing from elsewhere.
+
+use std::collections::BTreeSet;
+
+use flowmatic_tests::TestApp;
+
+use crate::workflow::Answered;
+
+/// What stands in the attributes `src` and `href`.
+fn links(html: &str) -> Vec<&str> {
+    let after = |name: &'static str| html.split(name).skip(1);
+    let values = after("src=\"").chain(after("href=\""));
+    values.filter_map(|rest| rest.split('"').next()).collect()
+}
+
+#[tokio::test]
+async fn loads_nothing_from_other_hosts() {
+    let app = TestApp::start().await;
+    let mut todo = vec!["/".to_owned(), "/docs".to_owned(), "/setup".to_owned()];
+    let mut seen = BTreeSet::new();
+    while let Some(path) = todo.pop() {
+        if !seen.insert(path.clone()) {
+            continue;
+        }
+        let answered = Answered::of(app.request("GET", &path)).await;
+        assert_eq!(answered.status, 200, "{path}");
+        if path.starts_with("/api/") {
+            continue;
+        }
+        let policy = answered.header("content-security-policy");
+        assert!(policy.contains("default-src 'none'"), "{path}: {policy}");
+        assert!(
+            !policy.contains("unsafe") && !policy.contains("http"),
+            "{path}: {policy}"
+        );
+        assert_eq!(answered.header("x-content-type-options"), "nosniff", "{path}");
+        let text = String::from_utf8(answered.body.to_vec()).expect("a text");
+        for address in text.match_indices("://").map(|(at, _)| &text[..at]) {
+            assert!(
+                !address.ends_with("http") && !address.ends_with("https"),
+                "{path} names another host"
+            );
+        }
+        assert!(
+            !text.contains("\"//") && !text.contains("'//") && !text.contains("url("),
+            "{path}"
+        );
+        if answered.header("content-type").starts_with("text/html") {
+            for link in links(&text).into_iter().filter(|link| !link.starts_with('#')) {
+                assert!(link.starts_with('/'), "{path} loads `{link}`");
+                todo.push(link.split('#').next().unwrap_or_default().to_owned());
+            }
+        }
+    }
+    assert!(
+        seen.iter().any(|path| path.ends_with(".js")),
+        "no script was looked at: {seen:?}"
+    );
+}
+
+#[tokio::test]
+async fn says_that_it_is_well() {
+    let app = TestApp::start().await;
+    for path in ["/healthz", "/readyz"] {
+        let answered = Answered::of(app.request("GET", path)).await;
+        assert_eq!(
+            (answered.status, answered.json()["status"].as_str()),
+            (200, Some("ok")),
+            "{path}"
+        );
+    }
+    let metrics = Answered::of(app.request("GET", "/metrics")).await;
+    assert!(String::from_utf8_lossy(&metrics.body).contains("flowmatic_http_requests_total"));
+    assert_eq!(
+        Answered::of(app.request("GET", "/assets/nothing.js"))
+            .await
+            .status,
+        404
+    );
+}
