@@ -241,7 +241,7 @@ async fn more_connections_than_there_is_room_for_keep_nobody_out() {
     // A quarter of the files is kept for other uses.
     let app = TestApp::builder().open_files(400).start().await;
     let workflow = echo(&app).await;
-    let hook = webhook_id(&workflow);
+    let hook = webhook_path(&workflow);
     let mut idle = Vec::new();
     for _ in 0..1_000 {
         let mut raw = Raw::open(&app).await;
@@ -251,11 +251,9 @@ async fn more_connections_than_there_is_room_for_keep_nobody_out() {
         }
         idle.push(raw);
     }
-    for n in 0..20 {
-        assert_eq!(app.webhook(&hook, &json!({"n": n})).await, (200, json!({"n": n})));
+    for _ in 0..20 {
         let mut raw = Raw::open(&app).await;
-        raw.send(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-            .await;
+        raw.send(format!("POST {hook} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await;
         assert_eq!(raw.status().await, Some(200));
     }
 }
