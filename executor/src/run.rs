@@ -188,7 +188,10 @@ impl Engine {
         if !self.enter(start.id, run.cancel_token()) {
             self.has_held.store(true, Ordering::Relaxed);
             accept.held = true;
-            return Ok(Started { accepted: self.journal.accept(accept, None), outcome: Waiting::Running(outcome) });
+            return Ok(Started {
+                accepted: self.journal.accept(accept, None),
+                outcome: Waiting::Running(outcome),
+            });
         }
         let (told, accepted) = Ticket::new();
         run.accepting(self.journal.accept(accept, None), told, waiter);
@@ -209,10 +212,20 @@ impl Engine {
     ) -> JoinHandle<()> {
         let id = recovered.accept.id;
         let run = replay::run(self.clone(), recovered, version, payload);
-        // Whoever recovers asks for room first.
+        // Whoever takes up asks for room first.
         self.lock().insert(id, run.cancel_token());
         (self.limits.fault)("recovery");
         self.tasks.spawn(run.drive())
+    }
+
+    /// Ends an execution that cannot be taken up as FAILED, with what its journal holds. The handle resolves
+    /// once the journal has the end.
+    pub fn give_up(self: &Arc<Self>, recovered: &Recovered, error: ErrorRecord) -> JoinHandle<()> {
+        let (engine, id) = (self.clone(), recovered.accept.id);
+        let finish = replay::given_up(recovered, &error, self.host.now());
+        self.tasks.spawn(async move {
+            execution::write(&engine, id, |engine| engine.journal.finish(finish.clone())).await;
+        })
     }
 
     /// Ends an execution of this process as cancelled, once its effects in flight have come back. The durable

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use world::{World, edge, node};
 
 use flowmatic_executor::journal::StepState;
-use flowmatic_executor::{Outcome, Waiting};
+use flowmatic_executor::{Limits, Outcome, Waiting};
 
 #[tokio::test]
 async fn a_pure_execution_is_one_write() {
@@ -327,6 +327,57 @@ async fn what_dies_again_and_again_ends_as_a_crash_loop() {
     world.resume(id).await;
     assert_eq!(world.end(id).await, ExecutionStatus::Failed);
     assert_eq!(world.error(id).0, "crash_loop");
+}
+
+#[tokio::test]
+async fn what_there_is_no_room_for_is_accepted_and_waits() {
+    let world = World::within(Limits {
+        max_running: 1,
+        ..Limits::default()
+    });
+    let graph = json!({
+        "nodes": [node("t", "test.start", json!({})), node("a", "test.call", json!({"url": "gate"}))],
+        "edges": [edge("t", "a")]
+    });
+    let (first, started) = world.start(graph.clone(), json!({})).await;
+    world.accepted(started.accepted).await;
+    assert!(!world.engine.has_held());
+    let (second, started) = world.start(graph, json!({})).await;
+    world.accepted(started.accepted).await;
+    let Waiting::Running(outcome) = started.outcome else {
+        panic!("nothing of it may run yet");
+    };
+    assert!(outcome.await.is_err(), "nobody will answer");
+    assert!(world.engine.has_held());
+    assert_eq!(world.engine.room(), 0);
+    assert!(!world.journal.row(first).accept.held);
+    assert!(world.journal.row(second).accept.held);
+    world.host.open_gate();
+    assert_eq!(world.end(first).await, ExecutionStatus::Completed);
+    world.resume(second).await;
+    assert_eq!(world.end(second).await, ExecutionStatus::Completed);
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_up_ends_with_what_its_journal_holds() {
+    let world = World::new();
+    let graph = json!({
+        "nodes": [
+            node("t", "test.start", json!({})), node("a", "test.call", json!({"url": "a"})),
+            node("b", "test.call", json!({"url": "hang"}))
+        ],
+        "edges": [edge("t", "a"), edge("a", "b")]
+    });
+    let (id, started) = world.start(graph, json!({})).await;
+    world.accepted(started.accepted).await;
+    world.host.called("hang").await;
+    world.crash();
+    world.give_up(id);
+    assert_eq!(world.end(id).await, ExecutionStatus::Failed);
+    assert_eq!(world.error(id).0, "version_unusable");
+    let steps = world.steps(id);
+    assert_eq!(steps.len(), 1, "{steps:?}");
+    assert_eq!(steps[0].0, "a");
 }
 
 #[tokio::test]

@@ -94,6 +94,7 @@ async fn execution(writer: &CommitWriter, whole: bool) {
         payload: "p".repeat(1024),
         meta: "m".repeat(300),
         retry_of: None,
+        held: false,
         accepted_at: now,
     };
     let finish = Finish {

@@ -105,6 +105,10 @@ pub struct Config {
     #[arg(long, env = "FLOWMATIC_REQUEST_TIMEOUT", global = true, default_value = "30s", value_parser = parse_duration)]
     pub request_timeout: Duration,
 
+    /// Executions in memory at a time; what is accepted beyond waits on disk for its turn
+    #[arg(long, env = "FLOWMATIC_MAX_RUNNING", global = true, default_value = "10000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_running: u32,
+
     /// How long a webhook waits for its workflow's answer
     #[arg(long, env = "FLOWMATIC_SYNC_TIMEOUT", global = true, default_value = "30s", value_parser = parse_duration)]
     pub sync_timeout: Duration,

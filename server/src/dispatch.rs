@@ -130,10 +130,12 @@ impl Dispatch {
         secret_key: SecretKey,
         catalogue: Arc<Catalogue>,
         host: ServerHost,
+        max_running: usize,
     ) -> Arc<Self> {
         let owner = Uuid::now_v7();
         let (journal, writing) = CommitWriter::start(store.clone(), owner);
         let limits = Limits {
+            max_running,
             fault: fault::point,
             ..Limits::default()
         };
@@ -152,8 +154,8 @@ impl Dispatch {
         })
     }
 
-    /// Starts an execution. Fails with [`JournalError::Unavailable`], having written nothing, where there is no
-    /// room or the process is ending.
+    /// Starts an execution. Fails with [`JournalError::Unavailable`], having written nothing, where the
+    /// process is ending.
     pub fn start(&self, request: StartRequest) -> Result<Started, JournalError> {
         let (id, accepted_at) = (Uuid::now_v7(), now());
         let started = self.engine.start(Start {

@@ -253,7 +253,8 @@ async fn more_connections_than_there_is_room_for_keep_nobody_out() {
     }
     for _ in 0..20 {
         let mut raw = Raw::open(&app).await;
-        raw.send(format!("POST {hook} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await;
+        raw.send(format!("POST {hook} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes())
+            .await;
         assert_eq!(raw.status().await, Some(200));
     }
 }
@@ -275,4 +276,34 @@ async fn idle_connections(app: &TestApp, count: usize) -> Vec<Raw> {
 fn open_files() -> usize {
     let limit = rlimit::increase_nofile_limit(u64::MAX).expect("a process knows its limits");
     usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+#[tokio::test]
+async fn what_there_is_no_room_for_waits_on_disk_and_is_not_lost() {
+    let slow = Receiver::start().await;
+    slow.hold();
+    let mut app = TestApp::builder()
+        .flags(&["--allow-network", "127.0.0.0/8", "--max-running", "2"])
+        .start()
+        .await;
+    let call =
+        json!({"key": "call", "type": "http.request", "parameters": {"method": "POST", "url": slow.url()}});
+    let hook = webhook_id(&create(&app, row(&[call])).await);
+    let mut executions = Vec::new();
+    for n in 0..9 {
+        let (status, answer) = app.webhook(&hook, &json!({"n": n})).await;
+        assert_eq!(status, 200, "{answer}");
+        executions.push(answer["executionId"].as_str().expect("an id").to_owned());
+    }
+    slow.wait_for(2).await;
+    app.wait_for(&executions[8], &["QUEUED"]).await;
+    assert_eq!(slow.received().len(), 2, "no more than two run at a time");
+    slow.release();
+    slow.answer(Answer::status(200));
+    for execution in &executions {
+        let ended = app.wait_for(execution, &["COMPLETED", "FAILED"]).await;
+        assert_eq!(ended["status"], "COMPLETED", "{ended}");
+    }
+    assert_eq!(slow.received().len(), 9, "each is called once");
+    assert!(app.terminate().await.success());
 }

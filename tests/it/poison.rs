@@ -6,6 +6,7 @@ use flowmatic_tests::{Answer, Receiver, TestApp};
 use serde_json::{Value, json};
 
 use crate::bad_input::{reply, row};
+use crate::database::Rows;
 use crate::workflow::{create, webhook_id};
 
 /// Longer than any test runs.
@@ -106,4 +107,25 @@ async fn a_slow_execution_is_not_blamed_for_the_deaths_of_another() {
     }
     ends_as_crash_loop(&app, &poisoned).await;
     app.wait_for(&innocent, &["COMPLETED"]).await;
+}
+
+#[tokio::test]
+async fn an_execution_whose_version_cannot_be_used_ends_and_says_so() {
+    let slow = Receiver::start().await;
+    slow.answer(Answer::status(200).after(FOR_EVER));
+    let mut app = TestApp::builder()
+        .flags(&["--allow-network", "127.0.0.0/8"])
+        .start()
+        .await;
+    let hook = calling(&app, slow.url()).await;
+    let execution = start(&app, &hook).await;
+    slow.wait_for(1).await;
+    app.kill();
+    let rows = Rows::open(&app).await;
+    rows.query("UPDATE versions SET graph = '{\"nodes\": [], \"edges\": []}'")
+        .await;
+    rows.close().await;
+    app.restart().await;
+    let ended = app.wait_for(&execution, &["FAILED"]).await;
+    assert_eq!(ended["error"]["code"], "version_unusable", "{ended}");
 }

@@ -139,12 +139,8 @@ fn nothing_is_left_undone() {
 }
 
 /// Longer than most, and why.
-const LONG_FILES: [(&str, &str); 7] = [
+const LONG_FILES: [(&str, &str); 5] = [
     ("executor/src/expression/tests.rs", "a table of cases"),
-    (
-        "executor/src/run/execution.rs",
-        "one execution: its parts share all of its state",
-    ),
     ("server/src/guard/tests.rs", "a table of addresses and attacks"),
     ("server/src/store/commit/tests.rs", "a table of cases"),
     ("server/src/store/executions/tests.rs", "a table of cases"),

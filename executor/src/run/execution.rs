@@ -1,12 +1,14 @@
 //! One execution: performs actions, calls nodes, feeds decisions back.
 
-use std::any::Any;
+mod flight;
+mod landing;
+
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowmatic_openapi::{ExecutionMode, ExecutionStatus, OnCrash, OnError};
+use flowmatic_openapi::{ExecutionMode, ExecutionStatus, OnCrash};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -16,14 +18,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::flight::{Landing, fly, panicked, wait_before_retry};
+use self::landing::step;
 use super::ledger::Ledger;
 use super::{Engine, Outcome};
 use crate::Time;
 use crate::context::{Context, Identity, Payload};
-use crate::graph::{ERROR_PORT, PlanNode, Version};
-use crate::journal::{Call, Checkpoint, ErrorRecord, Finish, JournalError, StepRecord, StepState, Ticket};
-use crate::json;
-use crate::node::{Answer, ErrorClass, NodeContext, NodeError, Output, Role};
+use crate::graph::Version;
+use crate::journal::{Call, Checkpoint, ErrorRecord, JournalError, StepRecord, StepState, Ticket};
+use crate::node::{Answer, NodeContext, NodeError, Output, Role};
 use crate::schedule::{Action, Decision, State, decide};
 
 /// How many nodes run before the accept is handed to the journal.
@@ -58,16 +61,6 @@ pub(super) struct Run {
     pub(super) broken: Option<(ExecutionStatus, ErrorRecord)>,
     deadline: Instant,
     cancel: CancellationToken,
-}
-
-/// A node that came back.
-struct Landing {
-    node: usize,
-    attempt: u32,
-    /// What `now` was for its expressions.
-    now: Time,
-    started_at: Time,
-    result: Result<Output, NodeError>,
 }
 
 impl Run {
@@ -444,7 +437,7 @@ impl Run {
         self.ledger.dirty = true;
         self.now = self.engine.host.now();
         if let (Err(error), true) = (&landing.result, self.broken.is_none())
-            && let Some(wait) = self.retry_wait(plan, error, landing.attempt)
+            && let Some(wait) = wait_before_retry(self.id, plan, error, landing.attempt)
             && let Some(call) = self.ledger.calls.get_mut(&plan.key)
         {
             call.failed = landing.attempt;
@@ -454,223 +447,10 @@ impl Run {
         self.ledger.calls.remove(&plan.key);
         self.take(landing);
     }
-
-    /// How long to wait before another attempt, where there is to be one.
-    fn retry_wait(&self, plan: &PlanNode, error: &NodeError, attempt: u32) -> Option<Duration> {
-        let retry = plan.retry.as_ref()?;
-        let may_pass = matches!(error.class, ErrorClass::Retryable | ErrorClass::Timeout);
-        if !may_pass || attempt >= retry.max_attempts {
-            return None;
-        }
-        let initial = Duration::from(retry.initial).as_secs_f64();
-        let longest = Duration::from(retry.max).as_secs_f64();
-        let exponent = i32::try_from(attempt - 1).unwrap_or(i32::MAX);
-        let whole = (initial * retry.factor.powi(exponent)).min(longest);
-        let share = whole * retry.jitter * chance(self.id, &plan.key, attempt);
-        let wait = Duration::try_from_secs_f64(whole - share).unwrap_or(Duration::ZERO);
-        Some(wait.max(error.retry_after.unwrap_or_default()))
-    }
-
-    /// Decides a node by what came back.
-    fn take(&mut self, landing: Landing) {
-        let Landing {
-            node,
-            attempt,
-            now,
-            started_at,
-            result,
-        } = landing;
-        let version = self.version.clone();
-        let plan = &version.plan.nodes[node];
-        let record = StepRecord {
-            attempts: attempt,
-            started_at: Some(started_at),
-            finished_at: Some(self.engine.host.now()),
-            now: (now != self.accepted_at).then_some(now),
-            ..step(plan, StepState::Completed)
-        };
-        let failed = match result {
-            Ok(output) => self.complete(node, plan, record, output).err(),
-            Err(error) => Some(Box::new((record, error))),
-        };
-        if let Some(failed) = failed {
-            let (record, error) = *failed;
-            self.fail(node, plan, record, error);
-        }
-    }
-
-    /// Gives the record back where the output cannot be taken.
-    fn complete(
-        &mut self,
-        node: usize,
-        plan: &PlanNode,
-        record: StepRecord,
-        output: Output,
-    ) -> Result<(), Box<(StepRecord, NodeError)>> {
-        let ports = match &output.ports {
-            None => (0..plan.ports.len().min(1)).collect(),
-            Some(names) => {
-                let places = names
-                    .iter()
-                    .map(|name| plan.ports.iter().position(|port| port == name));
-                let Some(places) = places.collect::<Option<Vec<usize>>>() else {
-                    let message = format!("it left by a port it does not have, of {names:?}");
-                    return Err(Box::new((record, NodeError::terminal("internal", message))));
-                };
-                places
-            }
-        };
-        if !json::is_shallow(&output.value) {
-            let message = format!("its output nests deeper than {} levels", json::MAX_DEPTH);
-            return Err(Box::new((
-                record,
-                NodeError::terminal("output_too_deep", message),
-            )));
-        }
-        let is_first_answer = output.answer.is_some() && !self.has_answered;
-        let record = StepRecord {
-            ports: output.ports,
-            output: output.value,
-            answered: is_first_answer,
-            ..record
-        };
-        let (most, most_in_all) = (self.engine.limits.max_output, self.engine.limits.max_outputs);
-        let value = self.ledger.add(record, self.context.secrets(), most, most_in_all).map_err(|refused| {
-            let (record, size) = *refused;
-            let message = format!(
-                "its output has {size} bytes; one output may have {most}, and all of an execution {most_in_all}"
-            );
-            Box::new((record, NodeError::terminal("output_too_large", message)))
-        })?;
-        self.context.set_output(node, value);
-        if is_first_answer {
-            self.answer = output.answer;
-        }
-        self.note_result(node, is_first_answer);
-        self.apply(Decision::Leave { node, ports });
-        Ok(())
-    }
-
-    /// The first answer is the result, or else the output of the step that ended last.
-    pub(super) fn note_result(&mut self, node: usize, is_answer: bool) {
-        if !self.has_answered {
-            self.result = Some(node);
-            self.has_answered = is_answer;
-        }
-    }
-
-    fn fail(&mut self, node: usize, plan: &PlanNode, record: StepRecord, error: NodeError) {
-        let mut handled = serde_json::json!({"code": error.code, "message": error.message});
-        if let Some(data) = error.data {
-            handled["data"] = *data;
-        }
-        let (ports, output) = match plan.on_error {
-            OnError::Fail => (None, Value::Null),
-            OnError::Continue => (plan.ports.first(), serde_json::json!({"error": handled})),
-            OnError::Branch => (
-                plan.ports.iter().find(|port| *port == ERROR_PORT),
-                serde_json::json!({"error": handled}),
-            ),
-        };
-        let told = ErrorRecord {
-            code: error.code.into_owned(),
-            message: error.message,
-            node: Some(plan.key.to_string()),
-        };
-        let record = StepRecord {
-            status: StepState::Failed,
-            answered: false,
-            ports: Some(ports.into_iter().cloned().collect()),
-            output,
-            error: Some(told.clone()),
-            ..record
-        };
-        let value = self.record_without_bound(record);
-        if plan.on_error == OnError::Fail {
-            self.broken.get_or_insert((ExecutionStatus::Failed, told));
-        } else {
-            let ports = plan
-                .ports
-                .iter()
-                .position(|port| Some(port) == ports)
-                .into_iter()
-                .collect();
-            self.context.set_output(node, value);
-            self.apply(Decision::Leave { node, ports });
-        }
-    }
-
-    /// Records what is small by nature: a skip, an error with at most one response.
-    fn record_without_bound(&mut self, record: StepRecord) -> Value {
-        self.ledger
-            .add(record, self.context.secrets(), usize::MAX, usize::MAX)
-            .unwrap_or_default()
-    }
-
-    /// What the journal is told of the end, and the caller.
-    pub(super) fn end(&mut self) -> (Finish, Outcome) {
-        for node in self
-            .ready
-            .drain(..)
-            .chain(self.effects.drain(..))
-            .collect::<Vec<usize>>()
-        {
-            self.record_without_bound(step(&self.version.plan.nodes[node], StepState::Cancelled));
-        }
-        let (status, error) = match self.broken.take() {
-            None => (ExecutionStatus::Completed, None),
-            Some((status, error)) => (status, Some(error)),
-        };
-        let finish = Finish {
-            id: self.id,
-            epoch: self.epoch,
-            status,
-            // Serializing a struct of strings cannot fail.
-            error: error.as_ref().and_then(|error| serde_json::to_string(error).ok()),
-            result: self
-                .result
-                .map(|node| self.version.plan.nodes[node].key.to_string()),
-            steps: self.ledger.steps(),
-            finished_at: self.engine.host.now(),
-        };
-        let outcome = match self.answer.take() {
-            Some(answer) => Outcome::Answered(answer),
-            None => Outcome::Ended { status, error },
-        };
-        (finish, outcome)
-    }
-}
-
-/// A call with its wait before and its time-out, panics contained.
-async fn fly(
-    (node, attempt, now, started_at): (usize, u32, Time, Time),
-    delay: Duration,
-    timeout: Duration,
-    call: BoxFuture<'static, Result<Output, NodeError>>,
-) -> Landing {
-    if !delay.is_zero() {
-        tokio::time::sleep(delay).await;
-    }
-    let call = AssertUnwindSafe(call).catch_unwind();
-    let result = match tokio::time::timeout(timeout, call).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(panic)) => Err(panicked(&*panic)),
-        Err(_) => Err(NodeError {
-            class: ErrorClass::Timeout,
-            ..NodeError::terminal("timeout", format!("it took longer than {timeout:?}"))
-        }),
-    };
-    Landing {
-        node,
-        attempt,
-        now,
-        started_at,
-        result,
-    }
 }
 
 /// Writes until the journal has taken it. Tells whether the execution is still this process's.
-async fn write(engine: &Engine, execution: Uuid, write: impl Fn(&Engine) -> Ticket) -> bool {
+pub(super) async fn write(engine: &Engine, execution: Uuid, write: impl Fn(&Engine) -> Ticket) -> bool {
     let (mut wait, longest) = JOURNAL_WAIT;
     loop {
         match write(engine).await {
@@ -701,43 +481,5 @@ pub(super) fn identity(id: Uuid, version: &Version, mode: ExecutionMode, started
         version: version.number,
         mode,
         started_at,
-    }
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> NodeError {
-    let said = panic
-        .downcast_ref::<&str>()
-        .map(|it| (*it).to_owned())
-        .or_else(|| panic.downcast_ref().cloned());
-    NodeError::terminal(
-        "panic",
-        format!(
-            "the node panicked: {}",
-            said.unwrap_or_else(|| "no message".to_owned())
-        ),
-    )
-}
-
-/// A number from 0 to 1 that a replay draws again.
-fn chance(execution: Uuid, key: &str, attempt: u32) -> f64 {
-    use sha2::{Digest, Sha256};
-    let digest = Sha256::digest(format!("{execution}/{key}/{attempt}"));
-    let drawn = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
-    f64::from(drawn) / f64::from(u32::MAX)
-}
-
-fn step(plan: &PlanNode, status: StepState) -> StepRecord {
-    StepRecord {
-        node: plan.key.clone(),
-        status,
-        ports: None,
-        output: Value::Null,
-        error: None,
-        reason: None,
-        answered: false,
-        attempts: 0,
-        started_at: None,
-        finished_at: None,
-        now: None,
     }
 }

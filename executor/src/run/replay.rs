@@ -14,7 +14,7 @@ use super::redact::REDACTED;
 use crate::Time;
 use crate::context::{Context, Payload, Secrets};
 use crate::graph::{Plan, Version};
-use crate::journal::{ErrorRecord, Record, Recovered, StepRecord, StepState};
+use crate::journal::{ErrorRecord, Finish, Record, Recovered, StepRecord, StepState};
 use crate::json;
 use crate::schedule::Decision;
 
@@ -45,6 +45,24 @@ pub(super) fn run(engine: Arc<Engine>, recovered: Recovered, version: Arc<Versio
         run.cancel_token().cancel();
     }
     run
+}
+
+/// The end of an execution that cannot run.
+pub(super) fn given_up(recovered: &Recovered, error: &ErrorRecord, at: Time) -> Finish {
+    let records = recovered
+        .checkpoints
+        .iter()
+        .map_while(|record| json::read(record).ok());
+    Finish {
+        id: recovered.accept.id,
+        epoch: recovered.epoch,
+        status: ExecutionStatus::Failed,
+        // Serializing a struct of strings cannot fail.
+        error: serde_json::to_string(error).ok(),
+        result: None,
+        steps: Ledger::replayed(records.collect()).steps(),
+        finished_at: at,
+    }
 }
 
 fn broken(run: &mut Run, code: &str, message: String) {

@@ -47,6 +47,10 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
+        Self::within(Limits::default())
+    }
+
+    pub fn within(limits: Limits) -> Self {
         let catalogue = Arc::new(Catalogue::new(vec![
             Entry::of::<TestStart>(),
             Entry::of::<Echo>(),
@@ -57,12 +61,7 @@ impl World {
             Entry::of::<PanicEffect>(),
         ]));
         let (host, journal) = (Arc::new(TestHost::new()), Arc::new(TestJournal::new()));
-        let engine = Engine::new(
-            catalogue.clone(),
-            host.clone(),
-            journal.clone(),
-            Limits::default(),
-        );
+        let engine = Engine::new(catalogue.clone(), host.clone(), journal.clone(), limits);
         Self {
             engine,
             host,
@@ -139,6 +138,18 @@ impl World {
             },
         );
         *self.second.lock().expect("unpoisoned") = Some(engine);
+    }
+
+    /// Another process finds that it cannot take an execution up.
+    pub fn give_up(&self, id: Uuid) {
+        self.journal.reconnect();
+        let recovered = self.journal.inner.claim(id).expect("open");
+        let error = ErrorRecord {
+            code: "version_unusable".to_owned(),
+            message: "it is gone".to_owned(),
+            node: None,
+        };
+        self.engine.give_up(&recovered, error);
     }
 
     pub async fn end(&self, id: Uuid) -> ExecutionStatus {

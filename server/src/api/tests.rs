@@ -42,7 +42,13 @@ impl TestApi {
         let secret_key = SecretKey::open(Some(&"ab".repeat(32)), ".".as_ref()).expect("a good key");
         let catalogue = Arc::new(flowmatic_nodes::catalogue());
         let host = ServerHost::new(Guard::new(Vec::new()).expect("a guard"));
-        let dispatch = Dispatch::new(store.store.clone(), secret_key.clone(), catalogue.clone(), host);
+        let dispatch = Dispatch::new(
+            store.store.clone(),
+            secret_key.clone(),
+            catalogue.clone(),
+            host,
+            100,
+        );
         let app = App::new(Parts {
             config,
             store: store.store.clone(),

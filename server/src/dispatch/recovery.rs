@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flowmatic_executor::journal::ErrorRecord;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Dispatch, now, payload};
@@ -22,6 +24,8 @@ const QUARANTINE: Duration = Duration::from_secs(10);
 const RENEW_EVERY: Duration = Duration::from_secs(20);
 const REFILL_EVERY: Duration = Duration::from_millis(500);
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// The error of an execution whose version or payload cannot be used any more.
+const UNUSABLE: &str = "version_unusable";
 
 impl Dispatch {
     /// Takes up all that is open and belongs to no living process.
@@ -75,7 +79,7 @@ impl Dispatch {
             if stop.is_cancelled() {
                 return;
             }
-            if let Some(run) = self.resume(execution).await {
+            if let Some(run) = self.resume(execution, stop).await {
                 tokio::spawn(async move {
                     // A run that panicked has been told of by the panic itself.
                     let _ = run.await;
@@ -92,7 +96,7 @@ impl Dispatch {
                 return;
             }
             left -= 1;
-            let Some(run) = self.resume(execution).await else {
+            let Some(run) = self.resume(execution, stop).await else {
                 continue;
             };
             if tokio::time::timeout(QUARANTINE, run).await.is_ok()
@@ -108,36 +112,37 @@ impl Dispatch {
         }
     }
 
-    async fn resume(&self, open: OpenExecution) -> Option<tokio::task::JoinHandle<()>> {
-        match self.try_resume(open).await {
-            Ok(run) => run,
+    async fn resume(&self, open: OpenExecution, stop: &CancellationToken) -> Option<JoinHandle<()>> {
+        let recovered = until_available(stop, || self.store.claim(open, self.owner, now())).await?;
+        let recovered = match recovered {
+            Ok(claimed) => claimed?,
             Err(error) => {
-                tracing::error!(execution = %open.id, %error, "an execution cannot be taken up; the next start tries again");
-                None
+                tracing::error!(execution = %open.id, %error, "an execution cannot be read");
+                return None;
             }
-        }
-    }
-
-    async fn try_resume(
-        &self,
-        open: OpenExecution,
-    ) -> Result<Option<tokio::task::JoinHandle<()>>, StoreError> {
-        let Some(recovered) = self.store.claim(open, self.owner, now()).await? else {
-            return Ok(None);
         };
-        let accept = &recovered.accept;
-        let version = self
-            .version(accept.workflow_id, accept.version)
-            .await?
-            .ok_or_else(|| {
-                StoreError::Internal(format!(
-                    "version {} of `{}` is gone",
-                    accept.version, accept.workflow_id
-                ))
-            })?;
-        let payload = payload(&accept.payload, &accept.meta)
-            .map_err(|error| StoreError::Internal(error.to_string()))?;
-        Ok(Some(self.engine.resume(recovered, version, payload)))
+        let (workflow, number) = (recovered.accept.workflow_id, recovered.accept.version);
+        let version = until_available(stop, || self.version(workflow, number)).await?;
+        let usable = match version {
+            Ok(Some(version)) => payload(&recovered.accept.payload, &recovered.accept.meta)
+                .map(|payload| (version, payload))
+                .map_err(|error| error.to_string()),
+            Ok(None) => Err(format!("version {number} of `{workflow}` is gone")),
+            Err(error) => Err(error.to_string()),
+        };
+        Some(match usable {
+            Ok((version, payload)) => self.engine.resume(recovered, version, payload),
+            Err(message) => {
+                tracing::error!(execution = %open.id, message, "an execution cannot go on");
+                let code = UNUSABLE.to_owned();
+                let error = ErrorRecord {
+                    code,
+                    message,
+                    node: None,
+                };
+                self.engine.give_up(&recovered, error)
+            }
+        })
     }
 
     /// Renews the leases of what this process runs, until told to stop.
@@ -152,6 +157,25 @@ impl Dispatch {
             {
                 tracing::warn!(%error, "leases could not be renewed");
             }
+        }
+    }
+}
+
+/// Tries while the database is not available; None if told to stop meanwhile.
+async fn until_available<T, F: Future<Output = Result<T, StoreError>>>(
+    stop: &CancellationToken,
+    load: impl Fn() -> F,
+) -> Option<Result<T, StoreError>> {
+    loop {
+        match load().await {
+            Err(StoreError::Unavailable(error)) => {
+                tracing::warn!(error, "an execution cannot be taken up; trying again");
+            }
+            settled => return Some(settled),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = tokio::time::sleep(RETRY_AFTER) => {}
         }
     }
 }

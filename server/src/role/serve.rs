@@ -37,7 +37,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let secret_key = SecretKey::open(config.secret_key.as_deref(), &config.data_dir)?;
     let catalogue = Arc::new(flowmatic_nodes::catalogue());
     let host = ServerHost::new(Guard::new(config.allow_network.clone())?);
-    let dispatch = Dispatch::new(store.clone(), secret_key.clone(), catalogue.clone(), host);
+    let max_running = usize::try_from(config.max_running)?;
+    let dispatch = Dispatch::new(
+        store.clone(),
+        secret_key.clone(),
+        catalogue.clone(),
+        host,
+        max_running,
+    );
     let app = App::new(Parts {
         secret_key,
         catalogue,

@@ -29,6 +29,7 @@ fn accept(id: Uuid) -> Accept {
         payload: r#"{"amount":60}"#.to_owned(),
         meta: r#"{"_webhook":{}}"#.to_owned(),
         retry_of: None,
+        held: false,
         accepted_at: at(0),
     }
 }
@@ -543,5 +544,38 @@ async fn a_claim_of_what_another_has_claimed_fails() {
         let (first, second) = tokio::join!(first, second);
         let claimed = [first, second].map(|claim| claim.expect(test.name).is_some());
         assert_ne!(claimed[0], claimed[1], "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn what_is_held_belongs_to_nobody_and_taking_it_up_is_no_recovery() {
+    for test in stores().await {
+        let owner = Uuid::now_v7();
+        let (writer, _task) = CommitWriter::start(test.store.clone(), owner);
+        let [running, waiting] = [(); 2].map(|()| Uuid::now_v7());
+        writer.accept(accept(running), None).await.expect(test.name);
+        let held = Accept {
+            held: true,
+            ..accept(waiting)
+        };
+        writer.accept(held, None).await.expect(test.name);
+        let open = test
+            .store
+            .open_executions(owner, None, 10)
+            .await
+            .expect(test.name);
+        let [open] = open.try_into().expect("one of them is its own");
+        let claimed = test
+            .store
+            .claim(open, owner, at(0))
+            .await
+            .expect(test.name)
+            .expect(test.name);
+        assert_eq!(
+            (claimed.accept.id, claimed.recoveries),
+            (waiting, 0),
+            "{}",
+            test.name
+        );
     }
 }

@@ -33,6 +33,7 @@ fn accept(millis: i64) -> Accept {
         payload: r#"{"amount":60}"#.to_owned(),
         meta: "{}".to_owned(),
         retry_of: None,
+        held: false,
         accepted_at: at(millis),
     }
 }
