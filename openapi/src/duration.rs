@@ -8,21 +8,23 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use poem_openapi::types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type};
 use serde_json::Value;
 
-/// A whole number with a unit: `250ms`, `2s`, `5m`, `1h`, `14d`. At most 3,650 days.
+/// A whole number with a unit: `250ms`, `2s`, `5m`, `1h`, `14d`. At most 9,999
+/// days, 99,999 hours, 999,999 minutes, 9,999,999 seconds or ten digits of milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Duration {
     milliseconds: u64,
 }
 
-const UNITS: [(&str, u64); 5] = [
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
+/// Units, with their milliseconds and the most digits of their number: few enough that what is written in the next
+/// larger unit is within that one's.
+const UNITS: [(&str, u64, usize); 5] = [
+    ("ms", 1, 10),
+    ("s", 1_000, 7),
+    ("m", 60_000, 6),
+    ("h", 3_600_000, 5),
+    ("d", 86_400_000, 4),
 ];
-const MAXIMUM_MS: u64 = 3_650 * 86_400_000;
-const PATTERN: &str = "^[0-9]{1,15}(ms|s|m|h|d)$";
+const PATTERN: &str = "^([0-9]{1,10}ms|[0-9]{1,7}s|[0-9]{1,6}m|[0-9]{1,5}h|[0-9]{1,4}d)$";
 
 impl Duration {
     pub const fn from_millis(milliseconds: u64) -> Self {
@@ -51,21 +53,23 @@ impl FromStr for Duration {
         };
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
-        let number: u64 = number.parse().map_err(|_| wrong())?;
-        let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
-        match number.checked_mul(*factor) {
-            Some(milliseconds) if milliseconds <= MAXIMUM_MS => Ok(Self { milliseconds }),
-            _ => Err(format!("`{text}` is longer than 3650 days")),
+        let (_, factor, most) = UNITS.iter().find(|(name, ..)| *name == unit).ok_or_else(wrong)?;
+        if digits > *most {
+            return Err(format!(
+                "`{text}` is too long: a number of `{unit}` has at most {most} digits"
+            ));
         }
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        Ok(Self::from_millis(number * factor))
     }
 }
 
 impl fmt::Display for Duration {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, factor) = UNITS
+        let (unit, factor, _) = UNITS
             .iter()
             .rev()
-            .find(|(_, factor)| self.milliseconds.is_multiple_of(*factor) && self.milliseconds >= *factor)
+            .find(|(_, factor, _)| self.milliseconds.is_multiple_of(*factor) && self.milliseconds >= *factor)
             .unwrap_or(&UNITS[0]);
         write!(formatter, "{}{unit}", self.milliseconds / factor)
     }
@@ -131,6 +135,14 @@ mod tests {
     }
 
     #[test]
+    fn reads_the_longest_that_it_writes() {
+        for text in ["9999d", "99999h", "999960m", "9999960s", "9999999000ms"] {
+            let written = text.parse::<Duration>().expect(text).to_string();
+            assert_eq!(written.parse(), text.parse::<Duration>(), "{written}");
+        }
+    }
+
+    #[test]
     fn refuses_what_is_no_duration() {
         for text in [
             "",
@@ -141,7 +153,8 @@ mod tests {
             "5 m",
             "5y",
             "99999999999999999999s",
-            "4000d",
+            "10000d",
+            "100000h",
         ] {
             assert!(text.parse::<Duration>().is_err(), "{text}");
         }

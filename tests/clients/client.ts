@@ -55,7 +55,7 @@ do {
   execution = read.data;
 } while (execution.status !== "COMPLETED" && Date.now() < end);
 assert.equal(execution.status, "COMPLETED");
-assert.deepEqual(execution.steps.map((step) => step.node).sort(), ["hook", "reply"]);
+assert.deepEqual(execution.steps.map((step) => step.node), ["reply"]);
 
 const stranger = createClient<paths>({ baseUrl });
 const refused = await stranger.GET("/api/v1/workflows/{id}", { params: { path: { id: workflow.id } } });

@@ -21,8 +21,8 @@ const OPEN: [&str; 8] = [
 
 const BEARER: &str = "bearer";
 
-/// Completes a description: the scope of each operation in words, one security scheme, and `null` where a body
-/// may have it.
+/// Completes a description: the scope of each operation in words, one security scheme, and `null` where it may
+/// stand.
 pub(super) fn finish(mut description: Value) -> Value {
     for operation in operations(&mut description) {
         guard(operation);
@@ -34,6 +34,15 @@ pub(super) fn finish(mut description: Value) -> Value {
             "description": "An API key (`fm_…`), or the token of a session (`fs_…`)."
         }
     });
+    for schema in description["components"]["schemas"]
+        .as_object_mut()
+        .into_iter()
+        .flat_map(Map::values_mut)
+    {
+        if let Some(cursor) = schema.pointer_mut("/properties/next_cursor") {
+            cursor["nullable"] = Value::from(true);
+        }
+    }
     for name in request_schemas(&description) {
         let schema = &mut description["components"]["schemas"][name];
         allow_null(schema);

@@ -20,7 +20,13 @@ impl Dispatch {
         let given = payload(&stored.payload, &stored.meta)
             .map_err(|error| StoreError::Internal(error.to_string()))?;
         let input = given.body.clone();
-        let version = self.version(summary.workflow_id, summary.version).await?;
+        let version = match self.version(summary.workflow_id, summary.version).await {
+            Err(StoreError::Internal(error)) => {
+                tracing::warn!(execution = %summary.id, error, "what its steps were given cannot be shown");
+                None
+            }
+            other => other?,
+        };
         let result = stored.result.and_then(|node| {
             stored
                 .steps
@@ -28,32 +34,33 @@ impl Dispatch {
                 .find(|step| *step.node == *node)
                 .map(|step| Json(step.output.clone()))
         });
-        let steps = match version {
-            Some(version) => {
-                let inputs = inputs(
-                    &version,
-                    summary.id,
-                    summary.mode,
-                    given,
-                    summary.started_at,
-                    &stored.steps,
-                );
-                let nodes = &version.plan;
-                stored
-                    .steps
-                    .into_iter()
-                    .zip(inputs)
-                    .map(|(record, input)| {
-                        let node = nodes.keys.get(&*record.node).map(|node| &nodes.nodes[*node]);
-                        let name = node.map_or_else(|| record.node.to_string(), |node| node.name.clone());
-                        let kind = node.map_or_else(String::new, |node| node.kind.to_owned());
-                        let first = node.and_then(|node| node.ports.first().cloned());
-                        show_step(record, input, name, kind, first)
-                    })
-                    .collect()
-            }
-            None => Vec::new(),
+        let inputs = match &version {
+            Some(version) => inputs(
+                version,
+                summary.id,
+                summary.mode,
+                given,
+                summary.started_at,
+                &stored.steps,
+            ),
+            None => vec![None; stored.steps.len()],
         };
+        let node = |key: &str| {
+            let plan = &version.as_ref()?.plan;
+            plan.keys.get(key).map(|place| &plan.nodes[*place])
+        };
+        let steps = stored
+            .steps
+            .into_iter()
+            .zip(inputs)
+            .map(|(record, input)| {
+                let node = node(&record.node);
+                let name = node.map_or_else(|| record.node.to_string(), |node| node.name.clone());
+                let kind = node.map_or_else(String::new, |node| node.kind.to_owned());
+                let first = node.and_then(|node| node.ports.first().cloned());
+                show_step(record, input, name, kind, first)
+            })
+            .collect();
         Ok(Execution {
             id: summary.id,
             workflow_id: summary.workflow_id,
