@@ -122,6 +122,19 @@ pub enum Outcome {
     },
 }
 
+/// An execution's place in memory, held as long as it is there.
+pub struct Place {
+    engine: Arc<Engine>,
+    id: Uuid,
+    cancel: CancellationToken,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.engine.lock().remove(&self.id);
+    }
+}
+
 impl Engine {
     pub fn new(
         catalogue: Arc<Catalogue>,
@@ -169,6 +182,7 @@ impl Engine {
         };
         let mut run = Run::new(
             self.clone(),
+            CancellationToken::new(),
             start.id,
             start.version,
             start.mode,
@@ -185,46 +199,61 @@ impl Engine {
             });
         }
         let (waiter, outcome) = oneshot::channel();
-        if !self.enter(start.id, run.cancel_token()) {
+        let Some(place) = self.enter(start.id, run.cancel_token()) else {
             self.has_held.store(true, Ordering::Relaxed);
             accept.held = true;
             return Ok(Started {
                 accepted: self.journal.accept(accept, None),
                 outcome: Waiting::Running(outcome),
             });
-        }
+        };
         let (told, accepted) = Ticket::new();
         run.accepting(self.journal.accept(accept, None), told, waiter);
-        self.tasks.spawn(run.drive());
+        self.tasks.spawn(run.drive(place));
         Ok(Started {
             accepted,
             outcome: Waiting::Running(outcome),
         })
     }
 
+    /// Makes room for an execution that is about to be claimed, whatever the bound is: whoever takes up asks for
+    /// [`Engine::room`] first. What cancels it from now on is not lost. None if it is in memory already.
+    pub fn reserve(self: &Arc<Self>, id: Uuid) -> Option<Place> {
+        let mut runs = self.lock();
+        if runs.contains_key(&id) {
+            return None;
+        }
+        let cancel = CancellationToken::new();
+        runs.insert(id, cancel.clone());
+        Some(self.place(id, cancel))
+    }
+
     /// Takes an execution up again where its journal ends. The handle resolves when it has ended or was left
     /// to another process.
     pub fn resume(
         self: &Arc<Self>,
+        place: Place,
         recovered: Recovered,
         version: Arc<Version>,
         payload: Payload,
     ) -> JoinHandle<()> {
-        let id = recovered.accept.id;
-        let run = replay::run(self.clone(), recovered, version, payload);
-        // Whoever takes up asks for room first.
-        self.lock().insert(id, run.cancel_token());
+        let run = replay::run(self.clone(), place.cancel.clone(), recovered, version, payload);
         (self.limits.fault)("recovery");
-        self.tasks.spawn(run.drive())
+        self.tasks.spawn(run.drive(place))
     }
 
     /// Ends an execution that cannot be taken up as FAILED, with what its journal holds. The handle resolves
     /// once the journal has the end.
-    pub fn give_up(self: &Arc<Self>, recovered: &Recovered, error: ErrorRecord) -> JoinHandle<()> {
-        let (engine, id) = (self.clone(), recovered.accept.id);
-        let finish = replay::given_up(recovered, &error, self.host.now());
+    pub fn give_up(
+        self: &Arc<Self>,
+        place: Place,
+        recovered: &Recovered,
+        error: &ErrorRecord,
+    ) -> JoinHandle<()> {
+        let engine = self.clone();
+        let finish = replay::given_up(recovered, error, self.host.now());
         self.tasks.spawn(async move {
-            execution::write(&engine, id, |engine| engine.journal.finish(finish.clone())).await;
+            execution::write(&engine, place.id, |engine| engine.journal.finish(finish.clone())).await;
         })
     }
 
@@ -265,18 +294,22 @@ impl Engine {
         }
     }
 
-    /// Tells whether there is room.
-    fn enter(&self, id: Uuid, cancel: CancellationToken) -> bool {
+    /// None if there is no room.
+    fn enter(self: &Arc<Self>, id: Uuid, cancel: CancellationToken) -> Option<Place> {
         let mut runs = self.lock();
-        let is_room = runs.len() < self.limits.max_running;
-        if is_room {
-            runs.insert(id, cancel);
+        if runs.len() >= self.limits.max_running {
+            return None;
         }
-        is_room
+        runs.insert(id, cancel.clone());
+        Some(self.place(id, cancel))
     }
 
-    fn leave(&self, id: Uuid) {
-        self.lock().remove(&id);
+    fn place(self: &Arc<Self>, id: Uuid, cancel: CancellationToken) -> Place {
+        Place {
+            engine: self.clone(),
+            id,
+            cancel,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, CancellationToken>> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowmatic_openapi::ExecutionStatus;
 use serde_json::{Value, json};
-use world::{World, edge, node};
+use world::{SECRET, World, edge, node};
 
 use flowmatic_executor::journal::StepState;
 use flowmatic_executor::{Limits, Outcome, Waiting};
@@ -198,6 +198,11 @@ async fn time_outs_end_a_node_or_the_execution() {
     let graph = json!({"nodes": nodes, "edges": [edge("t", "a")], "settings": {"timeout": "1s"}});
     let (id, _) = world.start(graph, json!({})).await;
     assert_eq!(world.end(id).await, ExecutionStatus::TimedOut);
+    assert_eq!(
+        world.steps(id),
+        [("a".to_owned(), StepState::Cancelled, Value::Null)],
+        "what was in flight is told of"
+    );
 }
 
 #[tokio::test]
@@ -426,4 +431,111 @@ async fn what_a_step_was_given_can_be_read_again() {
     let inputs: Vec<Option<Value>> = world.inputs(id);
     assert_eq!(inputs[0], Some(json!({"value": 9})));
     assert_eq!(inputs[1], Some(json!({"value": {"id": 9, "of": "manual"}})));
+}
+
+/// Two calls: one that fails and is to be tried again in an hour, one that comes back when the gate opens.
+fn patient() -> Value {
+    let mut again = node("again", "test.call", json!({"url": "fail"}));
+    again["retry"] = json!({"max_attempts": 5, "initial": "1h", "max": "1h"});
+    json!({
+        "nodes": [node("t", "test.start", json!({})), again, node("gate", "test.call", json!({"url": "gate"}))],
+        "edges": [edge("t", "again"), edge("t", "gate")]
+    })
+}
+
+#[tokio::test]
+async fn a_cancel_ends_the_wait_before_another_attempt() {
+    let world = World::new();
+    let (id, started) = world.start(patient(), json!({})).await;
+    world.accepted(started.accepted).await;
+    world.host.called("fail").await;
+    world.host.called("gate").await;
+    world.host.open_gate();
+    world.checkpointed(id, 1).await;
+    assert!(world.engine.cancel(id));
+    assert_eq!(world.end(id).await, ExecutionStatus::Cancelled);
+    let record = world.record(id);
+    let again = record
+        .iter()
+        .find(|step| &*step.node == "again")
+        .expect("recorded");
+    assert_eq!((again.status, again.attempts), (StepState::Failed, 1));
+    assert_eq!(world.host.calls().len(), 2, "nothing was sent after the cancel");
+}
+
+#[tokio::test]
+async fn a_failure_beside_it_ends_the_wait_before_another_attempt() {
+    let world = World::new();
+    let mut graph = patient();
+    graph["nodes"][2]["parameters"]["url"] = json!("refuse");
+    let (id, started) = world.start(graph, json!({})).await;
+    world.accepted(started.accepted).await;
+    assert_eq!(world.end(id).await, ExecutionStatus::Failed);
+    assert_eq!(world.host.calls().len(), 2);
+}
+
+#[tokio::test]
+async fn what_passed_while_nobody_ran_it_does_not_count_against_the_time_out() {
+    let world = World::new();
+    let graph = json!({
+        "nodes": [
+            node("t", "test.start", json!({})), node("a", "test.call", json!({"url": "ok/a"})),
+            node("b", "test.call", json!({"url": "ok/b"})), node("c", "test.call", json!({"url": "gate"}))
+        ],
+        "edges": [edge("t", "a"), edge("a", "b"), edge("b", "c")],
+        "settings": {"timeout": "1s"}
+    });
+    let (id, started) = world.start(graph, json!({})).await;
+    world.accepted(started.accepted).await;
+    world.host.called("gate").await;
+    // By the host's clock three seconds have passed since it was accepted.
+    world.crash();
+    world.host.open_gate();
+    world.resume(id).await;
+    assert_eq!(world.end(id).await, ExecutionStatus::Completed);
+}
+
+#[tokio::test]
+async fn secrets_stay_out_of_errors() {
+    let world = World::new();
+    let secret = format!("{{{{secret \"{SECRET}\"}}}}");
+    let graph = json!({
+        "nodes": [node("t", "test.start", json!({})), node("a", "test.port", json!({"port": secret}))],
+        "edges": [edge("t", "a")]
+    });
+    let (id, started) = world.start(graph, json!({})).await;
+    assert_eq!(world.end(id).await, ExecutionStatus::Failed);
+    let Waiting::Over(Outcome::Ended { error, .. }) = started.outcome else {
+        panic!("it is over");
+    };
+    let told = format!("{error:?} {:?} {:?}", world.error(id), world.record(id));
+    assert!(told.contains("[redacted]") && !told.contains("hunter2"), "{told}");
+}
+
+#[tokio::test]
+async fn a_secret_that_passed_through_a_node_is_sent_again_as_it_was() {
+    let world = World::new();
+    let secret = format!("{{{{secret \"{SECRET}\"}}}}");
+    let graph = json!({
+        "nodes": [
+            node("t", "test.start", json!({})), node("a", "test.call", json!({"url": "ok"})),
+            node("b", "test.echo", json!({"value": secret})),
+            node("c", "test.call", json!({"url": "hang/{{_nodes.b}}"}))
+        ],
+        "edges": [edge("t", "a"), edge("a", "b"), edge("b", "c")]
+    });
+    let (id, started) = world.start(graph, json!({})).await;
+    world.accepted(started.accepted).await;
+    world.host.called("hang").await;
+    let journal = format!("{:?}", world.journal.row(id).checkpoints);
+    assert!(
+        journal.contains("[redacted]") && !journal.contains("hunter2"),
+        "{journal}"
+    );
+    world.crash();
+    world.resume(id).await;
+    world.host.called_times("hang", 2).await;
+    let calls = world.host.calls();
+    assert_eq!(calls[1], calls[2]);
+    assert!(calls[2].contains("hunter2"), "{calls:?}");
 }

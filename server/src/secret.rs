@@ -31,11 +31,11 @@ impl std::fmt::Debug for SecretKey {
 pub struct Sealed;
 
 impl SecretKey {
-    /// Takes the configured key, else the one in the data folder, which is made where missing.
-    pub fn open(configured: Option<&str>, data_dir: &Path) -> anyhow::Result<Self> {
+    /// Takes the configured key, else the one in the data folder, which is made where missing if it may be.
+    pub fn open(configured: Option<&str>, data_dir: &Path, may_make: bool) -> anyhow::Result<Self> {
         let hex = match configured {
             Some(hex) => hex.to_owned(),
-            None => read_or_make(data_dir)?,
+            None => read_or_make(data_dir, may_make)?,
         };
         let bytes = hex::decode(hex.trim())
             .ok()
@@ -76,12 +76,12 @@ impl SecretKey {
     }
 }
 
-fn read_or_make(data_dir: &Path) -> anyhow::Result<String> {
+fn read_or_make(data_dir: &Path, may_make: bool) -> anyhow::Result<String> {
     let path = data_dir.join("secret.key");
     let shown = path.display();
     match fs::read_to_string(&path) {
         Ok(hex) => return Ok(hex),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::NotFound && may_make => {}
         Err(error) => return Err(error).with_context(|| format!("cannot read the secret key `{shown}`")),
     }
     let making = || format!("cannot make the secret key `{shown}`");
@@ -119,12 +119,12 @@ mod tests {
 
     #[test]
     fn opens_what_it_sealed_for_the_same_row_only() {
-        let key = SecretKey::open(Some(&"ab".repeat(32)), ".".as_ref()).expect("a good key");
+        let key = SecretKey::open(Some(&"ab".repeat(32)), ".".as_ref(), true).expect("a good key");
         let row = Uuid::now_v7();
         let sealed = key.seal(row, "hunter2");
         assert_eq!(key.unseal(row, &sealed), Ok("hunter2".to_owned()));
         assert_eq!(key.unseal(Uuid::now_v7(), &sealed), Err(Sealed));
-        let other = SecretKey::open(Some(&"cd".repeat(32)), ".".as_ref()).expect("a good key");
+        let other = SecretKey::open(Some(&"cd".repeat(32)), ".".as_ref(), true).expect("a good key");
         assert_eq!(other.unseal(row, &sealed), Err(Sealed));
         let mut changed = sealed.clone();
         changed[30] ^= 1;
@@ -137,8 +137,8 @@ mod tests {
     fn makes_a_key_once_that_only_its_owner_reads() {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().join("data");
-        let first = SecretKey::open(None, &data).expect("made");
-        let second = SecretKey::open(None, &data).expect("read");
+        let first = SecretKey::open(None, &data, true).expect("made");
+        let second = SecretKey::open(None, &data, true).expect("read");
         let row = Uuid::now_v7();
         assert_eq!(second.unseal(row, &first.seal(row, "x")), Ok("x".to_owned()));
         let mode = std::fs::metadata(data.join("secret.key"))
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn refuses_a_key_of_the_wrong_length() {
         for key in ["", "ab", &"zz".repeat(32)] {
-            assert!(SecretKey::open(Some(key), ".".as_ref()).is_err(), "{key}");
+            assert!(SecretKey::open(Some(key), ".".as_ref(), true).is_err(), "{key}");
         }
     }
 }

@@ -20,7 +20,7 @@ use sea_orm::{
 mod commit;
 pub use commit::CommitWriter;
 mod executions;
-pub use executions::{ExecutionFilter, OpenExecution, StoredExecution};
+pub use executions::{ExecutionFilter, OpenExecution, StoredExecution, Whose};
 mod error;
 pub use error::StoreError;
 mod lock;

@@ -18,13 +18,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::flight::{Landing, fly, panicked, wait_before_retry};
+use self::flight::{Backoff, Landing, fly, panicked, wait_before_retry};
 use self::landing::step;
 use super::ledger::Ledger;
-use super::{Engine, Outcome};
+use super::{Engine, Outcome, Place};
 use crate::Time;
 use crate::context::{Context, Identity, Payload};
-use crate::graph::Version;
+use crate::graph::{PlanNode, Version};
 use crate::journal::{Call, Checkpoint, ErrorRecord, JournalError, StepRecord, StepState, Ticket};
 use crate::node::{Answer, NodeContext, NodeError, Output, Role};
 use crate::schedule::{Action, Decision, State, decide};
@@ -42,7 +42,7 @@ pub(super) struct Run {
     pub(super) context: Arc<Context>,
     pub(super) state: State,
     pub(super) ledger: Ledger,
-    accepted_at: Time,
+    pub(super) accepted_at: Time,
     /// The time of the journal's last record, or of the next one where an effect has come back.
     pub(super) now: Time,
     ready: VecDeque<usize>,
@@ -66,6 +66,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn new(
         engine: Arc<Engine>,
+        cancel: CancellationToken,
         id: Uuid,
         version: Arc<Version>,
         mode: ExecutionMode,
@@ -99,18 +100,13 @@ impl Run {
             is_over: false,
             broken: None,
             deadline: Instant::now() + timeout,
-            cancel: CancellationToken::new(),
+            cancel,
             engine,
         }
     }
 
     pub(super) fn cancel_token(&self) -> CancellationToken {
         self.cancel.clone()
-    }
-
-    /// Takes time off the deadline that passed before this process took the execution up.
-    pub(super) fn has_run_for(&mut self, elapsed: Duration) {
-        self.deadline = self.deadline.checked_sub(elapsed).unwrap_or_else(Instant::now);
     }
 
     pub(super) fn accepting(
@@ -134,11 +130,9 @@ impl Run {
     }
 
     /// Runs the execution to its end, or until another process has it.
-    pub(super) async fn drive(mut self) {
-        let id = self.id;
-        let engine = self.engine.clone();
+    pub(super) async fn drive(mut self, place: Place) {
         self.drive_to_end().await;
-        engine.leave(id);
+        drop(place);
     }
 
     async fn drive_to_end(&mut self) {
@@ -196,7 +190,7 @@ impl Run {
                 }
             }
             () = self.cancel.cancelled(), if is_whole => self.cancelled(),
-            () = tokio::time::sleep_until(self.deadline), if is_whole => {
+            () = tokio::time::sleep_until(self.deadline) => {
                 let message = "the execution took longer than its time-out";
                 self.break_off(ExecutionStatus::TimedOut, "timeout", message);
                 self.flights.clear();
@@ -223,7 +217,13 @@ impl Run {
             message: message.to_owned(),
             node: None,
         };
+        self.end_early(status, error);
+    }
+
+    /// Nothing follows what is in flight, and nothing is tried again. The first reason counts.
+    pub(super) fn end_early(&mut self, status: ExecutionStatus, error: ErrorRecord) {
         self.broken.get_or_insert((status, error));
+        self.cancel.cancel();
     }
 
     /// Feeds a decision to the schedule and takes up what follows.
@@ -295,8 +295,7 @@ impl Run {
             Ok(None) => {
                 let timeout = self.timeout(node);
                 let landing = (node, 1, now, started_at);
-                self.flights
-                    .push(fly(landing, Duration::ZERO, timeout, future).boxed());
+                self.flights.push(fly(landing, None, timeout, future).boxed());
                 return;
             }
             Err(panic) => Err(panicked(&*panic)),
@@ -311,7 +310,7 @@ impl Run {
     }
 
     /// Evaluates a node's parameters and makes the call, which does nothing until it is polled.
-    fn call(&self, node: usize, now: Time) -> BoxFuture<'static, Result<Output, NodeError>> {
+    pub(super) fn call(&self, node: usize, now: Time) -> BoxFuture<'static, Result<Output, NodeError>> {
         let plan = &self.version.plan.nodes[node];
         let called = catch_unwind(AssertUnwindSafe(|| {
             let view = self.context.view(node, now, &[]);
@@ -418,32 +417,64 @@ impl Run {
                 .entry(self.version.plan.nodes[node].key.clone())
                 .or_insert(call);
             let (attempt, now) = (call.failed + 1, call.now);
-            self.fly(node, attempt, now, Duration::ZERO);
+            self.fly(node, attempt, now, None);
         }
     }
 
-    fn fly(&mut self, node: usize, attempt: u32, now: Time, delay: Duration) {
+    fn fly(&mut self, node: usize, attempt: u32, now: Time, backoff: Option<Backoff>) {
         let landing = (node, attempt, now, self.engine.host.now());
-        let flight = fly(landing, delay, self.timeout(node), self.call(node, now));
+        let flight = fly(landing, backoff, self.timeout(node), self.call(node, now));
         let fault = self.engine.limits.fault;
         self.flights
             .push(flight.inspect(move |_| fault("after_effect")).boxed());
     }
 
+    /// Lets a failed effect fly once more, where it may. Gives back what has landed for good.
+    fn retry(&mut self, plan: &PlanNode, landing: Landing) -> Option<Landing> {
+        let Landing {
+            node,
+            attempt,
+            now,
+            result: Err(error),
+            ..
+        } = landing
+        else {
+            return Some(landing);
+        };
+        let wait = match self.cancel.is_cancelled() {
+            false => wait_before_retry(self.id, plan, &error, attempt),
+            true => None,
+        };
+        let Some((wait, call)) = wait.zip(self.ledger.calls.get_mut(&plan.key)) else {
+            return Some(Landing {
+                result: Err(error),
+                ..landing
+            });
+        };
+        call.failed = attempt;
+        let backoff = Backoff {
+            wait,
+            failed: Box::new((landing.started_at, error)),
+            ended: self.cancel.clone(),
+        };
+        self.fly(node, attempt + 1, now, Some(backoff));
+        None
+    }
+
     /// Takes in an effect that came back.
     fn land(&mut self, landing: Landing) {
+        if self.cancel.is_cancelled() {
+            // Else the end of a wait would pass for a failure.
+            self.cancelled();
+        }
         let version = self.version.clone();
         let plan = &version.plan.nodes[landing.node];
         self.ledger.dirty = true;
         self.now = self.engine.host.now();
-        if let (Err(error), true) = (&landing.result, self.broken.is_none())
-            && let Some(wait) = wait_before_retry(self.id, plan, error, landing.attempt)
-            && let Some(call) = self.ledger.calls.get_mut(&plan.key)
-        {
-            call.failed = landing.attempt;
-            self.fly(landing.node, landing.attempt + 1, landing.now, wait);
-            return;
-        }
+        let landing = match self.retry(plan, landing) {
+            Some(landing) => landing,
+            None => return,
+        };
         self.ledger.calls.remove(&plan.key);
         self.take(landing);
     }

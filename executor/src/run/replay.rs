@@ -1,32 +1,40 @@
 //! Takes an execution up where its journal ends, and reads what its steps were given.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use flowmatic_openapi::{ExecutionMode, ExecutionStatus};
+use futures_util::FutureExt;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Engine;
 use super::execution::{Run, identity};
 use super::ledger::Ledger;
-use super::redact::REDACTED;
+use super::redact::{REDACTED, is_redacted};
 use crate::Time;
 use crate::context::{Context, Payload, Secrets};
 use crate::graph::{Plan, Version};
 use crate::journal::{ErrorRecord, Finish, Record, Recovered, StepRecord, StepState};
 use crate::json;
+use crate::node::Role;
 use crate::schedule::Decision;
 
 /// A run with all that its journal holds taken in.
-pub(super) fn run(engine: Arc<Engine>, recovered: Recovered, version: Arc<Version>, payload: Payload) -> Run {
+///
+/// Its time-out begins anew: what passed while no process ran it does not count against it.
+pub(super) fn run(
+    engine: Arc<Engine>,
+    cancel: CancellationToken,
+    recovered: Recovered,
+    version: Arc<Version>,
+    payload: Payload,
+) -> Run {
     let accept = &recovered.accept;
     let max_recoveries = engine.limits.max_recoveries;
-    let elapsed = (engine.host.now() - accept.accepted_at)
-        .to_std()
-        .unwrap_or(Duration::ZERO);
     let mut run = Run::new(
         engine,
+        cancel,
         accept.id,
         version.clone(),
         accept.mode,
@@ -34,7 +42,6 @@ pub(super) fn run(engine: Arc<Engine>, recovered: Recovered, version: Arc<Versio
         accept.accepted_at,
     );
     run.epoch = recovered.epoch;
-    run.has_run_for(elapsed);
     let replayed = replay(&mut run, &version.plan, &recovered);
     if let Err(message) = replayed {
         broken(&mut run, "journal", message);
@@ -66,14 +73,12 @@ pub(super) fn given_up(recovered: &Recovered, error: &ErrorRecord, at: Time) -> 
 }
 
 fn broken(run: &mut Run, code: &str, message: String) {
-    run.broken = Some((
-        ExecutionStatus::Failed,
-        ErrorRecord {
-            code: code.to_owned(),
-            message,
-            node: None,
-        },
-    ));
+    let error = ErrorRecord {
+        code: code.to_owned(),
+        message,
+        node: None,
+    };
+    run.end_early(ExecutionStatus::Failed, error);
 }
 
 fn replay(run: &mut Run, plan: &Plan, recovered: &Recovered) -> Result<(), String> {
@@ -105,7 +110,8 @@ fn replay(run: &mut Run, plan: &Plan, recovered: &Recovered) -> Result<(), Strin
 fn take(run: &mut Run, plan: &Plan, step: &StepRecord) -> Result<(), String> {
     let unknown = || format!("the version has no node `{}`", step.node);
     let node = *plan.keys.get(&*step.node).ok_or_else(unknown)?;
-    run.context.set_output(node, step.output.clone());
+    let output = unredacted(run, plan, node, step).unwrap_or_else(|| step.output.clone());
+    run.context.set_output(node, output);
     if step.status == StepState::Skipped {
         return Ok(());
     }
@@ -121,6 +127,17 @@ fn take(run: &mut Run, plan: &Plan, step: &StepRecord) -> Result<(), String> {
     }
     run.apply(Decision::Leave { node, ports });
     Ok(())
+}
+
+/// The output of a pure node in whose record secrets were written over: it gives the same again.
+fn unredacted(run: &Run, plan: &Plan, node: usize, step: &StepRecord) -> Option<Value> {
+    let may_have_secrets = !run.context.secrets().is_empty() && step.status == StepState::Completed;
+    if !may_have_secrets || plan.nodes[node].role != Role::Pure || !is_redacted(&step.output) {
+        return None;
+    }
+    let now = step.now.unwrap_or(run.accepted_at);
+    let output = run.call(node, now).now_or_never()?.ok()?;
+    Some(output.value)
 }
 
 /// What each step was given: its parameters, evaluated again over the recorded outputs. Secrets are redacted.

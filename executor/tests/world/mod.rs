@@ -1,6 +1,6 @@
 //! Nodes, a host and a journal that the tests of the engine steer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -32,6 +32,9 @@ pub fn edge(from: &str, to: &str) -> Value {
     json!({"from": from, "to": to})
 }
 
+/// The reference of the one secret there is, `hunter2`.
+pub const SECRET: &str = "0191d7f8-1f00-7000-8000-000000000001";
+
 /// How long a test waits for what must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -42,6 +45,7 @@ pub struct World {
     pub journal: Arc<TestJournal>,
     catalogue: Arc<Catalogue>,
     versions: Mutex<BTreeMap<Uuid, Arc<Version>>>,
+    secrets: HashMap<String, String>,
     second: Mutex<Option<Arc<Engine>>>,
 }
 
@@ -68,6 +72,7 @@ impl World {
             journal,
             catalogue,
             versions: Mutex::default(),
+            secrets: HashMap::from([(SECRET.to_owned(), "hunter2".to_owned())]),
             second: Mutex::default(),
         }
     }
@@ -85,7 +90,7 @@ impl World {
             workflow_id: Uuid::nil(),
             number: 1,
             plan: Arc::new(plan),
-            secrets: Arc::new(Secrets::default()),
+            secrets: Arc::new(Secrets::new(self.secrets.clone())),
         });
         self.versions
             .lock()
@@ -117,19 +122,25 @@ impl World {
         self.journal.cut_off();
     }
 
-    /// Another process takes an execution up, as after a crash.
-    pub async fn resume(&self, id: Uuid) {
-        self.journal.reconnect();
-        let engine = Engine::new(
+    fn another(&self) -> Arc<Engine> {
+        Engine::new(
             self.catalogue.clone(),
             self.host.clone(),
             self.journal.clone(),
             Limits::default(),
-        );
+        )
+    }
+
+    /// Another process takes an execution up, as after a crash.
+    pub async fn resume(&self, id: Uuid) {
+        self.journal.reconnect();
+        let engine = self.another();
         let recovered = self.journal.inner.claim(id).expect("open");
         let version = self.versions.lock().expect("unpoisoned")[&id].clone();
         let body = serde_json::from_str(&recovered.accept.payload).expect("JSON");
+        let place = engine.reserve(id).expect("it is not there");
         engine.resume(
+            place,
             recovered,
             version,
             Payload {
@@ -149,7 +160,9 @@ impl World {
             message: "it is gone".to_owned(),
             node: None,
         };
-        self.engine.give_up(&recovered, error);
+        let engine = self.another();
+        let place = engine.reserve(id).expect("it is not there");
+        engine.give_up(place, &recovered, &error);
     }
 
     pub async fn end(&self, id: Uuid) -> ExecutionStatus {
@@ -184,6 +197,19 @@ impl World {
         tokio::time::timeout(PATIENCE, settled)
             .await
             .expect("it ends in time")
+    }
+
+    /// Waits until the journal has so many checkpoints of it.
+    pub async fn checkpointed(&self, id: Uuid, checkpoints: usize) {
+        let mut changes = self.journal.changes.subscribe();
+        let written = async {
+            while self.journal.row(id).checkpoints.len() < checkpoints {
+                changes.changed().await.expect("the journal lives");
+            }
+        };
+        tokio::time::timeout(PATIENCE, written)
+            .await
+            .expect("it is written in time");
     }
 
     pub fn record(&self, id: Uuid) -> Vec<StepRecord> {
@@ -342,8 +368,12 @@ impl TestHost {
     }
 
     pub async fn called(&self, url: &str) {
+        self.called_times(url, 1).await;
+    }
+
+    pub async fn called_times(&self, url: &str, times: usize) {
         let called = async {
-            while !self.calls().iter().any(|call| call.starts_with(url)) {
+            while self.calls().iter().filter(|call| call.starts_with(url)).count() < times {
                 self.called.notified().await;
             }
         };

@@ -134,7 +134,7 @@ mod tests {
     use crate::secret::SecretKey;
 
     fn key() -> SecretKey {
-        SecretKey::open(Some(&"ab".repeat(32)), ".".as_ref()).expect("a good key")
+        SecretKey::open(Some(&"ab".repeat(32)), ".".as_ref(), true).expect("a good key")
     }
 
     fn graph(kind: &str, auth: Value) -> Graph {

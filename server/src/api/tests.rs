@@ -39,7 +39,7 @@ impl TestApi {
         let config = Command::try_parse_from(["flowmatic"])
             .expect("the defaults parse")
             .config;
-        let secret_key = SecretKey::open(Some(&"ab".repeat(32)), ".".as_ref()).expect("a good key");
+        let secret_key = SecretKey::open(Some(&"ab".repeat(32)), ".".as_ref(), true).expect("a good key");
         let catalogue = Arc::new(flowmatic_nodes::catalogue());
         let host = ServerHost::new(Guard::new(Vec::new()).expect("a guard"));
         let dispatch = Dispatch::new(

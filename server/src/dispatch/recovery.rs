@@ -12,9 +12,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Dispatch, now, payload};
-use crate::store::{OpenExecution, StoreError};
+use crate::store::{OpenExecution, StoreError, Whose};
 
-/// Executions read at a start; what is beyond waits for the next one.
+/// Executions read at a time; what is beyond is swept up later.
 const MOST_OPEN: u32 = 1_000_000;
 /// Executions taken up at a time.
 const AT_ONCE: usize = 256;
@@ -23,6 +23,7 @@ const QUARANTINE: Duration = Duration::from_secs(10);
 /// A third of the lease.
 const RENEW_EVERY: Duration = Duration::from_secs(20);
 const REFILL_EVERY: Duration = Duration::from_millis(500);
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// The error of an execution whose version or payload cannot be used any more.
 const UNUSABLE: &str = "version_unusable";
@@ -32,7 +33,11 @@ impl Dispatch {
     pub async fn recover(self: Arc<Self>, stop: CancellationToken) {
         let open = loop {
             // Whoever wrote them is gone: this process holds the lock of the one server.
-            match self.store.open_executions(self.owner, None, MOST_OPEN).await {
+            match self
+                .store
+                .open_executions(Whose::NotOf(self.owner), MOST_OPEN)
+                .await
+            {
                 Ok(open) => break open,
                 Err(error) => tracing::error!(%error, "open executions cannot be read; trying again"),
             }
@@ -52,6 +57,26 @@ impl Dispatch {
         tokio::join!(self.take_up_alone(suspects, &stop), self.take_up(others, &stop),);
     }
 
+    /// Takes up, until told to stop, what ought to run and does not: its run was given up because the database had
+    /// refused a record, or it was accepted by a commit whose outcome nobody learned.
+    pub async fn sweep(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(SWEEP_EVERY) => {}
+            }
+            // All that run are among them, and are in memory longer than they are open.
+            match self.store.open_executions(Whose::Somebodys, MOST_OPEN).await {
+                Ok(mut open) => {
+                    open.retain(|open| !self.engine.runs(open.id));
+                    open.truncate(self.engine.room());
+                    self.take_up(open, &stop).await;
+                }
+                Err(error) => tracing::warn!(%error, "open executions cannot be read; trying again"),
+            }
+        }
+    }
+
     /// Takes up what was accepted while there was no room in memory, until told to stop.
     pub async fn refill(self: Arc<Self>, stop: CancellationToken) {
         loop {
@@ -63,7 +88,7 @@ impl Dispatch {
             if !self.engine.has_held() || room == 0 {
                 continue;
             }
-            match self.store.open_executions(self.owner, None, room).await {
+            match self.store.open_executions(Whose::Nobodys, room).await {
                 Ok(held) => self.take_up(held, &stop).await,
                 Err(error) => tracing::warn!(%error, "waiting executions cannot be read; trying again"),
             }
@@ -113,6 +138,7 @@ impl Dispatch {
     }
 
     async fn resume(&self, open: OpenExecution, stop: &CancellationToken) -> Option<JoinHandle<()>> {
+        let place = self.engine.reserve(open.id)?;
         let recovered = until_available(stop, || self.store.claim(open, self.owner, now())).await?;
         let recovered = match recovered {
             Ok(claimed) => claimed?,
@@ -131,7 +157,7 @@ impl Dispatch {
             Err(error) => Err(error.to_string()),
         };
         Some(match usable {
-            Ok((version, payload)) => self.engine.resume(recovered, version, payload),
+            Ok((version, payload)) => self.engine.resume(place, recovered, version, payload),
             Err(message) => {
                 tracing::error!(execution = %open.id, message, "an execution cannot go on");
                 let code = UNUSABLE.to_owned();
@@ -140,7 +166,7 @@ impl Dispatch {
                     message,
                     node: None,
                 };
-                self.engine.give_up(&recovered, error)
+                self.engine.give_up(place, &recovered, &error)
             }
         })
     }

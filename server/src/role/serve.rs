@@ -19,6 +19,8 @@ use crate::secret::SecretKey;
 use crate::store::Store;
 use crate::{api, auth, telemetry};
 
+/// How long the end may take in all.
+const END: Duration = Duration::from_millis(29_500);
 /// How long answers that are under way may take after the executions have come to rest.
 const ANSWERS_GRACE: Duration = Duration::from_secs(4);
 /// The least and the most characters of a password, as in the API.
@@ -34,7 +36,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let listener =
         http::listen(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr().context("the listener has no address")?;
-    let secret_key = SecretKey::open(config.secret_key.as_deref(), &config.data_dir)?;
+    let secret_key = open_secrets(&store, &config).await?;
     let catalogue = Arc::new(flowmatic_nodes::catalogue());
     let host = ServerHost::new(Guard::new(config.allow_network.clone())?);
     let max_running = usize::try_from(config.max_running)?;
@@ -67,7 +69,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         ANSWERS_GRACE,
     ));
     let tasks = TaskTracker::new();
-    tasks.spawn(app.dispatch.clone().recover(draining.clone()));
+    let (dispatch, stopped) = (app.dispatch.clone(), draining.clone());
+    tasks.spawn(async move {
+        dispatch.clone().recover(stopped.clone()).await;
+        dispatch.sweep(stopped).await;
+    });
     tasks.spawn(app.dispatch.clone().refill(draining.clone()));
     tasks.spawn(app.dispatch.clone().keep_leases(stop.clone()));
     tasks.spawn(stop.clone().run_until_cancelled_owned(keep_house(app.clone())));
@@ -84,15 +90,34 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     app.drain();
     draining.cancel();
-    // Until it has come to rest, callers are still told that the server is going.
-    app.dispatch.drain().await;
-    stop.cancel();
-    serving.await.context("the listener failed")?;
-    tasks.wait().await;
-    write_key_use(&app).await;
-    app.store.close().await;
+    let ended = async {
+        // Until it has come to rest, callers are still told that the server is going.
+        app.dispatch.drain().await;
+        stop.cancel();
+        serving.await.context("the listener failed")?;
+        tasks.wait().await;
+        write_key_use(&app).await;
+        app.store.close().await;
+        anyhow::Ok(())
+    };
+    match tokio::time::timeout(END, ended).await {
+        Ok(ended) => ended?,
+        Err(_) => tracing::warn!("the end is cut short; what is open is taken up at the next start"),
+    }
     drop(lock);
     lost.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// The key that the secrets in the database are sealed under. Refuses to serve with any other.
+async fn open_secrets(store: &Store, config: &Config) -> anyhow::Result<SecretKey> {
+    let sealed = store.any_secret().await?;
+    let key = SecretKey::open(config.secret_key.as_deref(), &config.data_dir, sealed.is_none())?;
+    if let Some((id, text)) = sealed {
+        key.unseal(id, &text).context(
+            "the secrets in this database cannot be read; start with the key they were sealed with",
+        )?;
+    }
+    Ok(key)
 }
 
 /// Tells a person where to go; the first line always has the address.

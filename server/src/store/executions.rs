@@ -15,7 +15,7 @@ use super::entity::execution::{Column, Entity};
 use super::{Store, StoreError, Time, cursor, millis, time};
 
 mod recovery;
-pub use recovery::OpenExecution;
+pub use recovery::{OpenExecution, Whose};
 
 /// How long an execution belongs to a process that does not renew its lease.
 pub(crate) const LEASE_MS: i64 = 60_000;

@@ -39,6 +39,12 @@ impl Store {
         Ok(found)
     }
 
+    /// One secret, if there are any.
+    pub async fn any_secret(&self) -> Result<Option<(Uuid, Vec<u8>)>, StoreError> {
+        let row = secret::Entity::find().one(&self.reader()).await?;
+        Ok(row.map(|row| (row.id, row.ciphertext)))
+    }
+
     /// Which of these secrets the workspace has.
     pub async fn known_secrets(&self, workspace_id: i64, ids: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
         let mut found = HashSet::new();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::Time;
@@ -22,15 +23,30 @@ pub(super) struct Landing {
     pub(super) result: Result<Output, NodeError>,
 }
 
+/// A wait before another attempt.
+pub(super) struct Backoff {
+    pub(super) wait: Duration,
+    /// When the attempt before began, and how it failed.
+    pub(super) failed: Box<(Time, NodeError)>,
+    /// Ends the wait: that attempt was the last.
+    pub(super) ended: CancellationToken,
+}
+
 /// A call with its wait before and its time-out, panics contained.
 pub(super) async fn fly(
     (node, attempt, now, started_at): (usize, u32, Time, Time),
-    delay: Duration,
+    backoff: Option<Backoff>,
     timeout: Duration,
     call: BoxFuture<'static, Result<Output, NodeError>>,
 ) -> Landing {
-    if !delay.is_zero() {
-        tokio::time::sleep(delay).await;
+    if let Some(Backoff { wait, failed, ended }) = backoff {
+        tokio::select! {
+            () = ended.cancelled() => {
+                let (started_at, error) = *failed;
+                return Landing { node, attempt: attempt - 1, now, started_at, result: Err(error) };
+            }
+            () = tokio::time::sleep(wait) => {}
+        }
     }
     let call = AssertUnwindSafe(call).catch_unwind();
     let result = match tokio::time::timeout(timeout, call).await {

@@ -3,6 +3,7 @@
 use flowmatic_openapi::{ExecutionStatus, OnError};
 use serde_json::Value;
 
+use super::super::redact::redact_error;
 use super::flight::Landing;
 use super::{Outcome, Run};
 use crate::graph::{ERROR_PORT, PlanNode};
@@ -113,11 +114,12 @@ impl Run {
                 serde_json::json!({"error": handled}),
             ),
         };
-        let told = ErrorRecord {
+        let mut told = ErrorRecord {
             code: error.code.into_owned(),
             message: error.message,
             node: Some(plan.key.to_string()),
         };
+        redact_error(&mut told, self.context.secrets());
         let record = StepRecord {
             status: StepState::Failed,
             answered: false,
@@ -126,9 +128,17 @@ impl Run {
             error: Some(told.clone()),
             ..record
         };
-        let value = self.record_without_bound(record);
+        let (most, most_in_all) = (self.engine.limits.max_output, self.engine.limits.max_outputs);
+        let added = self.ledger.add(record, self.context.secrets(), most, most_in_all);
+        let value = added.unwrap_or_else(|refused| {
+            let (mut record, _) = *refused;
+            if let Some(error) = record.output.get_mut("error").and_then(Value::as_object_mut) {
+                error.remove("data");
+            }
+            self.record_without_bound(record)
+        });
         if plan.on_error == OnError::Fail {
-            self.broken.get_or_insert((ExecutionStatus::Failed, told));
+            self.end_early(ExecutionStatus::Failed, told);
         } else {
             let ports = plan
                 .ports
@@ -141,7 +151,7 @@ impl Run {
         }
     }
 
-    /// Records what is small by nature: a skip, an error with at most one response.
+    /// Records what is small by nature: a skip, an error without data.
     pub(super) fn record_without_bound(&mut self, record: StepRecord) -> Value {
         self.ledger
             .add(record, self.context.secrets(), usize::MAX, usize::MAX)
@@ -157,6 +167,16 @@ impl Run {
             .collect::<Vec<usize>>()
         {
             self.record_without_bound(step(&self.version.plan.nodes[node], StepState::Cancelled));
+        }
+        // What was in flight when the time was up.
+        for (key, call) in std::mem::take(&mut self.ledger.calls) {
+            let Some(node) = self.version.plan.keys.get(&*key) else {
+                continue;
+            };
+            self.record_without_bound(StepRecord {
+                attempts: call.failed + 1,
+                ..step(&self.version.plan.nodes[*node], StepState::Cancelled)
+            });
         }
         let (status, error) = match self.broken.take() {
             None => (ExecutionStatus::Completed, None),

@@ -26,7 +26,8 @@ const INSERT: &str = "INSERT INTO executions (id, workspace_id, workflow_id, ver
      $17::text[]) AS new (owner, id, workspace_id, workflow_id, version, mode, trigger_node, status, lease_until, \
      retry_of, started_at, finished_at, error, result, meta, payload, steps)";
 
-/// The rows are locked first, so that a claim comes wholly before or wholly after.
+/// The rows are locked first, so that a claim comes wholly before or wholly after. One that is there already was
+/// committed without an answer, and is the same.
 static CHECKPOINT: LazyLock<Arc<str>> = LazyLock::new(|| {
     format!(
         "WITH held AS (SELECT id, epoch FROM executions WHERE id = ANY($1) AND {OPEN} ORDER BY id \
@@ -35,6 +36,7 @@ static CHECKPOINT: LazyLock<Arc<str>> = LazyLock::new(|| {
          SELECT new.id, new.sequence, new.record \
          FROM UNNEST($1::uuid[], $2::int[], $3::int[], $4::text[]) AS new (id, epoch, sequence, record) \
          JOIN held ON held.id = new.id AND held.epoch = new.epoch \
+         ON CONFLICT (execution_id, sequence) DO UPDATE SET record = EXCLUDED.record \
          RETURNING execution_id, sequence"
     )
     .into()

@@ -32,10 +32,12 @@ static INSERT: LazyLock<Statements> = LazyLock::new(|| {
     })
 });
 
+/// One that is there already was committed without an answer, and is the same.
 static CHECKPOINT: LazyLock<Statements> = LazyLock::new(|| {
     repeated(&format!(
         "INSERT INTO checkpoints (execution_id, sequence, record) SELECT ?, ?, ? \
-         WHERE EXISTS (SELECT 1 FROM executions WHERE id = ? AND epoch = ? AND {OPEN});"
+         WHERE EXISTS (SELECT 1 FROM executions WHERE id = ? AND epoch = ? AND {OPEN}) \
+         ON CONFLICT (execution_id, sequence) DO UPDATE SET record = EXCLUDED.record;"
     ))
 });
 

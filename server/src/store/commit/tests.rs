@@ -12,7 +12,7 @@ use super::batch::Witness;
 use super::{Backend, CommitWriter, QUEUE, QUEUE_KEPT_FOR_RUNNING};
 use crate::store::entity::checkpoint;
 use crate::store::testing::{TestStore, postgres, sqlite, stores};
-use crate::store::{Database, Durability, OpenExecution, StoreError};
+use crate::store::{Database, Durability, OpenExecution, StoreError, Whose};
 
 fn at(millis: i64) -> Time {
     Time::from_timestamp_millis(1_790_000_000_000 + millis).expect("a moment")
@@ -92,7 +92,7 @@ impl Subject {
             Self::Stored(test, _) => {
                 let open = test
                     .store
-                    .open_executions(Uuid::now_v7(), None, 100)
+                    .open_executions(Whose::NotOf(Uuid::now_v7()), 100)
                     .await
                     .expect("it can be read");
                 let open = open.into_iter().find(|open| open.id == id)?;
@@ -561,7 +561,7 @@ async fn what_is_held_belongs_to_nobody_and_taking_it_up_is_no_recovery() {
         writer.accept(held, None).await.expect(test.name);
         let open = test
             .store
-            .open_executions(owner, None, 10)
+            .open_executions(Whose::NotOf(owner), 10)
             .await
             .expect(test.name);
         let [open] = open.try_into().expect("one of them is its own");
@@ -577,5 +577,22 @@ async fn what_is_held_belongs_to_nobody_and_taking_it_up_is_no_recovery() {
             "{}",
             test.name
         );
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_was_committed_without_an_answer_is_written_again() {
+    for test in stores().await {
+        let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7());
+        let id = Uuid::now_v7();
+        writer.accept(accept(id), None).await.expect(test.name);
+        for _ in 0..2 {
+            writer.checkpoint(checkpoint(id, 0, 1)).await.expect(test.name);
+        }
+        let rows = checkpoint::Entity::find()
+            .all(&test.store.reader())
+            .await
+            .expect(test.name);
+        assert_eq!(rows.len(), 1, "{}", test.name);
     }
 }

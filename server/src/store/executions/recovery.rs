@@ -22,26 +22,32 @@ pub struct OpenExecution {
     pub recoveries: i32,
 }
 
+/// Whose open executions are asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Whose {
+    /// Those of other processes, and of none.
+    NotOf(Uuid),
+    /// Those that wait for room.
+    Nobodys,
+    Somebodys,
+}
+
 impl Store {
-    /// Executions that are not over and not owned by `owner`, those that were recovered most often first.
-    /// With `lapsed_at`, only those whose lease is over by then: others may run elsewhere. A claimed one
-    /// is not listed again, so the next page is asked for in the same way.
-    pub async fn open_executions(
-        &self,
-        owner: Uuid,
-        lapsed_at: Option<Time>,
-        limit: u32,
-    ) -> Result<Vec<OpenExecution>, StoreError> {
-        let not_ours = Condition::any().add(Column::Owner.is_null()).add(
-            Condition::all()
-                .add(Column::Owner.ne(owner))
-                .add_option(lapsed_at.map(|now| Column::LeaseUntil.lte(millis(now)))),
-        );
+    /// Executions that are not over, those that were recovered most often first. A claimed one changes hands, so
+    /// the next page is asked for in the same way.
+    pub async fn open_executions(&self, whose: Whose, limit: u32) -> Result<Vec<OpenExecution>, StoreError> {
+        let whose = match whose {
+            Whose::NotOf(owner) => Condition::any()
+                .add(Column::Owner.is_null())
+                .add(Column::Owner.ne(owner)),
+            Whose::Nobodys => Condition::all().add(Column::Owner.is_null()),
+            Whose::Somebodys => Condition::all().add(Column::Owner.is_not_null()),
+        };
         let rows: Vec<(Uuid, i32, i32)> = Entity::find()
             .select_only()
             .columns([Column::Id, Column::Epoch, Column::Recoveries])
             .filter(Expr::cust(OPEN))
-            .filter(not_ours)
+            .filter(whose)
             .order_by(Column::Recoveries, Order::Desc)
             .order_by(Column::Id, Order::Asc)
             .limit(u64::from(limit))

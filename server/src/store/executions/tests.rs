@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::store::entity::execution;
 use crate::store::testing::{TestStore, stores};
-use crate::store::{CommitWriter, OpenExecution};
+use crate::store::{CommitWriter, OpenExecution, Whose};
 
 const WORKSPACE: i64 = 1;
 
@@ -402,7 +402,7 @@ async fn cancels_what_is_not_over() {
         // The process that believed to run it can no longer end it in another way.
         assert!(fixture.writer.finish(finish(ids[3], Completed)).await.is_err());
         let open = store
-            .open_executions(Uuid::nil(), None, 10)
+            .open_executions(Whose::NotOf(Uuid::nil()), 10)
             .await
             .expect("it can be read");
         assert_eq!(
@@ -426,18 +426,16 @@ async fn finds_what_another_process_left() {
     for fixture in Fixture::all().await {
         let store = &fixture.test.store;
         let ids = fixture.accept(&[None, OVER, None, None]).await;
-        let open = async |owner, lapsed_at| {
-            let open = store
-                .open_executions(owner, lapsed_at, 10)
-                .await
-                .expect("it can be read");
+        let open = async |whose| {
+            let open = store.open_executions(whose, 10).await.expect("it can be read");
             open.into_iter().map(|open| open.id).collect::<Vec<_>>()
         };
         let [dead, successor] = [fixture.owner, Uuid::now_v7()];
-        assert!(open(dead, None).await.is_empty());
-        assert_eq!(open(successor, None).await, [ids[0], ids[2], ids[3]]);
-        assert!(open(successor, Some(at(LEASE_MS - 1))).await.is_empty());
-        assert_eq!(open(successor, Some(at(LEASE_MS))).await, [ids[0]]);
+        fixture.leave(ids[2]).await;
+        assert_eq!(open(Whose::NotOf(dead)).await, [ids[2]]);
+        assert_eq!(open(Whose::NotOf(successor)).await, [ids[0], ids[2], ids[3]]);
+        assert_eq!(open(Whose::Nobodys).await, [ids[2]]);
+        assert_eq!(open(Whose::Somebodys).await, [ids[0], ids[3]]);
         // What was recovered most often comes first.
         let seen = OpenExecution {
             id: ids[3],
@@ -449,7 +447,7 @@ async fn finds_what_another_process_left() {
             .await
             .expect("it can be claimed")
             .expect("it is open");
-        assert_eq!(open(successor, None).await, [ids[3], ids[0], ids[2]]);
+        assert_eq!(open(Whose::NotOf(successor)).await, [ids[3], ids[0], ids[2]]);
         assert!(
             store
                 .claim(seen, successor, at(0))
