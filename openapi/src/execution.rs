@@ -166,7 +166,8 @@ pub struct Step {
     pub reason: Option<String>,
     /// The ports it left by.
     pub ports: Vec<String>,
-    /// Its parameters, evaluated.
+    /// Its parameters, evaluated. Left out where it was not called, and where all that were given would be more
+    /// than 16 MiB.
     pub input: Option<Json>,
     pub output: Option<Json>,
     pub error: Option<ExecutionError>,

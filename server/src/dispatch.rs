@@ -4,6 +4,7 @@ mod by_hand;
 mod cache;
 mod host;
 mod recovery;
+mod show;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,8 +25,9 @@ use uuid::Uuid;
 
 use self::cache::Cache;
 pub use self::host::ServerHost;
+use crate::fault;
 use crate::secret::SecretKey;
-use crate::store::{CommitWriter, Store, StoreError, fault};
+use crate::store::{CommitWriter, Store, StoreError};
 
 /// Starts executions, and takes those up that another process left.
 pub struct Dispatch {

@@ -15,6 +15,7 @@ pub mod api;
 pub mod trigger;
 
 pub mod dispatch;
+mod fault;
 pub mod store;
 
 pub mod auth;

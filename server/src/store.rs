@@ -25,7 +25,6 @@ mod error;
 pub use error::StoreError;
 mod lock;
 pub use lock::ServerLock;
-pub mod fault;
 mod sqlite;
 pub use sqlite::SqliteCheckpoints;
 mod postgres;

@@ -129,3 +129,23 @@ async fn an_execution_whose_version_cannot_be_used_ends_and_says_so() {
     let ended = app.wait_for(&execution, &["FAILED"]).await;
     assert_eq!(ended["error"]["code"], "version_unusable", "{ended}");
 }
+
+#[tokio::test]
+async fn what_is_open_and_does_not_run_is_taken_up_without_a_restart() {
+    let receiver = Receiver::start().await;
+    let app = TestApp::builder()
+        .flags(&["--allow-network", "127.0.0.0/8"])
+        .start()
+        .await;
+    let hook = calling(&app, receiver.url()).await;
+    let execution = start(&app, &hook).await;
+    app.wait_for(&execution, &["COMPLETED"]).await;
+    // As a commit leaves it whose answer was lost: it is there, and nobody has been told so.
+    let rows = Rows::open(&app).await;
+    rows.query("UPDATE executions SET status = 'QUEUED', finished_at = NULL, steps = NULL RETURNING id")
+        .await;
+    rows.close().await;
+    receiver.wait_for(2).await;
+    let ended = app.wait_for(&execution, &["COMPLETED", "FAILED"]).await;
+    assert_eq!(ended["status"], "COMPLETED", "{ended}");
+}

@@ -140,8 +140,11 @@ fn unredacted(run: &Run, plan: &Plan, node: usize, step: &StepRecord) -> Option<
     Some(output.value)
 }
 
+/// Bytes of JSON of all inputs that are made again; of what comes after, none is.
+const MOST_INPUTS: usize = 16 << 20;
+
 /// What each step was given: its parameters, evaluated again over the recorded outputs. Secrets are redacted.
-/// `None` for a step that was not called.
+/// `None` for a step that was not called, and where they are too large to be shown. It may take seconds.
 pub fn inputs(
     version: &Version,
     execution: Uuid,
@@ -167,13 +170,16 @@ pub fn inputs(
             context.set_output(*node, step.output.clone());
         }
     }
+    let mut room = MOST_INPUTS;
     steps
         .iter()
         .map(|step| {
             let node = *version.plan.keys.get(&*step.node)?;
             step.started_at?;
             let view = context.view(node, step.now.unwrap_or(accepted_at), &[]);
-            version.plan.nodes[node].parameters.evaluate(&view).ok()
+            let input = version.plan.nodes[node].parameters.evaluate(&view).ok()?;
+            room = room.saturating_sub(input.to_string().len());
+            (room > 0).then_some(input)
         })
         .collect()
 }

@@ -23,7 +23,7 @@ const QUARANTINE: Duration = Duration::from_secs(10);
 /// A third of the lease.
 const RENEW_EVERY: Duration = Duration::from_secs(20);
 const REFILL_EVERY: Duration = Duration::from_millis(500);
-const SWEEP_EVERY: Duration = Duration::from_secs(30);
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// The error of an execution whose version or payload cannot be used any more.
 const UNUSABLE: &str = "version_unusable";

@@ -342,3 +342,26 @@ async fn keeps_the_secret_over_saves_and_versions(database: Database) {
     app.restart().await;
     tokens(&app, 401, 200).await;
 }
+
+#[tokio::test]
+async fn a_server_without_the_key_of_its_secrets_does_not_start() {
+    let mut app = TestApp::start().await;
+    let webhook = json!({"auth": {"type": "token", "secret": SECRET}});
+    create(&app, row(&[hook(webhook), reply(json!({"body": 1}))])).await;
+    assert!(app.terminate().await.success());
+    let kept = app.data_dir().join("secret.key");
+    let key = std::fs::read(&kept).expect("the key is there");
+    std::fs::remove_file(&kept).expect("it can go");
+    for other in [None, Some("ab".repeat(32))] {
+        let flags = other
+            .as_deref()
+            .map_or_else(Vec::new, |key| vec!["--secret-key", key]);
+        let output = app.run(&[&["serve"], &flags[..]].concat()).await;
+        assert!(!output.status.success());
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains("secret"), "{told}");
+        assert!(!kept.exists(), "a new key was made");
+    }
+    std::fs::write(&kept, key).expect("it can come back");
+    app.restart().await;
+}

@@ -7,7 +7,7 @@ use flowmatic_executor::{Accept, Checkpoint, Finish, JournalError};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::store::fault;
+use crate::fault;
 
 pub(super) type Answer = oneshot::Sender<Result<(), JournalError>>;
 

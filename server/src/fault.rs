@@ -1,4 +1,5 @@
-//! Places where a test makes the process die, as if it had been killed there.
+//! Places where a test makes the process die, as if it had been killed there. A release
+//! build has none.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,6 +14,9 @@ static FAULT: OnceLock<Option<Fault>> = OnceLock::new();
 
 /// Aborts when `FLOWMATIC_FAULT` is `<name>`, or `<name>:<n>` at the n-th pass.
 pub fn point(name: &str) {
+    if cfg!(not(debug_assertions)) {
+        return;
+    }
     let fault = FAULT.get_or_init(|| parse(&std::env::var("FLOWMATIC_FAULT").ok()?));
     if let Some(fault) = fault
         && fault.name == name

@@ -1,0 +1,129 @@
+//! An execution as the API shows it.
+
+use flowmatic_executor::journal::{ErrorRecord, StepRecord, StepState};
+use flowmatic_executor::run::inputs;
+use flowmatic_executor::{Payload, Version};
+use flowmatic_openapi::{Execution, ExecutionError, Json, Step, StepStatus};
+use serde_json::Value;
+
+use super::{Dispatch, payload};
+use crate::store::{StoreError, StoredExecution};
+
+impl Dispatch {
+    /// An execution as the API shows it: the inputs of its steps are evaluated again, with secrets redacted.
+    pub async fn show(&self, stored: StoredExecution) -> Result<Execution, StoreError> {
+        let summary = &stored.summary;
+        let given = payload(&stored.payload, &stored.meta)
+            .map_err(|error| StoreError::Internal(error.to_string()))?;
+        let version = match self.version(summary.workflow_id, summary.version).await {
+            Err(StoreError::Internal(error)) => {
+                tracing::warn!(execution = %summary.id, error, "what its steps were given cannot be shown");
+                None
+            }
+            other => other?,
+        };
+        tokio::task::spawn_blocking(move || show(stored, given, version.as_deref()))
+            .await
+            .map_err(|error| StoreError::Internal(error.to_string()))
+    }
+}
+
+fn show(stored: StoredExecution, given: Payload, version: Option<&Version>) -> Execution {
+    let (summary, steps) = (stored.summary, stored.steps);
+    let input = Json(given.body.clone());
+    let result = stored.result.and_then(|node| {
+        let step = steps.iter().find(|step| *step.node == *node)?;
+        Some(Json(step.output.clone()))
+    });
+    let inputs = match version {
+        Some(version) => inputs(
+            version,
+            summary.id,
+            summary.mode,
+            given,
+            summary.started_at,
+            &steps,
+        ),
+        None => vec![None; steps.len()],
+    };
+    let node = |key: &str| {
+        let plan = &version?.plan;
+        plan.keys.get(key).map(|place| &plan.nodes[*place])
+    };
+    let steps = steps
+        .into_iter()
+        .zip(inputs)
+        .map(|(record, input)| {
+            let node = node(&record.node);
+            let name = node.map_or_else(|| record.node.to_string(), |node| node.name.clone());
+            let kind = node.map_or_else(String::new, |node| node.kind.to_owned());
+            let first = node.and_then(|node| node.ports.first().cloned());
+            show_step(record, input, name, kind, first)
+        })
+        .collect();
+    Execution {
+        id: summary.id,
+        workflow_id: summary.workflow_id,
+        version: summary.version,
+        status: summary.status,
+        mode: summary.mode,
+        trigger: summary.trigger,
+        error: summary.error,
+        retry_of: summary.retry_of,
+        started_at: summary.started_at,
+        finished_at: summary.finished_at,
+        duration_ms: summary.duration_ms,
+        recoveries: stored.recoveries,
+        input,
+        result,
+        steps,
+    }
+}
+
+fn show_step(
+    record: StepRecord,
+    input: Option<Value>,
+    name: String,
+    kind: String,
+    first_port: Option<String>,
+) -> Step {
+    let (started_at, finished_at) = (record.started_at, record.finished_at);
+    let was_called = started_at.is_some();
+    let ports = record.ports.unwrap_or_else(|| {
+        // A step that says nothing of ports left by its first one.
+        first_port
+            .filter(|_| record.status == StepState::Completed)
+            .into_iter()
+            .collect()
+    });
+    Step {
+        node: record.node.to_string(),
+        name,
+        kind,
+        status: match record.status {
+            StepState::Completed => StepStatus::Completed,
+            StepState::Failed => StepStatus::Failed,
+            StepState::Skipped => StepStatus::Skipped,
+            StepState::Cancelled => StepStatus::Cancelled,
+        },
+        reason: record.reason,
+        ports,
+        input: input.map(Json),
+        output: was_called.then_some(Json(record.output)),
+        error: record.error.map(show_error),
+        attempts: record.attempts,
+        started_at,
+        finished_at,
+        duration_ms: started_at
+            .zip(finished_at)
+            .map(|(from, to)| (to - from).num_milliseconds()),
+    }
+}
+
+pub(super) fn show_error(error: ErrorRecord) -> ExecutionError {
+    ExecutionError {
+        code: error.code,
+        message: error.message,
+        node: error.node,
+    }
+}
