@@ -140,8 +140,8 @@ impl Context {
     }
 }
 
-/// What one evaluation may cost: about one unit per visited part of a template or element of a list, and one
-/// per 64 bytes of text produced.
+/// What evaluating the parameters of a step may cost, and again what its node evaluates: about one unit per
+/// visited part of a template or element of a list, and one per 64 bytes of text produced or copied.
 pub const FUEL: u32 = 1_000_000;
 
 /// A context as the expressions of one node see it.

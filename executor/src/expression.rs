@@ -103,6 +103,12 @@ impl Template {
         }
     }
 
+    /// The same for who keeps it: a copy of what is there already costs fuel as well.
+    pub fn evaluate_owned(&self, view: &View<'_>) -> Result<Value, EvaluateError> {
+        let value = self.evaluate(view)?;
+        Ok(Run { view }.own(value)?)
+    }
+
     /// The text, with what the expressions give escaped for HTML (`{{{x}}}` is not).
     pub fn render_html(&self, view: &View<'_>) -> Result<String, EvaluateError> {
         self.render(view, true)

@@ -313,7 +313,7 @@ impl<'s> Run<'_, 's> {
 
 #[cold]
 fn exhausted() -> Failure {
-    Failure::new("the expressions take too long: they visit too many values")
+    Failure::new("the step's expressions do too much work: they visit too many values")
 }
 
 #[cold]

@@ -28,7 +28,7 @@ impl Compiled {
     pub(crate) fn evaluate(&self, view: &View<'_>) -> Result<Value, EvaluateError> {
         Ok(match self {
             Self::Constant(value) => value.clone(),
-            Self::Template(template) => template.evaluate(view)?.into_owned(),
+            Self::Template(template) => template.evaluate_owned(view)?,
             Self::Object(fields) => {
                 let mut object = Map::with_capacity(fields.len());
                 for (name, field) in fields {
