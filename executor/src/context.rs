@@ -114,10 +114,6 @@ impl Context {
         &self.secrets
     }
 
-    pub fn payload(&self) -> &Payload {
-        &self.payload
-    }
-
     pub fn output(&self, node: usize) -> Option<&Value> {
         self.outputs[node].get()
     }

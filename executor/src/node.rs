@@ -149,7 +149,6 @@ pub enum ErrorClass {
     Retryable,
     Terminal,
     Timeout,
-    Cancelled,
 }
 
 impl NodeError {
