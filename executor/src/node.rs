@@ -134,8 +134,9 @@ pub struct Answer {
 #[error("{message}")]
 pub struct NodeError {
     pub class: ErrorClass,
-    /// A stable word to branch on.
+    /// A stable word to branch on, of at most 256 bytes.
     pub code: Cow<'static, str>,
+    /// At most 4 KiB.
     pub message: String,
     /// What else is known, such as the response of a failed request; becomes `error.data`.
     pub data: Option<Box<Value>>,
@@ -151,12 +152,30 @@ pub enum ErrorClass {
     Timeout,
 }
 
+/// How long an error's message and its code may be, in bytes; what is longer is cut.
+const MAX_MESSAGE: usize = 4 * 1024;
+const MAX_CODE: usize = 256;
+
+/// A text of at most so many bytes, which ends with `…` where it was cut.
+fn cut(mut text: String, most: usize) -> String {
+    const ELLIPSIS: char = '…';
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most - ELLIPSIS.len_utf8()));
+        text.push(ELLIPSIS);
+    }
+    text
+}
+
 impl NodeError {
     pub fn terminal(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        let code = match code.into() {
+            Cow::Owned(code) => Cow::Owned(cut(code, MAX_CODE)),
+            code => code,
+        };
         Self {
             class: ErrorClass::Terminal,
-            code: code.into(),
-            message: message.into(),
+            code,
+            message: cut(message.into(), MAX_MESSAGE),
             data: None,
             retry_after: None,
         }
@@ -459,5 +478,20 @@ impl Catalogue {
     /// In the order they were registered.
     pub fn iter(&self) -> impl Iterator<Item = &Registered> {
         self.entries.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NodeError;
+
+    #[test]
+    fn a_long_error_is_cut_between_characters() {
+        let error = NodeError::retryable("c".repeat(1_000), "ä".repeat(5_000));
+        assert_eq!(error.message.len(), 4_095);
+        assert!(error.message.ends_with("ä…"));
+        assert_eq!(error.code.len(), 256);
+        let whole = "ä".repeat(2_048);
+        assert_eq!(NodeError::terminal("c", whole.clone()).message, whole);
     }
 }

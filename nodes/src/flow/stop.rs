@@ -9,9 +9,9 @@ use crate::text::Text;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stop {
-    /// Why, for the person who reads of the failure.
+    /// Why, for the person who reads of the failure; cut at 4 KiB.
     pub message: Param<Text>,
-    /// A stable word for programs, such as `out_of_stock`. Missing: `stopped`.
+    /// A stable word for programs, such as `out_of_stock`; cut at 256 bytes. Missing: `stopped`.
     pub code: Option<Param<Text>>,
 }
 
@@ -70,5 +70,13 @@ mod tests {
             "7",
         )
         .await;
+    }
+
+    #[tokio::test]
+    async fn a_long_message_is_cut() {
+        let parameters = json!({"message": "{{repeat \"x\" 1000000}}", "code": "{{repeat \"x\" 1000000}}"});
+        let result = run::<Stop>(parameters, json!({}), Arc::new(TestHost::default())).await;
+        let error = result.expect_err("it stops");
+        assert_eq!((error.message.len(), error.code.len()), (4_096, 256));
     }
 }

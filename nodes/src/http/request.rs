@@ -27,6 +27,8 @@ pub use receive::ReceiveAs;
 pub use send::SendAs;
 
 const USER_AGENT: &str = concat!("Flowmatic/", env!("CARGO_PKG_VERSION"));
+/// How much of an answer's body an error keeps, in bytes.
+const MAX_KEPT_BODY: usize = 64 * 1024;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -91,8 +93,8 @@ impl Node for Request {
             Private and local addresses are refused, unless the operator allows them. Each call carries an \
             `Idempotency-Key` that stays the same over retries and crashes, and so do the bytes of the body: a \
             server that heeds the key does the work once.\n\n\
-            A status of 400 or more fails the node with `http_status`, and the answer is the error's `data`; \
-            408, 425, 429, 500, 502, 503 and 504 may be retried, no sooner than `Retry-After` asks. Other codes \
+            A status of 400 or more fails the node with `http_status`, and the answer is the error's `data`, \
+            its body cut at 64 KiB with `truncated: true` beside it; 408, 425, 429, 500, 502, 503 and 504 may be retried, no sooner than `Retry-After` asks. Other codes \
             are `network` and `timeout` (may be retried), `target_refused`, `response_too_large`, \
             `invalid_request`, `invalid_header`, `invalid_body`, `not_json` and `not_text`.",
         icon: include_str!("../../icons/http.request.svg"),
@@ -135,9 +137,8 @@ impl Node for Request {
             Ok(body) => Ok(Output::value(output(&response, body, duration))),
             Err((code, problem)) => {
                 let message = format!("the answer of `{} {shown}` {problem}", self.method.as_str());
-                let data = Some(Box::new(output(&response, receive::auto(&response), duration)));
                 Err(NodeError {
-                    data,
+                    data: Some(Box::new(kept(response, duration))),
                     ..NodeError::terminal(code, message)
                 })
             }
@@ -258,6 +259,24 @@ fn output(response: &HttpResponse, body: Value, duration: Duration) -> Value {
     json!({"status": response.status, "headers": headers, "body": body, "duration_ms": duration_ms})
 }
 
+/// The answer as an error keeps it: a long body is cut, and so is no JSON any more.
+fn kept(mut response: HttpResponse, duration: Duration) -> Value {
+    let is_long = response.body.len() > MAX_KEPT_BODY;
+    if is_long {
+        // Not within a character, where it is text.
+        let end = match std::str::from_utf8(&response.body[..MAX_KEPT_BODY]) {
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            _ => MAX_KEPT_BODY,
+        };
+        response.body.truncate(end);
+    }
+    let mut kept = output(&response, receive::auto(&response), duration);
+    if is_long {
+        kept["truncated"] = Value::Bool(true);
+    }
+    kept
+}
+
 fn status_error(
     response: HttpResponse,
     message: String,
@@ -271,7 +290,7 @@ fn status_error(
         } else {
             ErrorClass::Terminal
         },
-        data: Some(Box::new(output(&response, receive::auto(&response), duration))),
+        data: Some(Box::new(kept(response, duration))),
         retry_after: retry_after.filter(|_| retryable),
         ..NodeError::terminal("http_status", message)
     }

@@ -181,6 +181,35 @@ async fn a_bad_status_fails_and_keeps_the_answer() {
 }
 
 #[tokio::test]
+async fn an_error_keeps_the_beginning_of_a_long_answer() {
+    const TEXT: &str = "text/plain";
+    let text: Reply = |_| {
+        let body = "x".to_owned() + &"ä".repeat(300_000);
+        Ok(response(500, &[("content-type", TEXT)], &body))
+    };
+    let bytes: Reply = |_| Ok(response(500, &[], &"x".repeat(300_000)));
+    let parsed: Reply = |_| {
+        let body = json!(vec![1; 300_000]).to_string();
+        Ok(response(200, &[("content-type", "application/json")], &body))
+    };
+    let url = "https://api.example.com";
+    for (parameters, answer, length) in [
+        (json!({"url": url}), text, 65_535),
+        (json!({"url": url}), bytes, 87_384),
+        (json!({"url": url, "receive_as": "json"}), text, 65_535),
+    ] {
+        let data = failure(parameters, answer).await.data.expect("the answer");
+        assert_eq!(data["body"].as_str().map(str::len), Some(length));
+        assert_eq!(data["truncated"], true);
+    }
+    let (result, _) = call(json!({"url": url}), parsed).await;
+    assert_eq!(
+        result.expect("it is no error")["body"].as_array().map(Vec::len),
+        Some(300_000)
+    );
+}
+
+#[tokio::test]
 async fn a_busy_server_is_asked_again_when_it_says() {
     let answer: Reply = |_| Ok(response(503, &[("retry-after", "120")], ""));
     let error = failure(json!({"url": "https://api.example.com"}), answer).await;
