@@ -82,7 +82,7 @@ async fn a_get_needs_an_address_alone() {
     );
     assert_eq!(
         (request.timeout, request.redirects, request.max_size),
-        (Duration::from_secs(30), 5, 1 << 20)
+        (Duration::from_secs(30), 5, 512 << 10)
     );
     assert!(request.body.is_empty());
     assert!(header(&request, "content-type").is_empty());
@@ -178,6 +178,21 @@ async fn a_bad_status_fails_and_keeps_the_answer() {
     assert_eq!(error.data.expect("the answer")["body"], "gone");
     let (result, _) = call(json!({"url": url, "fail_on_status": false}), answer).await;
     assert_eq!(result.expect("an answer")["status"], 404);
+}
+
+#[tokio::test]
+async fn the_largest_answer_fits_into_an_output() {
+    let answer: Reply = |request| {
+        let body = "\0".repeat(request.max_size);
+        let value = "\"".repeat(5_000);
+        let names: Vec<String> = (0..60).map(|index| format!("x-{index}")).collect();
+        let headers: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), value.as_str())).collect();
+        Ok(response(200, &headers, &body))
+    };
+    let (result, _) = call(json!({"url": "https://api.example.com"}), answer).await;
+    let output = result.expect("an answer");
+    assert!(output.to_string().len() < 1 << 20);
+    assert_eq!(output["headers"].as_object().map(serde_json::Map::len), Some(13));
 }
 
 #[tokio::test]
@@ -300,8 +315,8 @@ fn mistakes_are_found_before_a_run() {
     for (parameters, pointer) in [
         (json!({"url": "api.example.com"}), "/url"),
         (json!({"url": "file:///etc/passwd"}), "/url"),
-        (json!({"timeout": "11m"}), "/timeout"),
-        (json!({"max_size": "2MiB"}), "/max_size"),
+        (json!({"timeout": "301s"}), "/timeout"),
+        (json!({"max_size": "1MiB"}), "/max_size"),
         (json!({"auth": {"type": "bearer"}}), "/auth/secret"),
         (json!({"headers": {"Host": "a"}}), "/headers/Host"),
         (
