@@ -26,7 +26,7 @@ pub struct Payload {
     pub engine: Map<String, Value>,
 }
 
-/// Secrets by reference or name, in the clear. They never print.
+/// Secrets by reference, in the clear. They never print.
 #[derive(Clone, Default)]
 pub struct Secrets(HashMap<String, String>);
 

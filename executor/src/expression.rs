@@ -82,7 +82,7 @@ impl Template {
         &self.compiled.nodes
     }
 
-    /// The names it gives to the helper `secret`.
+    /// The references it gives to the helper `secret`.
     pub fn secrets(&self) -> &[String] {
         &self.compiled.secrets
     }

@@ -41,7 +41,7 @@ pub struct Plan {
     /// What `_vars` stands for.
     pub vars: Value,
     pub timeout: Option<Duration>,
-    /// The names and references of the secrets that its nodes use.
+    /// The references of the secrets that its nodes use.
     pub secrets: Vec<String>,
 }
 

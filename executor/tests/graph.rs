@@ -153,6 +153,20 @@ fn knows_which_secrets_a_graph_uses() {
 }
 
 #[test]
+fn an_expression_names_a_secret_by_its_reference() {
+    let graph = |reference: &str| {
+        let call = set("call", &format!("{{{{secret \"{reference}\"}}}}"));
+        json!({"nodes": [hook(), call], "edges": [edge("hook", "call")]})
+    };
+    let id = "019a8f3e-7b1c-7d2e-8f3a-1b2c3d4e5f60";
+    assert_eq!(compile(graph(id)).expect("no mistakes").secrets, [id]);
+    for wrong in ["token", "", &id.to_uppercase(), &id.replace('-', "")] {
+        let message = format!("`{wrong}` is no secret");
+        check(graph(wrong), &[("/graph/nodes/1/parameters/fields/x", &message)]);
+    }
+}
+
+#[test]
 fn a_disabled_node_may_be_unfinished() {
     let mut unfinished = node("a", "flow.if", json!({}));
     unfinished["disabled"] = json!(true);

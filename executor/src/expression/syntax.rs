@@ -260,7 +260,7 @@ impl Compiler {
     fn secret(&mut self, name: &Parameter) -> Result<(), CompileError> {
         let Parameter::Literal(Value::String(name)) = name else {
             return refuse(
-                "`secret` needs its name as a text in quotes, so that the graph knows which it reads",
+                "`secret` needs a reference as a text in quotes, so that the graph knows which it reads",
             );
         };
         if !self.secrets.contains(name) {

@@ -4,6 +4,7 @@ use flowmatic_openapi::Problem;
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::context::View;
 use crate::expression::{EvaluateError, Template};
@@ -174,6 +175,16 @@ impl<'a> Compilation<'a> {
                     .iter()
                     .map(|key| (key.clone(), pointer.to_owned()));
                 self.mentions.extend(mentions);
+                for reference in template.secrets() {
+                    if !is_reference(reference) {
+                        self.problem(
+                            pointer,
+                            format!(
+                                "`{reference}` is no secret: give the id that a saved node has as its `secret_ref`"
+                            ),
+                        );
+                    }
+                }
                 self.secrets.extend(template.secrets().iter().cloned());
                 Some(template)
             }
@@ -183,6 +194,11 @@ impl<'a> Compilation<'a> {
             }
         }
     }
+}
+
+/// Whether a text can be the reference of a secret: a UUID as the server writes it.
+fn is_reference(text: &str) -> bool {
+    Uuid::try_parse(text).is_ok_and(|id| id.to_string() == text)
 }
 
 /// An object of constants is a constant.

@@ -170,13 +170,19 @@ pub const HELPERS: &[Helper] = &[
         "a UUID, another one at each call, and the same when the step is replayed",
         uuid,
     ),
-    helper("secret", "name", (1, 1), "the secret of this name", |call| {
-        let name = call.text(0)?;
-        match call.run.view.context.secrets().get(&name) {
-            Some(secret) => call.give(secret),
-            None => Err(Failure::new(format!("there is no secret `{}`", excerpt(&name)))),
-        }
-    }),
+    helper(
+        "secret",
+        "reference",
+        (1, 1),
+        "the secret that a node of the workspace keeps, by the id that the saved node has as its `secret_ref`",
+        |call| {
+            let name = call.text(0)?;
+            match call.run.view.context.secrets().get(&name) {
+                Some(secret) => call.give(secret),
+                None => Err(Failure::new(format!("there is no secret `{}`", excerpt(&name)))),
+            }
+        },
+    ),
 ];
 
 fn decoded<'s>(call: Arguments<'_, 's>, bytes: Option<Vec<u8>>, what: &str) -> Outcome<'s> {
