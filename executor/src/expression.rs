@@ -27,12 +27,15 @@ mod agreement;
 #[cfg(test)]
 mod tests;
 
+pub use evaluate::is_truthy;
+pub use helpers::is_equal;
+
 use std::borrow::Cow;
 
 use serde_json::Value;
 
 use crate::context::View;
-use crate::json::MAX_DEPTH;
+use crate::json::{MAX_DEPTH, is_shallow};
 use evaluate::{Run, TOP};
 use syntax::{Compiled, Expression, Part};
 
@@ -93,7 +96,8 @@ impl Template {
             Some(expression) => {
                 let value = Run { view }.value(expression, &TOP)?;
                 match value {
-                    Cow::Owned(value) if !is_shallow(&value, MAX_DEPTH) => Err(EvaluateError(format!(
+                    // Who copies, prints or drops it recurses, as with JSON from outside.
+                    Cow::Owned(value) if !is_shallow(&value) => Err(EvaluateError(format!(
                         "the value nests deeper than {MAX_DEPTH} levels"
                     ))),
                     value => Ok(value),
@@ -125,14 +129,5 @@ impl Template {
         let mut text = String::with_capacity(self.length);
         Run { view }.render(&self.compiled.parts, &TOP, html, &mut text)?;
         Ok(text)
-    }
-}
-
-/// A value that is made may nest as deep as JSON from outside: who copies, prints or drops it recurses.
-fn is_shallow(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Array(items) => levels > 0 && items.iter().all(|item| is_shallow(item, levels - 1)),
-        Value::Object(fields) => levels > 0 && fields.values().all(|value| is_shallow(value, levels - 1)),
-        _ => true,
     }
 }

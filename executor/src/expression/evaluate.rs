@@ -220,7 +220,7 @@ impl<'s> Run<'_, 's> {
 
     fn block(self, block: &'s Block, frame: &Frame<'s>, html: bool, out: &mut String) -> Result<(), Failure> {
         let subject = self.value(&block.subject, frame)?;
-        let holds = truthy(&subject);
+        let holds = is_truthy(&subject);
         match block.kind {
             BlockKind::If if holds => self.render(&block.body, frame, html, out),
             BlockKind::Unless if !holds => self.render(&block.body, frame, html, out),
@@ -338,7 +338,8 @@ fn step<'v>(value: &'v Value, segment: &Segment) -> Option<&'v Value> {
     }
 }
 
-pub fn truthy(value: &Value) -> bool {
+/// Whether a value counts as true: all do but `false`, `null`, `0`, `""`, `[]` and `{}`.
+pub fn is_truthy(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(value) => *value,

@@ -8,10 +8,8 @@ use serde_json::Value;
 
 use super::parameters::{Compilation, Compiled};
 use super::reach::{self, Reach};
-use super::{ERROR_PORT, Plan, PlanEdge, PlanNode};
+use super::{ERROR_PORT, MAX_KEY, Plan, PlanEdge, PlanNode, is_key};
 use crate::node::{Catalogue, Registered, Role};
-
-const MAX_KEY: usize = 64;
 
 /// How many problems are listed.
 const MAX_PROBLEMS: usize = 1_000;
@@ -385,14 +383,6 @@ fn check_common(node: &Node, pointer: &str, compilation: &mut Compilation<'_>) {
             "a time-out of nothing lets nothing run",
         );
     }
-}
-
-fn is_key(key: &str) -> bool {
-    key.len() <= MAX_KEY
-        && key.starts_with(|first: char| first.is_ascii_alphabetic())
-        && key
-            .chars()
-            .all(|it| it.is_ascii_alphanumeric() || it == '_' || it == '-')
 }
 
 fn unknown_type(kind: &str, catalogue: &Catalogue) -> String {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::context::View;
 use crate::expression::{EvaluateError, Template};
+use crate::json;
 use crate::node::Registered;
 
 /// Parameters with their templates compiled.
@@ -100,7 +101,7 @@ impl<'a> Compilation<'a> {
         let mut fields = Vec::with_capacity(parameters.len());
         for (name, value) in parameters {
             self.note_secrets(value);
-            let place = format!("{pointer}/{}", escape(name));
+            let place = format!("{pointer}{}", json::pointer([name.as_str()]));
             let field = match value {
                 Value::String(text) if entry.expressions.contains(name) => {
                     let Some(template) = self.template(text, &place) else {
@@ -128,7 +129,7 @@ impl<'a> Compilation<'a> {
                     .map(|(name, value)| {
                         (
                             name.clone(),
-                            self.value(value, &format!("{pointer}/{}", escape(name))),
+                            self.value(value, &format!("{pointer}{}", json::pointer([name.as_str()]))),
                         )
                     })
                     .collect(),
@@ -231,9 +232,4 @@ fn explain(error: &ValidationError<'_>) -> Vec<(String, String)> {
         }
         _ => vec![(error.instance_path().as_str().to_owned(), error.to_string())],
     }
-}
-
-/// A name as a JSON pointer has it (RFC 6901).
-pub(super) fn escape(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }

@@ -1,12 +1,13 @@
 //! `data.filter`: keeps some items of a list.
 
+use flowmatic_executor::expression::is_truthy;
 use flowmatic_executor::node::OUT;
 use flowmatic_executor::{About, Expression, Node, NodeContext, NodeError, Output, Param, Role};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::value::{check_condition, is_truthy};
+use crate::value::check_condition;
 
 const MAX_ITEMS: usize = 100_000;
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use flowmatic_executor::expression::Template;
+use flowmatic_executor::json::pointer;
 use flowmatic_executor::node::OUT;
 use flowmatic_executor::{
     About, ErrorClass, HttpRequest, HttpResponse, Node, NodeContext, NodeError, Output, Param, Role,
@@ -171,7 +172,7 @@ impl Node for Request {
         }
         let headers = field("headers").as_object();
         for name in headers.into_iter().flat_map(Map::keys) {
-            let pointer = crate::value::pointer(["headers", name.as_str()]);
+            let pointer = pointer(["headers", name.as_str()]);
             if name.eq_ignore_ascii_case("host") {
                 problem(
                     &pointer,

@@ -13,6 +13,7 @@ use poem_openapi::types::ToJSON;
 use poem_openapi::{ApiResponse, OpenApi};
 use uuid::Uuid;
 
+use super::cursor::Cursor;
 use super::draft::{self, Draft};
 use super::error::ApiError;
 use super::payload::{Json, OptionalJson};
@@ -50,8 +51,7 @@ impl Workflows {
         /// Only those whose triggers are on, or off.
         active: Query<Option<bool>>,
         /// The `next_cursor` of the page before.
-        #[oai(validator(pattern = "^[A-Za-z0-9_-]{21}[AQgw]$"))]
-        cursor: Query<Option<String>>,
+        cursor: Query<Option<Cursor>>,
         /// The most workflows on the page.
         #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<i32>,
@@ -59,7 +59,7 @@ impl Workflows {
         let filter = WorkflowFilter {
             search: search.0,
             active: active.0,
-            cursor: cursor.0,
+            cursor: cursor.as_deref().map(str::to_owned),
             limit: u32::try_from(limit.0).unwrap_or_default(),
         };
         let mut page = app.store.workflows(auth.workspace_id, filter).await?;

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256, Sha512};
 
 use super::{Helper, helper};
 use crate::expression::arguments::{Arguments, excerpt};
-use crate::expression::evaluate::{Failure, Outcome, truthy};
+use crate::expression::evaluate::{Failure, Outcome, is_truthy};
 
 pub const HELPERS: &[Helper] = &[
     helper(
@@ -22,7 +22,8 @@ pub const HELPERS: &[Helper] = &[
         |call| {
             let value = call.value(0)?;
             let mut text = String::new();
-            call.run.print_json(&value, truthy(&*call.value(1)?), &mut text)?;
+            call.run
+                .print_json(&value, is_truthy(&*call.value(1)?), &mut text)?;
             Ok(Cow::Owned(text.into()))
         },
     ),

@@ -54,7 +54,7 @@ impl JsonSchema for Timeout {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": "^[0-9]{1,15}(ms|s|m|h|d)$"})
+        json_schema!({"type": "string", "pattern": flowmatic_openapi::Duration::PATTERN})
     }
 }
 
