@@ -21,8 +21,7 @@ impl Node for Stop {
         title: "Stop with an error",
         summary: "Fail the execution with a message",
         documentation: "Fails with the message and the code that it is given; the error is terminal, so no retry \
-            follows. The execution ends as FAILED and its error workflow starts, unless the node itself has \
-            `on_error` set.",
+            follows. The execution ends as FAILED, unless the node itself has `on_error` set.",
         icon: include_str!("../../icons/flow.stop.svg"),
         role: Role::Pure,
         ports: &[("out", "After the failure, where `on_error` is `continue`")],

@@ -171,7 +171,7 @@ impl Workflows {
 
     /// Delete a workflow
     ///
-    /// Its webhooks answer 404 from now on. Its executions stay readable for their retention time.
+    /// Its webhooks answer 404 from now on. Its executions stay readable.
     #[oai(path = "/:id", method = "delete", operation_id = "deleteWorkflow")]
     async fn delete(
         &self,
