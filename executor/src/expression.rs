@@ -36,13 +36,13 @@ use serde_json::Value;
 
 use crate::context::View;
 use crate::json::{MAX_DEPTH, is_shallow};
-use evaluate::{Run, TOP};
-use syntax::{Compiled, Expression, Part};
+use evaluate::{Evaluation, TOP};
+use syntax::{CompiledTemplate, Expression, Part};
 
 /// A compiled template.
 #[derive(Debug)]
 pub struct Template {
-    compiled: Compiled,
+    compiled: CompiledTemplate,
     /// How long its text gets, roughly.
     length: usize,
 }
@@ -94,7 +94,7 @@ impl Template {
     pub fn evaluate<'a>(&'a self, view: &View<'a>) -> Result<Cow<'a, Value>, EvaluateError> {
         match self.sole_expression() {
             Some(expression) => {
-                let value = Run { view }.value(expression, &TOP)?;
+                let value = Evaluation { view }.value(expression, &TOP)?;
                 match value {
                     // Who copies, prints or drops it recurses, as with JSON from outside.
                     Cow::Owned(value) if !is_shallow(&value) => Err(EvaluateError(format!(
@@ -110,7 +110,7 @@ impl Template {
     /// The same for who keeps it: a copy of what is there already costs fuel as well.
     pub fn evaluate_owned(&self, view: &View<'_>) -> Result<Value, EvaluateError> {
         let value = self.evaluate(view)?;
-        Ok(Run { view }.own(value)?)
+        Ok(Evaluation { view }.own(value)?)
     }
 
     /// The text, with what the expressions give escaped for HTML (`{{{x}}}` is not).
@@ -127,7 +127,7 @@ impl Template {
 
     fn render(&self, view: &View<'_>, html: bool) -> Result<String, EvaluateError> {
         let mut text = String::with_capacity(self.length);
-        Run { view }.render(&self.compiled.parts, &TOP, html, &mut text)?;
+        Evaluation { view }.render(&self.compiled.parts, &TOP, html, &mut text)?;
         Ok(text)
     }
 }

@@ -76,11 +76,11 @@ impl<'s> Frame<'s> {
 
 /// One evaluation.
 #[derive(Debug, Clone, Copy)]
-pub struct Run<'v, 's> {
+pub struct Evaluation<'v, 's> {
     pub view: &'v View<'s>,
 }
 
-impl<'s> Run<'_, 's> {
+impl<'s> Evaluation<'_, 's> {
     /// Takes fuel for work done or about to be.
     #[inline]
     pub fn charge(self, units: usize) -> Result<(), Failure> {
@@ -127,7 +127,7 @@ impl<'s> Run<'_, 's> {
 
     fn call(self, call: &'s Call, frame: &Frame<'s>) -> Outcome<'s> {
         (call.helper.run)(Arguments {
-            run: self,
+            evaluation: self,
             call,
             frame,
         })

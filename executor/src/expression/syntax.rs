@@ -88,16 +88,16 @@ pub struct Segment {
 
 /// What a template is, and whom it reads.
 #[derive(Debug, Default)]
-pub struct Compiled {
+pub struct CompiledTemplate {
     pub parts: Vec<Part>,
     pub nodes: Vec<String>,
     pub secrets: Vec<String>,
 }
 
-pub fn compile(elements: &[TemplateElement]) -> Result<Compiled, CompileError> {
+pub fn compile(elements: &[TemplateElement]) -> Result<CompiledTemplate, CompileError> {
     let mut compiler = Compiler::default();
     let parts = compiler.parts(elements)?;
-    Ok(Compiled {
+    Ok(CompiledTemplate {
         parts,
         nodes: compiler.nodes,
         secrets: compiler.secrets,

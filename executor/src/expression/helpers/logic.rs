@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 
 use super::{Helper, MANY, helper};
 use crate::expression::arguments::Arguments;
-use crate::expression::evaluate::{Failure, Run, is_truthy, kind};
+use crate::expression::evaluate::{Evaluation, Failure, is_truthy, kind};
 
 pub const HELPERS: &[Helper] = &[
     helper("eq", "a b", (2, 2), "whether two values are equal", |call| {
@@ -119,12 +119,12 @@ pub fn yes<'s>(value: bool) -> Cow<'s, Value> {
 }
 
 fn equal_arguments(call: Arguments<'_, '_>) -> Result<bool, Failure> {
-    equal(call.run, &*call.value(0)?, &*call.value(1)?)
+    equal(call.evaluation, &*call.value(0)?, &*call.value(1)?)
 }
 
 /// Whether two values are the same, for fuel.
-pub fn equal(run: Run<'_, '_>, one: &Value, other: &Value) -> Result<bool, Failure> {
-    compare_all(one, other, |units| run.charge(units))
+pub fn equal(evaluation: Evaluation<'_, '_>, one: &Value, other: &Value) -> Result<bool, Failure> {
+    compare_all(one, other, |units| evaluation.charge(units))
 }
 
 /// Whether two values are the same. `1` and `1.0` are; `1` and `"1"` are not.
@@ -178,7 +178,7 @@ fn ordered(call: Arguments<'_, '_>) -> Result<Ordering, Failure> {
     match compare(&one, &other) {
         Some(order) => {
             let length = |value: &Value| value.as_str().map_or(0, str::len);
-            call.run.charge_bytes(length(&one).min(length(&other)))?;
+            call.evaluation.charge_bytes(length(&one).min(length(&other)))?;
             Ok(order)
         }
         None => call.refuse(format_args!(
