@@ -26,7 +26,7 @@ pub struct Payload {
     pub engine: Map<String, Value>,
 }
 
-/// Secrets by reference or name, in the clear. They never print.
+/// Secrets by reference, in the clear. They never print.
 #[derive(Clone, Default)]
 pub struct Secrets(HashMap<String, String>);
 
@@ -114,10 +114,6 @@ impl Context {
         &self.secrets
     }
 
-    pub fn payload(&self) -> &Payload {
-        &self.payload
-    }
-
     pub fn output(&self, node: usize) -> Option<&Value> {
         self.outputs[node].get()
     }
@@ -140,8 +136,8 @@ impl Context {
     }
 }
 
-/// What one evaluation may cost: about one unit per visited part of a template or element of a list, and one
-/// per 64 bytes of text produced.
+/// What evaluating the parameters of a step may cost, and again what its node evaluates: about one unit per
+/// visited part of a template or element of a list, and one per 64 bytes of text produced or copied.
 pub const FUEL: u32 = 1_000_000;
 
 /// A context as the expressions of one node see it.

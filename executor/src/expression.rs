@@ -27,19 +27,22 @@ mod agreement;
 #[cfg(test)]
 mod tests;
 
+pub use evaluate::is_truthy;
+pub use helpers::is_equal;
+
 use std::borrow::Cow;
 
 use serde_json::Value;
 
 use crate::context::View;
-use crate::json::MAX_DEPTH;
-use evaluate::{Run, TOP};
-use syntax::{Compiled, Expression, Part};
+use crate::json::{MAX_DEPTH, is_shallow};
+use evaluate::{Evaluation, TOP};
+use syntax::{CompiledTemplate, Expression, Part};
 
 /// A compiled template.
 #[derive(Debug)]
 pub struct Template {
-    compiled: Compiled,
+    compiled: CompiledTemplate,
     /// How long its text gets, roughly.
     length: usize,
 }
@@ -82,7 +85,7 @@ impl Template {
         &self.compiled.nodes
     }
 
-    /// The names it gives to the helper `secret`.
+    /// The references it gives to the helper `secret`.
     pub fn secrets(&self) -> &[String] {
         &self.compiled.secrets
     }
@@ -91,9 +94,10 @@ impl Template {
     pub fn evaluate<'a>(&'a self, view: &View<'a>) -> Result<Cow<'a, Value>, EvaluateError> {
         match self.sole_expression() {
             Some(expression) => {
-                let value = Run { view }.value(expression, &TOP)?;
+                let value = Evaluation { view }.value(expression, &TOP)?;
                 match value {
-                    Cow::Owned(value) if !is_shallow(&value, MAX_DEPTH) => Err(EvaluateError(format!(
+                    // Who copies, prints or drops it recurses, as with JSON from outside.
+                    Cow::Owned(value) if !is_shallow(&value) => Err(EvaluateError(format!(
                         "the value nests deeper than {MAX_DEPTH} levels"
                     ))),
                     value => Ok(value),
@@ -101,6 +105,12 @@ impl Template {
             }
             None => Ok(Cow::Owned(Value::String(self.render(view, false)?))),
         }
+    }
+
+    /// The same for who keeps it: a copy of what is there already costs fuel as well.
+    pub fn evaluate_owned(&self, view: &View<'_>) -> Result<Value, EvaluateError> {
+        let value = self.evaluate(view)?;
+        Ok(Evaluation { view }.own(value)?)
     }
 
     /// The text, with what the expressions give escaped for HTML (`{{{x}}}` is not).
@@ -117,16 +127,7 @@ impl Template {
 
     fn render(&self, view: &View<'_>, html: bool) -> Result<String, EvaluateError> {
         let mut text = String::with_capacity(self.length);
-        Run { view }.render(&self.compiled.parts, &TOP, html, &mut text)?;
+        Evaluation { view }.render(&self.compiled.parts, &TOP, html, &mut text)?;
         Ok(text)
-    }
-}
-
-/// A value that is made may nest as deep as JSON from outside: who copies, prints or drops it recurses.
-fn is_shallow(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Array(items) => levels > 0 && items.iter().all(|item| is_shallow(item, levels - 1)),
-        Value::Object(fields) => levels > 0 && fields.values().all(|value| is_shallow(value, levels - 1)),
-        _ => true,
     }
 }

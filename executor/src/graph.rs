@@ -20,6 +20,18 @@ use crate::node::{Catalogue, Role};
 /// The port a failed node leaves by where its `on_error` is `branch`.
 pub const ERROR_PORT: &str = "error";
 
+/// How long a key may be.
+const MAX_KEY: usize = 64;
+
+/// Whether a text can be a node's key; so can the names of `save_as`.
+pub fn is_key(key: &str) -> bool {
+    key.len() <= MAX_KEY
+        && key.starts_with(|first: char| first.is_ascii_alphabetic())
+        && key
+            .chars()
+            .all(|it| it.is_ascii_alphanumeric() || it == '_' || it == '-')
+}
+
 /// A published version, ready to run.
 #[derive(Debug)]
 pub struct Version {
@@ -41,7 +53,7 @@ pub struct Plan {
     /// What `_vars` stands for.
     pub vars: Value,
     pub timeout: Option<Duration>,
-    /// The names and references of the secrets that its nodes use.
+    /// The references of the secrets that its nodes use.
     pub secrets: Vec<String>,
 }
 

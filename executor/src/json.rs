@@ -42,6 +42,13 @@ pub fn read<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
     Ok(value)
 }
 
+/// The JSON pointer (RFC 6901) to a place.
+pub fn pointer<'a>(path: impl IntoIterator<Item = &'a str>) -> String {
+    path.into_iter()
+        .map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1")))
+        .collect()
+}
+
 /// Whether a value nests no deeper than [`MAX_DEPTH`].
 pub fn is_shallow(value: &Value) -> bool {
     fn fits(value: &Value, levels: usize) -> bool {
@@ -103,7 +110,12 @@ fn fits(number: &[u8]) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::{JsonError, MAX_DEPTH, parse};
+    use super::{JsonError, MAX_DEPTH, parse, pointer};
+
+    #[test]
+    fn pointers_are_escaped() {
+        assert_eq!(pointer(["headers", "a/b~c"]), "/headers/a~1b~0c");
+    }
 
     #[test]
     fn keeps_key_order_and_the_last_of_two_equal_keys() {

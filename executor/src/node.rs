@@ -5,10 +5,12 @@
 //! compiled and is evaluated by the node, as often as it likes.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -19,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Time;
-use crate::context::{Context, Locals};
-use crate::expression::Template;
+use crate::context::{Context, FUEL, Locals, View};
+use crate::expression::{EvaluateError, Template};
 use crate::host::{Host, HttpError, HttpRequest, HttpResponse};
 
 /// One type of the catalogue.
@@ -132,8 +134,9 @@ pub struct Answer {
 #[error("{message}")]
 pub struct NodeError {
     pub class: ErrorClass,
-    /// A stable word to branch on.
+    /// A stable word to branch on, of at most 256 bytes.
     pub code: Cow<'static, str>,
+    /// At most 4 KiB.
     pub message: String,
     /// What else is known, such as the response of a failed request; becomes `error.data`.
     pub data: Option<Box<Value>>,
@@ -147,15 +150,32 @@ pub enum ErrorClass {
     Retryable,
     Terminal,
     Timeout,
-    Cancelled,
+}
+
+/// How long an error's message and its code may be, in bytes; what is longer is cut.
+const MAX_MESSAGE: usize = 4 * 1024;
+const MAX_CODE: usize = 256;
+
+/// A text of at most so many bytes, which ends with `…` where it was cut.
+fn cut(mut text: String, most: usize) -> String {
+    const ELLIPSIS: char = '…';
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most - ELLIPSIS.len_utf8()));
+        text.push(ELLIPSIS);
+    }
+    text
 }
 
 impl NodeError {
     pub fn terminal(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        let code = match code.into() {
+            Cow::Owned(code) => Cow::Owned(cut(code, MAX_CODE)),
+            code => code,
+        };
         Self {
             class: ErrorClass::Terminal,
-            code: code.into(),
-            message: message.into(),
+            code,
+            message: cut(message.into(), MAX_MESSAGE),
             data: None,
             retry_after: None,
         }
@@ -241,33 +261,61 @@ impl JsonSchema for Expression {
 
 /// What a running node may touch.
 pub struct NodeContext {
-    pub(crate) context: Arc<Context>,
-    pub(crate) host: Arc<dyn Host>,
+    context: Arc<Context>,
+    host: Arc<dyn Host>,
     /// The node's place in the plan.
-    pub(crate) node: usize,
-    pub(crate) key: Arc<str>,
-    pub(crate) now: Time,
+    node: usize,
+    now: Time,
+    /// What is left for all evaluations of the step.
+    fuel: AtomicU32,
 }
 
+/// What each evaluation adds to the fuel of its step, so that a condition may be evaluated for each item of a
+/// long list.
+const FUEL_PER_EVALUATION: u32 = 50;
+
 impl NodeContext {
+    pub(crate) fn new(context: Arc<Context>, host: Arc<dyn Host>, node: usize, now: Time) -> Self {
+        Self {
+            context,
+            host,
+            node,
+            now,
+            fuel: AtomicU32::new(FUEL),
+        }
+    }
+
     /// Evaluates an expression over the context and these names of the node's own.
     ///
-    /// Fails with the code `expression` where a path is missing or a helper refuses its arguments.
-    pub fn evaluate(&self, expression: Expression, locals: Locals<'_>) -> Result<Value, NodeError> {
+    /// All evaluations of a step share the fuel of one ([`FUEL`]), and each adds a little to it: many small ones
+    /// are fine, many large ones are not. Fails with the code `expression` where the fuel is used up, a path is
+    /// missing or a helper refuses its arguments.
+    pub fn evaluate<'a>(
+        &'a self,
+        expression: Expression,
+        locals: Locals<'a>,
+    ) -> Result<Cow<'a, Value>, NodeError> {
         let template = self.template(expression)?;
-        let view = self.context.view(self.node, self.now, locals);
-        template
-            .evaluate(&view)
-            .map(Cow::into_owned)
-            .map_err(|error| NodeError::terminal("expression", error.to_string()))
+        self.fueled(locals, |view| template.evaluate(view))
     }
 
     /// The text of an expression, with what is inserted escaped for HTML.
     pub fn render_html(&self, expression: Expression) -> Result<String, NodeError> {
-        let view = self.context.view(self.node, self.now, &[]);
-        self.template(expression)?
-            .render_html(&view)
-            .map_err(|error| NodeError::terminal("expression", error.to_string()))
+        let template = self.template(expression)?;
+        self.fueled(&[], |view| template.render_html(view))
+    }
+
+    fn fueled<'a, T>(
+        &'a self,
+        locals: Locals<'a>,
+        evaluate: impl FnOnce(&View<'a>) -> Result<T, EvaluateError>,
+    ) -> Result<T, NodeError> {
+        let mut view = self.context.view(self.node, self.now, locals);
+        let fuel = self.fuel.load(Ordering::Relaxed);
+        view.fuel = Cell::new(fuel.saturating_add(FUEL_PER_EVALUATION));
+        let result = evaluate(&view);
+        self.fuel.store(view.fuel.get(), Ordering::Relaxed);
+        result.map_err(|error| NodeError::terminal("expression", error.to_string()))
     }
 
     fn template(&self, expression: Expression) -> Result<&Template, NodeError> {
@@ -279,7 +327,8 @@ impl NodeContext {
 
     /// `<execution>/<node path>`: the same over attempts and crashes, and different for every other call.
     pub fn idempotency_key(&self) -> String {
-        format!("{}/{}", self.context.execution(), self.key)
+        let key = &self.context.plan().nodes[self.node].key;
+        format!("{}/{key}", self.context.execution())
     }
 
     /// The time of the journal's last record, so that a replay sees the same.
@@ -429,5 +478,20 @@ impl Catalogue {
     /// In the order they were registered.
     pub fn iter(&self) -> impl Iterator<Item = &Registered> {
         self.entries.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NodeError;
+
+    #[test]
+    fn a_long_error_is_cut_between_characters() {
+        let error = NodeError::retryable("c".repeat(1_000), "ä".repeat(5_000));
+        assert_eq!(error.message.len(), 4_095);
+        assert!(error.message.ends_with("ä…"));
+        assert_eq!(error.code.len(), 256);
+        let whole = "ä".repeat(2_048);
+        assert_eq!(NodeError::terminal("c", whole.clone()).message, whole);
     }
 }

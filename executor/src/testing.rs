@@ -73,19 +73,9 @@ pub async fn run_with_secrets<N: Node>(
         .parameters
         .evaluate(&context.view(1, now, &[]))
         .map_err(|error| NodeError::terminal("expression", error.to_string()))?;
-    let key = context.plan().nodes[1].key.clone();
     catalogue
         .at(1)
-        .run(
-            parameters,
-            NodeContext {
-                context,
-                host,
-                node: 1,
-                key,
-                now,
-            },
-        )
+        .run(parameters, NodeContext::new(context, host, 1, now))
         .await
 }
 

@@ -153,6 +153,20 @@ fn knows_which_secrets_a_graph_uses() {
 }
 
 #[test]
+fn an_expression_names_a_secret_by_its_reference() {
+    let graph = |reference: &str| {
+        let call = set("call", &format!("{{{{secret \"{reference}\"}}}}"));
+        json!({"nodes": [hook(), call], "edges": [edge("hook", "call")]})
+    };
+    let id = "019a8f3e-7b1c-7d2e-8f3a-1b2c3d4e5f60";
+    assert_eq!(compile(graph(id)).expect("no mistakes").secrets, [id]);
+    for wrong in ["token", "", &id.to_uppercase(), &id.replace('-', "")] {
+        let message = format!("`{wrong}` is no secret");
+        check(graph(wrong), &[("/graph/nodes/1/parameters/fields/x", &message)]);
+    }
+}
+
+#[test]
 fn a_disabled_node_may_be_unfinished() {
     let mut unfinished = node("a", "flow.if", json!({}));
     unfinished["disabled"] = json!(true);
@@ -183,4 +197,89 @@ fn plans_a_thousand_nodes() {
             .len(),
         1_000
     );
+}
+
+/// The largest graph there may be: as many nodes, and edges from each node to some others further on in the
+/// round.
+fn dense(node: impl Fn(usize) -> Value, is_round: bool) -> Value {
+    let nodes: Vec<Value> = std::iter::once(hook()).chain((1..1_000).map(node)).collect();
+    let key = |index: usize| match index {
+        0 => "hook".to_owned(),
+        index => format!("n{index}"),
+    };
+    let edges: Vec<Value> = (0..1_000)
+        .flat_map(|from| (1..=5).map(move |step| (from, from + step)))
+        .filter_map(|(from, to)| match to {
+            1..1_000 => Some(edge(&key(from), &key(to))),
+            _ if is_round => Some(edge(&key(from), &key(to % 1_000 + 1))),
+            _ => None,
+        })
+        .collect();
+    json!({"nodes": nodes, "edges": edges})
+}
+
+fn saving(mut node: Value) -> Value {
+    node["save_as"] = json!("x");
+    node
+}
+
+#[test]
+fn names_each_of_a_thousand_that_share_a_name_once() {
+    let branching = |index| {
+        let mut node = saving(set(&format!("n{index}"), "1"));
+        node["on_error"] = json!("branch");
+        node
+    };
+    let problems = compile(dense(branching, false)).expect_err("they share it");
+    assert_eq!(problems.len(), 998);
+    assert!(problems[0].1.contains("`n1` writes `x` too"), "{:?}", problems[0]);
+}
+
+#[test]
+fn a_thousand_that_exclude_each_other_share_a_name() {
+    let mut nodes = vec![hook()];
+    let mut edges = vec![edge("hook", "if0")];
+    for index in 0..499 {
+        let condition = json!({"condition": "{{a}}"});
+        nodes.push(node(&format!("if{index}"), "flow.if", condition));
+        nodes.push(saving(set(&format!("n{index}"), "1")));
+        let (from, leaf, next) = (
+            format!("if{index}"),
+            format!("n{index}"),
+            format!("if{}", index + 1),
+        );
+        edges.push(json!({"from": from, "port": "true", "to": leaf}));
+        if index < 498 {
+            edges.push(json!({"from": from, "port": "false", "to": next}));
+        }
+    }
+    assert!(compile(json!({"nodes": nodes, "edges": edges})).is_ok());
+}
+
+#[test]
+fn a_thousand_in_a_round_may_name_each_other() {
+    let naming = |index: usize| {
+        let names = (0..20).map(|step| format!("{{{{_nodes.n{}}}}}", (index * 17 + step * 19) % 999 + 1));
+        node(
+            &format!("n{index}"),
+            "data.set",
+            json!({"fields": {"x": names.collect::<Vec<_>>()}}),
+        )
+    };
+    let problems = compile(dense(naming, true)).expect_err("they go round");
+    assert_eq!(problems.len(), 999, "{problems:#?}");
+    let (place, message) = &problems[0];
+    assert_eq!(place, "/graph/nodes/1");
+    assert!(
+        message.contains("`n10` and 989 more lead back to themselves"),
+        "{message}"
+    );
+}
+
+#[test]
+fn lists_a_bounded_number_of_mistakes() {
+    let naming = |index: usize| set(&format!("n{index}"), "{{_nodes.none}}{{_nodes.nil}}");
+    let problems = compile(dense(naming, false)).expect_err("there are no such nodes");
+    assert_eq!(problems.len(), 1_001);
+    assert_eq!(problems[1_000].0, "/graph");
 }

@@ -1,10 +1,9 @@
 //! Header names and values that a user may set.
 
 use flowmatic_executor::NodeError;
+use flowmatic_executor::json::pointer;
 use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
-
-use crate::value::pointer;
 
 /// Headers that belong to one connection (RFC 9110 section 7.6.1) or to the framing of a message.
 const RESERVED: [&str; 10] = [

@@ -1,9 +1,17 @@
 //! People, sessions and API keys.
 
+use std::ops::RangeInclusive;
+
 use poem_openapi::{Enum, Object};
 use uuid::Uuid;
 
 use crate::Time;
+
+/// The least and the most characters of a password.
+pub const PASSWORD_LENGTH: RangeInclusive<usize> = 10..=200;
+
+/// The least and the most characters of a key's name.
+pub const KEY_NAME_LENGTH: RangeInclusive<usize> = 1..=200;
 
 /// What a key or a session may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Enum)]
@@ -208,4 +216,35 @@ pub struct ApiKeyCreated {
     #[oai(serialize_with = "crate::time::write")]
     pub created_at: Time,
     pub key: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use poem_openapi::types::ParseFromJSON;
+    use serde_json::{Value, json};
+
+    use super::{ApiKeyCreate, KEY_NAME_LENGTH, Login, PASSWORD_LENGTH, Setup};
+
+    fn is_valid<T: ParseFromJSON>(value: Value) -> bool {
+        T::parse_from_json(Some(value)).is_ok()
+    }
+
+    /// What is one character shorter or longer than these is refused.
+    fn check(least: usize, most: usize, is_valid: impl Fn(&str) -> bool) {
+        for (length, expected) in [(least, true), (most, true), (least - 1, false), (most + 1, false)] {
+            assert_eq!(is_valid(&"ä".repeat(length)), expected, "{length}");
+        }
+    }
+
+    #[test]
+    fn the_validators_have_the_published_lengths() {
+        check(*PASSWORD_LENGTH.start(), *PASSWORD_LENGTH.end(), |password| {
+            is_valid::<Setup>(json!({"token": "t", "email": "ada@acme.example", "password": password}))
+        });
+        let login = |length: usize| is_valid::<Login>(json!({"email": "", "password": "ä".repeat(length)}));
+        assert!(login(*PASSWORD_LENGTH.end()) && !login(PASSWORD_LENGTH.end() + 1));
+        check(*KEY_NAME_LENGTH.start(), *KEY_NAME_LENGTH.end(), |name| {
+            is_valid::<ApiKeyCreate>(json!({"name": name, "scopes": ["keys:manage"]}))
+        });
+    }
 }

@@ -24,9 +24,11 @@ const UNITS: [(&str, u64, usize); 5] = [
     ("h", 3_600_000, 5),
     ("d", 86_400_000, 4),
 ];
-const PATTERN: &str = "^([0-9]{1,10}ms|[0-9]{1,7}s|[0-9]{1,6}m|[0-9]{1,5}h|[0-9]{1,4}d)$";
 
 impl Duration {
+    /// A regular expression for what every duration looks like.
+    pub const PATTERN: &str = "^([0-9]{1,10}ms|[0-9]{1,7}s|[0-9]{1,6}m|[0-9]{1,5}h|[0-9]{1,4}d)$";
+
     pub const fn from_millis(milliseconds: u64) -> Self {
         Self { milliseconds }
     }
@@ -86,7 +88,7 @@ impl Type for Duration {
 
     fn schema_ref() -> MetaSchemaRef {
         MetaSchemaRef::Inline(Box::new(MetaSchema {
-            pattern: Some(PATTERN.to_owned()),
+            pattern: Some(Self::PATTERN.to_owned()),
             example: Some(Value::from("5m")),
             ..MetaSchema::new("string")
         }))
@@ -118,7 +120,13 @@ impl ToJSON for Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::Duration;
+    use super::{Duration, UNITS};
+
+    #[test]
+    fn the_pattern_has_all_units() {
+        let units = UNITS.map(|(unit, _, digits)| format!("[0-9]{{1,{digits}}}{unit}"));
+        assert_eq!(Duration::PATTERN, format!("^({})$", units.join("|")));
+    }
 
     #[test]
     fn reads_and_writes_each_unit() {

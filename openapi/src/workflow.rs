@@ -275,9 +275,10 @@ pub enum Join {
 pub struct Settings {
     /// How long an execution may take.
     pub timeout: Option<Duration>,
-    /// The workflow that is started when an execution of this one fails.
+    /// The workflow that is started when an execution of this one fails. Not available in this version: a graph
+    /// that names one cannot be published.
     pub error_workflow: Option<Uuid>,
-    /// How long executions and their steps are kept.
+    /// How long executions and their steps are kept at least. This version removes none.
     pub retention: Option<Duration>,
     /// Constants that expressions see as `_vars`.
     pub vars: Option<JsonObject>,

@@ -17,6 +17,7 @@ pub mod error;
 pub mod payload;
 
 mod connectors;
+mod cursor;
 mod draft;
 mod executions;
 mod health;

@@ -140,19 +140,28 @@ const ENDLESS: [&str; 7] = [
     "{{#each a}}{{#with (sort @root.a)}}{{/with}}{{/each}}",
 ];
 
+/// Conditions that are short for one item of the list `a`, or nearly so, and endless for all of them.
+const ENDLESS_CONDITIONS: [&str; 3] = [
+    "{{length (range 0 900000)}}",
+    "{{contains a \"nothing\"}}",
+    "{{length (json @root)}}",
+];
+
+fn filter(condition: &str) -> Value {
+    json!({"key": "text", "type": "data.filter", "parameters": {"items": "{{a}}", "where": condition}})
+}
+
 #[tokio::test]
 async fn an_endless_template_fails_its_execution_and_delays_nobody() {
     let app = TestApp::start().await;
     let innocent = create(&app, row(&[reply(json!({"ok": "{{n}}"}))])).await;
     let innocent = webhook_id(&innocent);
     let list: Vec<u32> = (0..20_000).collect();
-    for text in ENDLESS {
+    let templates = ENDLESS.map(|text| (text, template(text)));
+    let filters = ENDLESS_CONDITIONS.map(|text| (text, filter(text)));
+    for (text, node) in templates.into_iter().chain(filters) {
         let (status, workflow) = app
-            .api(
-                "POST",
-                "/api/v1/workflows",
-                row(&[template(text), reply(json!("x"))]),
-            )
+            .api("POST", "/api/v1/workflows", row(&[node, reply(json!("x"))]))
             .await;
         if status == 422 {
             // It names a helper that there is not.

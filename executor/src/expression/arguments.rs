@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::evaluate::{Failure, Frame, MAX_TEXT, Outcome, Run, kind, too_long};
+use super::evaluate::{Evaluation, Failure, Frame, MAX_TEXT, Outcome, kind, too_long};
 use super::syntax::Call;
 
 /// The arguments of one call, counted from 0. Asking twice evaluates twice.
 #[derive(Clone, Copy)]
 pub struct Arguments<'f, 's> {
-    pub run: Run<'f, 's>,
+    pub evaluation: Evaluation<'f, 's>,
     pub call: &'s Call,
     pub frame: &'f Frame<'s>,
 }
@@ -27,7 +27,7 @@ impl<'s> Arguments<'_, 's> {
     /// The value as it is; null where an optional argument is not given.
     pub fn value(self, at: usize) -> Outcome<'s> {
         match self.call.arguments.get(at) {
-            Some(argument) => self.run.value(argument, self.frame),
+            Some(argument) => self.evaluation.value(argument, self.frame),
             None => Ok(Cow::Owned(Value::Null)),
         }
     }
@@ -38,7 +38,7 @@ impl<'s> Arguments<'_, 's> {
             Cow::Owned(Value::String(text)) => Cow::Owned(text),
             other => return Err(self.wrong(at, "a text", &other)),
         };
-        self.run.charge_bytes(text.len())?;
+        self.evaluation.charge_bytes(text.len())?;
         Ok(text)
     }
 
@@ -52,7 +52,7 @@ impl<'s> Arguments<'_, 's> {
             };
         }
         let mut text = String::new();
-        self.run.print(&value, &mut text)?;
+        self.evaluation.print(&value, &mut text)?;
         Ok(Cow::Owned(text))
     }
 
@@ -110,7 +110,7 @@ impl<'s> Arguments<'_, 's> {
         if text.len() > MAX_TEXT {
             return Err(too_long());
         }
-        self.run.charge_bytes(text.len())?;
+        self.evaluation.charge_bytes(text.len())?;
         Ok(Cow::Owned(Value::String(text)))
     }
 }

@@ -76,11 +76,11 @@ impl<'s> Frame<'s> {
 
 /// One evaluation.
 #[derive(Debug, Clone, Copy)]
-pub struct Run<'v, 's> {
+pub struct Evaluation<'v, 's> {
     pub view: &'v View<'s>,
 }
 
-impl<'s> Run<'_, 's> {
+impl<'s> Evaluation<'_, 's> {
     /// Takes fuel for work done or about to be.
     #[inline]
     pub fn charge(self, units: usize) -> Result<(), Failure> {
@@ -127,7 +127,7 @@ impl<'s> Run<'_, 's> {
 
     fn call(self, call: &'s Call, frame: &Frame<'s>) -> Outcome<'s> {
         (call.helper.run)(Arguments {
-            run: self,
+            evaluation: self,
             call,
             frame,
         })
@@ -220,7 +220,7 @@ impl<'s> Run<'_, 's> {
 
     fn block(self, block: &'s Block, frame: &Frame<'s>, html: bool, out: &mut String) -> Result<(), Failure> {
         let subject = self.value(&block.subject, frame)?;
-        let holds = truthy(&subject);
+        let holds = is_truthy(&subject);
         match block.kind {
             BlockKind::If if holds => self.render(&block.body, frame, html, out),
             BlockKind::Unless if !holds => self.render(&block.body, frame, html, out),
@@ -313,7 +313,7 @@ impl<'s> Run<'_, 's> {
 
 #[cold]
 fn exhausted() -> Failure {
-    Failure::new("the expressions take too long: they visit too many values")
+    Failure::new("the step's expressions do too much work: they visit too many values")
 }
 
 #[cold]
@@ -338,7 +338,8 @@ fn step<'v>(value: &'v Value, segment: &Segment) -> Option<&'v Value> {
     }
 }
 
-pub fn truthy(value: &Value) -> bool {
+/// Whether a value counts as true: all do but `false`, `null`, `0`, `""`, `[]` and `{}`.
+pub fn is_truthy(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(value) => *value,

@@ -11,6 +11,8 @@ mod number;
 mod object;
 mod text;
 
+pub use logic::is_equal;
+
 use super::CompileError;
 use super::arguments::Arguments;
 use super::evaluate::Outcome;

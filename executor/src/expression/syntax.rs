@@ -88,16 +88,16 @@ pub struct Segment {
 
 /// What a template is, and whom it reads.
 #[derive(Debug, Default)]
-pub struct Compiled {
+pub struct CompiledTemplate {
     pub parts: Vec<Part>,
     pub nodes: Vec<String>,
     pub secrets: Vec<String>,
 }
 
-pub fn compile(elements: &[TemplateElement]) -> Result<Compiled, CompileError> {
+pub fn compile(elements: &[TemplateElement]) -> Result<CompiledTemplate, CompileError> {
     let mut compiler = Compiler::default();
     let parts = compiler.parts(elements)?;
-    Ok(Compiled {
+    Ok(CompiledTemplate {
         parts,
         nodes: compiler.nodes,
         secrets: compiler.secrets,
@@ -260,7 +260,7 @@ impl Compiler {
     fn secret(&mut self, name: &Parameter) -> Result<(), CompileError> {
         let Parameter::Literal(Value::String(name)) = name else {
             return refuse(
-                "`secret` needs its name as a text in quotes, so that the graph knows which it reads",
+                "`secret` needs a reference as a text in quotes, so that the graph knows which it reads",
             );
         };
         if !self.secrets.contains(name) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Template, bounds};
+use super::{Template, bounds, is_equal, is_truthy};
 use crate::context::{Context, Payload, Secrets};
 use crate::graph::{Compiled, Plan, PlanEdge, PlanNode};
 use crate::node::Role;
@@ -493,7 +493,7 @@ fn shapes_arrays_and_objects() {
         ("{{lookup (list 1 2) 1}}", json!(2)),
     ]);
     check_refused("{{sort (list 1 \"a\")}}", "numbers only or texts only");
-    check_refused("{{range 0 100000000}}", "too long");
+    check_refused("{{range 0 100000000}}", "too much work");
     check_refused("{{range -9223372036854775807 9223372036854775807}}", "");
 }
 
@@ -745,7 +745,7 @@ fn runs_out_of_fuel_and_of_room() {
         ] {
             let error = evaluate(template).expect_err(template);
             assert!(
-                error.contains("too long") || error.contains("longer than"),
+                error.contains("too much work") || error.contains("longer than"),
                 "{template}: {error}"
             );
         }
@@ -755,4 +755,42 @@ fn runs_out_of_fuel_and_of_room() {
             started.elapsed()
         );
     });
+}
+
+#[test]
+fn six_values_are_falsy() {
+    for value in [
+        json!(false),
+        Value::Null,
+        json!(0),
+        json!(0.0),
+        json!(-0.0),
+        json!(""),
+        json!([]),
+        json!({}),
+    ] {
+        assert!(!is_truthy(&value), "{value}");
+    }
+    for value in [
+        json!(true),
+        json!(-1),
+        json!(0.1),
+        json!("0"),
+        json!("false"),
+        json!([0]),
+        json!({"a": null}),
+    ] {
+        assert!(is_truthy(&value), "{value}");
+    }
+}
+
+#[test]
+fn numbers_are_equal_by_what_they_count() {
+    assert!(is_equal(&json!({"a": [1, 2.0]}), &json!({"a": [1.0, 2]})));
+    assert!(is_equal(&json!({"a": 1, "b": 2}), &json!({"b": 2, "a": 1})));
+    assert!(!is_equal(&json!(1), &json!("1")));
+    assert!(!is_equal(&json!(u64::MAX), &json!(u64::MAX - 1)));
+    assert!(!is_equal(&json!({"a": 1}), &json!({"b": 1})));
+    assert!(!is_equal(&json!([1]), &json!([1, 2])));
+    assert!(!is_equal(&Value::Null, &json!(false)));
 }

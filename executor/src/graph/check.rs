@@ -2,15 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 
+use bit_set::BitSet;
 use flowmatic_openapi::{Graph, Node, OnError, Problem};
 use serde_json::Value;
 
 use super::parameters::{Compilation, Compiled};
-use super::reach::Reach;
-use super::{ERROR_PORT, Plan, PlanEdge, PlanNode};
+use super::reach::{self, Reach};
+use super::{ERROR_PORT, MAX_KEY, Plan, PlanEdge, PlanNode, is_key};
 use crate::node::{Catalogue, Registered, Role};
 
-const MAX_KEY: usize = 64;
+/// How many problems are listed.
+const MAX_PROBLEMS: usize = 1_000;
+
+/// How many nodes of a cycle a message names.
+const MAX_NAMED: usize = 10;
 
 pub(super) fn compile(graph: &Graph, catalogue: &Catalogue) -> Result<Plan, Vec<Problem>> {
     let mut draft = Draft {
@@ -23,23 +28,24 @@ pub(super) fn compile(graph: &Graph, catalogue: &Catalogue) -> Result<Plan, Vec<
     let mentions = draft.nodes();
     let edges = draft.edges(&mentions.ports);
     draft.settings();
-    let reach = Reach::of(graph.nodes.len(), &edges, |node| {
-        draft.role(node) == Some(Role::Trigger)
-    });
+    let ancestors = reach::ancestors(graph.nodes.len(), &edges);
+    draft.references(&mentions, &ancestors);
+    let reach = Reach::of(
+        graph.nodes.len(),
+        &edges,
+        |node| draft.role(node) == Some(Role::Trigger),
+        |node| draft.leaves_by_one(node),
+    );
     match reach {
         Ok(reach) => {
-            draft.references(&mentions, |before, after| reach.is_ancestor(before, after));
-            let saves = draft.saves(&reach);
+            let saves = draft.saves(&reach, &ancestors);
             if draft.problems.is_empty() {
                 return Ok(draft.plan(mentions, edges, saves));
             }
         }
-        Err(cycle) => {
-            draft.cycle(&cycle);
-            draft.references(&mentions, |before, after| leads_to(&edges, before, after));
-        }
+        Err(cycle) => draft.cycle(&cycle),
     }
-    Err(draft.problems)
+    Err(draft.bounded())
 }
 
 struct Draft<'a> {
@@ -62,6 +68,10 @@ struct Walk {
 
 impl<'a> Draft<'a> {
     fn problem(&mut self, pointer: String, node: Option<&str>, message: impl Into<String>) {
+        // One more tells that there are more.
+        if self.problems.len() > MAX_PROBLEMS {
+            return;
+        }
         self.problems.push(Problem {
             pointer,
             node: node.map(str::to_owned),
@@ -71,6 +81,25 @@ impl<'a> Draft<'a> {
 
     fn entry(&self, node: usize) -> Option<&'a Registered> {
         self.catalogue.get(&self.graph.nodes[node].kind)
+    }
+
+    /// All problems, or so many that nobody reads more.
+    fn bounded(mut self) -> Vec<Problem> {
+        if self.problems.len() > MAX_PROBLEMS {
+            self.problems.truncate(MAX_PROBLEMS);
+            self.problems.push(Problem {
+                pointer: "/graph".to_owned(),
+                node: None,
+                message: format!("there are more than {MAX_PROBLEMS} mistakes; mend these first"),
+            });
+        }
+        self.problems
+    }
+
+    fn leaves_by_one(&self, node: usize) -> bool {
+        let parameters = &self.graph.nodes[node].parameters;
+        self.entry(node)
+            .is_none_or(|entry| entry.exclusive_ports(parameters))
     }
 
     fn role(&self, node: usize) -> Option<Role> {
@@ -212,13 +241,15 @@ impl<'a> Draft<'a> {
         let graph = self.graph;
         let keys: Vec<String> = cycle
             .iter()
+            .take(MAX_NAMED)
             .map(|node| format!("`{}`", graph.nodes[*node].key))
             .collect();
+        let mut keys = keys.join(", ");
+        if cycle.len() > MAX_NAMED {
+            keys.push_str(&format!(" and {} more", cycle.len() - MAX_NAMED));
+        }
         for node in cycle {
-            let message = format!(
-                "the nodes {} lead back to themselves: a graph has no cycles",
-                keys.join(", ")
-            );
+            let message = format!("the nodes {keys} lead back to themselves: a graph has no cycles");
             self.problem(
                 format!("/graph/nodes/{node}"),
                 Some(&graph.nodes[*node].key),
@@ -227,13 +258,13 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn references(&mut self, walk: &Walk, is_ancestor: impl Fn(usize, usize) -> bool) {
+    fn references(&mut self, walk: &Walk, ancestors: &[BitSet]) {
         for (index, mentions) in walk.mentions.iter().enumerate() {
             let own = &self.graph.nodes[index].key;
             for (key, pointer) in mentions {
                 let message = match self.keys.get(key) {
                     None => format!("there is no node with the key `{key}`"),
-                    Some(node) if !is_ancestor(*node, index) => {
+                    Some(node) if !ancestors[index].contains(*node) => {
                         format!(
                             "`{key}` does not come before `{own}`: an expression sees only what comes before its node"
                         )
@@ -246,40 +277,29 @@ impl<'a> Draft<'a> {
     }
 
     /// The names that each node sees, nearest writer first.
-    fn saves(&mut self, reach: &Reach) -> Vec<Vec<(String, usize)>> {
+    fn saves(&mut self, reach: &Reach, ancestors: &[BitSet]) -> Vec<Vec<(String, usize)>> {
         let graph = self.graph;
-        let mut writers: Vec<(usize, &str)> = Vec::new();
-        for &node in reach.order.iter().rev() {
-            if let Some(name) = &graph.nodes[node].save_as {
-                writers.push((node, name));
+        let save = |node: usize| graph.nodes[node].save_as.as_deref().map(|name| (node, name));
+        let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (node, name) in (0..graph.nodes.len()).filter_map(save) {
+            let others = by_name.entry(name).or_default();
+            if let Some(other) = others.iter().find(|other| !reach.exclude(node, **other)) {
+                let other = &graph.nodes[*other].key;
+                let message = format!("`{other}` writes `{name}` too, and both can run: choose another name");
+                self.problem(
+                    format!("/graph/nodes/{node}/save_as"),
+                    Some(&graph.nodes[node].key),
+                    message,
+                );
             }
+            others.push(node);
         }
-        let leaves_by_one = |node: usize| {
-            self.entry(node)
-                .is_none_or(|entry| entry.exclusive_ports(&graph.nodes[node].parameters))
-        };
-        let mut clashes = Vec::new();
-        for (at, (one, name)) in writers.iter().enumerate() {
-            for (other, _) in writers[at + 1..].iter().filter(|(_, another)| another == name) {
-                if !reach.exclude(*one, *other, leaves_by_one) {
-                    clashes.push((*one.max(other), *one.min(other), (*name).to_owned()));
-                }
-            }
-        }
-        for (one, other, name) in clashes {
-            let other = &graph.nodes[other].key;
-            let message = format!("`{other}` writes `{name}` too, and both can run: choose another name");
-            self.problem(
-                format!("/graph/nodes/{one}/save_as"),
-                Some(&graph.nodes[one].key),
-                message,
-            );
-        }
+        let writers: Vec<(usize, &str)> = reach.order.iter().rev().copied().filter_map(save).collect();
         (0..graph.nodes.len())
             .map(|node| {
                 let visible = writers
                     .iter()
-                    .filter(|(writer, _)| reach.is_ancestor(*writer, node));
+                    .filter(|(writer, _)| ancestors[node].contains(*writer));
                 visible
                     .map(|(writer, name)| ((*name).to_owned(), *writer))
                     .collect()
@@ -345,22 +365,6 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Whether a way leads from one node to another, in a graph that may have cycles.
-fn leads_to(edges: &[PlanEdge], from: usize, to: usize) -> bool {
-    let (mut seen, mut next) = (HashSet::new(), vec![from]);
-    while let Some(node) = next.pop() {
-        for edge in edges.iter().filter(|edge| edge.from == node) {
-            if edge.to == to {
-                return true;
-            }
-            if seen.insert(edge.to) {
-                next.push(edge.to);
-            }
-        }
-    }
-    false
-}
-
 fn check_common(node: &Node, pointer: &str, compilation: &mut Compilation<'_>) {
     if let Some(name) = &node.save_as
         && !is_key(name)
@@ -379,14 +383,6 @@ fn check_common(node: &Node, pointer: &str, compilation: &mut Compilation<'_>) {
             "a time-out of nothing lets nothing run",
         );
     }
-}
-
-fn is_key(key: &str) -> bool {
-    key.len() <= MAX_KEY
-        && key.starts_with(|first: char| first.is_ascii_alphabetic())
-        && key
-            .chars()
-            .all(|it| it.is_ascii_alphanumeric() || it == '_' || it == '-')
 }
 
 fn unknown_type(kind: &str, catalogue: &Catalogue) -> String {

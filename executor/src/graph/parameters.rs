@@ -4,9 +4,11 @@ use flowmatic_openapi::Problem;
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::context::View;
 use crate::expression::{EvaluateError, Template};
+use crate::json;
 use crate::node::Registered;
 
 /// Parameters with their templates compiled.
@@ -28,7 +30,7 @@ impl Compiled {
     pub(crate) fn evaluate(&self, view: &View<'_>) -> Result<Value, EvaluateError> {
         Ok(match self {
             Self::Constant(value) => value.clone(),
-            Self::Template(template) => template.evaluate(view)?.into_owned(),
+            Self::Template(template) => template.evaluate_owned(view)?,
             Self::Object(fields) => {
                 let mut object = Map::with_capacity(fields.len());
                 for (name, field) in fields {
@@ -99,7 +101,7 @@ impl<'a> Compilation<'a> {
         let mut fields = Vec::with_capacity(parameters.len());
         for (name, value) in parameters {
             self.note_secrets(value);
-            let place = format!("{pointer}/{}", escape(name));
+            let place = format!("{pointer}{}", json::pointer([name.as_str()]));
             let field = match value {
                 Value::String(text) if entry.expressions.contains(name) => {
                     let Some(template) = self.template(text, &place) else {
@@ -127,7 +129,7 @@ impl<'a> Compilation<'a> {
                     .map(|(name, value)| {
                         (
                             name.clone(),
-                            self.value(value, &format!("{pointer}/{}", escape(name))),
+                            self.value(value, &format!("{pointer}{}", json::pointer([name.as_str()]))),
                         )
                     })
                     .collect(),
@@ -174,6 +176,16 @@ impl<'a> Compilation<'a> {
                     .iter()
                     .map(|key| (key.clone(), pointer.to_owned()));
                 self.mentions.extend(mentions);
+                for reference in template.secrets() {
+                    if !is_reference(reference) {
+                        self.problem(
+                            pointer,
+                            format!(
+                                "`{reference}` is no secret: give the id that a saved node has as its `secret_ref`"
+                            ),
+                        );
+                    }
+                }
                 self.secrets.extend(template.secrets().iter().cloned());
                 Some(template)
             }
@@ -183,6 +195,11 @@ impl<'a> Compilation<'a> {
             }
         }
     }
+}
+
+/// Whether a text can be the reference of a secret: a UUID as the server writes it.
+fn is_reference(text: &str) -> bool {
+    Uuid::try_parse(text).is_ok_and(|id| id.to_string() == text)
 }
 
 /// An object of constants is a constant.
@@ -215,9 +232,4 @@ fn explain(error: &ValidationError<'_>) -> Vec<(String, String)> {
         }
         _ => vec![(error.instance_path().as_str().to_owned(), error.to_string())],
     }
-}
-
-/// A name as a JSON pointer has it (RFC 6901).
-pub(super) fn escape(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }

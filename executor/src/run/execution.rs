@@ -317,13 +317,7 @@ impl Run {
             let parameters = plan.parameters.evaluate(&view).map_err(|error| {
                 NodeError::terminal("expression", format!("node `{}`: {error}", plan.name))
             })?;
-            let context = NodeContext {
-                context: self.context.clone(),
-                host: self.engine.host.clone(),
-                node,
-                key: plan.key.clone(),
-                now,
-            };
+            let context = NodeContext::new(self.context.clone(), self.engine.host.clone(), node, now);
             Ok(self.engine.catalogue.at(plan.entry).run(parameters, context))
         }));
         match called {

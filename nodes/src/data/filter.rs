@@ -1,12 +1,13 @@
 //! `data.filter`: keeps some items of a list.
 
+use flowmatic_executor::expression::is_truthy;
 use flowmatic_executor::node::OUT;
 use flowmatic_executor::{About, Expression, Node, NodeContext, NodeError, Output, Param, Role};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::value::{check_condition, is_truthy};
+use crate::value::check_condition;
 
 const MAX_ITEMS: usize = 100_000;
 
@@ -30,7 +31,9 @@ impl Node for Filter {
             context is there too. Values that do not hold are `false`, `null`, `0`, `\"\"`, `[]` and `{}`.\n\n\
             The output is the list of the kept items. A path that an item lacks fails the node; \
             `{{default _item.price 0}}` says what to take instead. A list of more than 100000 items fails it \
-            with `too_many_items`.",
+            with `too_many_items`.\n\n\
+            A condition may compare some fields of each of so many items. One that walks a long list for each \
+            item does too much work, and fails the node with `expression`.",
         icon: include_str!("../../icons/data.filter.svg"),
         role: Role::Pure,
         ports: OUT,
@@ -53,8 +56,9 @@ impl Node for Filter {
         let mut kept = Vec::new();
         for (index, item) in items.into_iter().enumerate() {
             let index = Value::from(index);
-            let holds = context.evaluate(self.condition, &[("_item", &item), ("_index", &index)])?;
-            if is_truthy(&holds) {
+            let locals = [("_item", &item), ("_index", &index)];
+            let holds = is_truthy(&*context.evaluate(self.condition, &locals)?);
+            if holds {
                 kept.push(item);
             }
         }
@@ -124,6 +128,43 @@ mod tests {
         let parameters = json!({"items": [{"a": 1}, {}], "where": "{{_item.a}}"});
         let result = run::<Filter>(parameters, Value::Null, Arc::new(TestHost::default())).await;
         assert_eq!(result.expect_err("a missing path").code, "expression");
+    }
+
+    #[tokio::test]
+    async fn an_ordinary_condition_is_met_by_all_items_that_a_list_may_have() {
+        let items: Vec<Value> = (0..100_000)
+            .map(|index| json!({"price": index, "tags": ["a", "b"], "name": "Desk"}))
+            .collect();
+        let condition =
+            "{{and (gte _item.price 10) (contains _item.tags \"b\") (ne (lower _item.name) \"pen\")}}";
+        let parameters = json!({"items": "{{items}}", "where": condition});
+        let result = run::<Filter>(parameters, json!({"items": items}), Arc::new(TestHost::default())).await;
+        let kept = result.expect("it is filtered").value;
+        assert_eq!(kept.as_array().map(Vec::len), Some(99_990));
+    }
+
+    #[tokio::test]
+    async fn all_conditions_together_do_a_bounded_work() {
+        let context = json!({"items": vec![0; 100_000], "long": vec![0; 10_000]});
+        for condition in [
+            "{{length (range 0 900000)}}",
+            "{{contains long 1}}",
+            "{{#each long}}{{#each @root.long}}{{/each}}{{/each}}",
+            "{{length (list @root)}}",
+        ] {
+            let parameters = json!({"items": "{{items}}", "where": condition});
+            let result = run::<Filter>(parameters, context.clone(), Arc::new(TestHost::default())).await;
+            let error = result.expect_err(condition);
+            assert_eq!(error.code, "expression", "{condition}");
+            assert!(error.message.contains("too much work"), "{condition}: {error}");
+        }
+        // What an item's condition gives is looked at, not copied.
+        check::<Filter>(
+            json!({"items": "{{items}}", "where": "{{not long}}"}),
+            context,
+            json!([]),
+        )
+        .await;
     }
 
     #[test]

@@ -51,8 +51,8 @@ impl Node for Template {
     async fn run(self, context: NodeContext) -> Result<Output, NodeError> {
         let value = match self.format {
             Format::Html => Value::String(context.render_html(self.text)?),
-            Format::Text => text(context.evaluate(self.text, &[])?),
-            Format::Json => parse(context.evaluate(self.text, &[])?)?,
+            Format::Text => text(context.evaluate(self.text, &[])?.into_owned()),
+            Format::Json => parse(context.evaluate(self.text, &[])?.into_owned())?,
         };
         Ok(Output::value(value))
     }

@@ -1,11 +1,12 @@
 //! `flow.if`: goes one of two ways.
 
+use flowmatic_executor::expression::is_truthy;
 use flowmatic_executor::{About, Node, NodeContext, NodeError, Output, Param, Role};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::value::{check_condition, is_truthy};
+use crate::value::check_condition;
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

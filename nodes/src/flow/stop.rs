@@ -9,9 +9,9 @@ use crate::text::Text;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stop {
-    /// Why, for the person who reads of the failure.
+    /// Why, for the person who reads of the failure; cut at 4 KiB.
     pub message: Param<Text>,
-    /// A stable word for programs, such as `out_of_stock`. Missing: `stopped`.
+    /// A stable word for programs, such as `out_of_stock`; cut at 256 bytes. Missing: `stopped`.
     pub code: Option<Param<Text>>,
 }
 
@@ -21,8 +21,7 @@ impl Node for Stop {
         title: "Stop with an error",
         summary: "Fail the execution with a message",
         documentation: "Fails with the message and the code that it is given; the error is terminal, so no retry \
-            follows. The execution ends as FAILED and its error workflow starts, unless the node itself has \
-            `on_error` set.",
+            follows. The execution ends as FAILED, unless the node itself has `on_error` set.",
         icon: include_str!("../../icons/flow.stop.svg"),
         role: Role::Pure,
         ports: &[("out", "After the failure, where `on_error` is `continue`")],
@@ -70,5 +69,13 @@ mod tests {
             "7",
         )
         .await;
+    }
+
+    #[tokio::test]
+    async fn a_long_message_is_cut() {
+        let parameters = json!({"message": "{{repeat \"x\" 1000000}}", "code": "{{repeat \"x\" 1000000}}"});
+        let result = run::<Stop>(parameters, json!({}), Arc::new(TestHost::default())).await;
+        let error = result.expect_err("it stops");
+        assert_eq!((error.message.len(), error.code.len()), (4_096, 256));
     }
 }

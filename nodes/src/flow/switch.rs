@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use flowmatic_executor::expression::Template;
+use flowmatic_executor::expression::{Template, is_equal, is_truthy};
 use flowmatic_executor::{About, Node, NodeContext, NodeError, Output, Param, Role};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::value::{check_condition, is_equal, is_truthy, present};
+use crate::value::{check_condition, present};
 
 /// The port for what no case takes.
 const DEFAULT: &str = "default";

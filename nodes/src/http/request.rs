@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use flowmatic_executor::expression::Template;
+use flowmatic_executor::json::pointer;
 use flowmatic_executor::node::OUT;
 use flowmatic_executor::{
     About, ErrorClass, HttpRequest, HttpResponse, Node, NodeContext, NodeError, Output, Param, Role,
@@ -27,6 +28,10 @@ pub use receive::ReceiveAs;
 pub use send::SendAs;
 
 const USER_AGENT: &str = concat!("Flowmatic/", env!("CARGO_PKG_VERSION"));
+/// How much of an answer's headers the output has, in bytes of names and values.
+const MAX_HEADERS: usize = 64 * 1024;
+/// How much of an answer's body an error keeps, in bytes.
+const MAX_KEPT_BODY: usize = 64 * 1024;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -54,7 +59,8 @@ pub struct Request {
     /// How the call proves who sends it.
     #[serde(default)]
     pub auth: Auth,
-    /// How long the whole call may take, such as `2s`; from `1ms` to `10m`.
+    /// How long the whole call may take, such as `2s`; from `1ms` to `5m`. The node's own time-out, where it has
+    /// one, bounds the attempt as well.
     #[serde(default)]
     pub timeout: Timeout,
     /// How many redirects are followed, from 0 to 20.
@@ -64,7 +70,7 @@ pub struct Request {
     /// How the bytes of the answer become the output's `body`.
     #[serde(default)]
     pub receive_as: ReceiveAs,
-    /// The largest answer that is read: bytes as a number, or such as `64KiB`; at most `1MiB`.
+    /// The largest answer that is read: bytes as a number, or such as `64KiB`; at most `512KiB`.
     #[serde(default)]
     pub max_size: Size,
     /// Whether a status of 400 or more fails the node.
@@ -86,13 +92,16 @@ impl Node for Request {
         title: "HTTP request",
         summary: "Call another server",
         documentation: "Sends one request and gives `{status, headers, body, duration_ms}`. The names of headers \
-            are in lower case; a header that came twice is one text, joined by `, `. `receive_as` says what \
+            are in lower case; a header that came twice is one text, joined by `, `. Headers beyond 64 KiB in \
+            all are left out. `receive_as` says what \
             `body` is; by default JSON is parsed, text stays text, and anything else is text in Base64.\n\n\
             Private and local addresses are refused, unless the operator allows them. Each call carries an \
             `Idempotency-Key` that stays the same over retries and crashes, and so do the bytes of the body: a \
             server that heeds the key does the work once.\n\n\
-            A status of 400 or more fails the node with `http_status`, and the answer is the error's `data`; \
-            408, 425, 429, 500, 502, 503 and 504 may be retried, no sooner than `Retry-After` asks. Other codes \
+            An answer of the largest `max_size` fits into the 1 MiB of an output, as Base64 too. Text counts as \
+            JSON writes it: a quote or a line break takes two bytes, a control character six.\n\n\
+            A status of 400 or more fails the node with `http_status`, and the answer is the error's `data`, \
+            its body cut at 64 KiB with `truncated: true` beside it; 408, 425, 429, 500, 502, 503 and 504 may be retried, no sooner than `Retry-After` asks. Other codes \
             are `network` and `timeout` (may be retried), `target_refused`, `response_too_large`, \
             `invalid_request`, `invalid_header`, `invalid_body`, `not_json` and `not_text`.",
         icon: include_str!("../../icons/http.request.svg"),
@@ -135,9 +144,8 @@ impl Node for Request {
             Ok(body) => Ok(Output::value(output(&response, body, duration))),
             Err((code, problem)) => {
                 let message = format!("the answer of `{} {shown}` {problem}", self.method.as_str());
-                let data = Some(Box::new(output(&response, receive::auto(&response), duration)));
                 Err(NodeError {
-                    data,
+                    data: Some(Box::new(kept(response, duration))),
                     ..NodeError::terminal(code, message)
                 })
             }
@@ -164,7 +172,7 @@ impl Node for Request {
         }
         let headers = field("headers").as_object();
         for name in headers.into_iter().flat_map(Map::keys) {
-            let pointer = crate::value::pointer(["headers", name.as_str()]);
+            let pointer = pointer(["headers", name.as_str()]);
             if name.eq_ignore_ascii_case("host") {
                 problem(
                     &pointer,
@@ -243,7 +251,12 @@ fn without_private_parts(url: &Url) -> String {
 
 fn output(response: &HttpResponse, body: Value, duration: Duration) -> Value {
     let mut headers = Map::new();
+    let mut room = MAX_HEADERS;
     for (name, value) in &response.headers {
+        let Some(left) = room.checked_sub(name.len() + value.len()) else {
+            continue;
+        };
+        room = left;
         match headers.get_mut(name) {
             Some(Value::String(joined)) => {
                 joined.push_str(", ");
@@ -256,6 +269,24 @@ fn output(response: &HttpResponse, body: Value, duration: Duration) -> Value {
     }
     let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     json!({"status": response.status, "headers": headers, "body": body, "duration_ms": duration_ms})
+}
+
+/// The answer as an error keeps it: a long body is cut, and so is no JSON any more.
+fn kept(mut response: HttpResponse, duration: Duration) -> Value {
+    let is_long = response.body.len() > MAX_KEPT_BODY;
+    if is_long {
+        // Not within a character, where it is text.
+        let end = match std::str::from_utf8(&response.body[..MAX_KEPT_BODY]) {
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            _ => MAX_KEPT_BODY,
+        };
+        response.body.truncate(end);
+    }
+    let mut kept = output(&response, receive::auto(&response), duration);
+    if is_long {
+        kept["truncated"] = Value::Bool(true);
+    }
+    kept
 }
 
 fn status_error(
@@ -271,7 +302,7 @@ fn status_error(
         } else {
             ErrorClass::Terminal
         },
-        data: Some(Box::new(output(&response, receive::auto(&response), duration))),
+        data: Some(Box::new(kept(response, duration))),
         retry_after: retry_after.filter(|_| retryable),
         ..NodeError::terminal("http_status", message)
     }

@@ -10,6 +10,7 @@ use poem_openapi::registry::{MetaSchemaRef, Registry};
 use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult, Type};
 use uuid::Uuid;
 
+use super::cursor::Cursor;
 use super::error::ApiError;
 use super::payload::Json;
 use super::{Accepted, Tag, fifty};
@@ -39,8 +40,7 @@ impl Executions {
         /// Accepted before this moment.
         started_before: Query<Option<Time>>,
         /// The `next_cursor` of the page before.
-        #[oai(validator(pattern = "^[A-Za-z0-9_-]{21}[AQgw]$"))]
-        cursor: Query<Option<String>>,
+        cursor: Query<Option<Cursor>>,
         /// The most executions on the page.
         #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<i32>,

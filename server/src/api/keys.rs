@@ -6,6 +6,7 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::{ApiResponse, OpenApi};
 use uuid::Uuid;
 
+use super::cursor::Cursor;
 use super::error::ApiError;
 use super::payload::Json;
 use super::{Tag, fifty};
@@ -33,8 +34,7 @@ impl Keys {
         auth: Auth<may::ManageKeys>,
         app: Data<&App>,
         /// The `next_cursor` of the page before.
-        #[oai(validator(pattern = "^[A-Za-z0-9_-]{21}[AQgw]$"))]
-        cursor: Query<Option<String>>,
+        cursor: Query<Option<Cursor>>,
         /// The most keys on the page.
         #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<i32>,

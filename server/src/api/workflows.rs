@@ -13,6 +13,7 @@ use poem_openapi::types::ToJSON;
 use poem_openapi::{ApiResponse, OpenApi};
 use uuid::Uuid;
 
+use super::cursor::Cursor;
 use super::draft::{self, Draft};
 use super::error::ApiError;
 use super::payload::{Json, OptionalJson};
@@ -50,8 +51,7 @@ impl Workflows {
         /// Only those whose triggers are on, or off.
         active: Query<Option<bool>>,
         /// The `next_cursor` of the page before.
-        #[oai(validator(pattern = "^[A-Za-z0-9_-]{21}[AQgw]$"))]
-        cursor: Query<Option<String>>,
+        cursor: Query<Option<Cursor>>,
         /// The most workflows on the page.
         #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<i32>,
@@ -59,7 +59,7 @@ impl Workflows {
         let filter = WorkflowFilter {
             search: search.0,
             active: active.0,
-            cursor: cursor.0,
+            cursor: cursor.as_deref().map(str::to_owned),
             limit: u32::try_from(limit.0).unwrap_or_default(),
         };
         let mut page = app.store.workflows(auth.workspace_id, filter).await?;
@@ -111,7 +111,7 @@ impl Workflows {
         app: Data<&App>,
         body: Json<GraphCheck>,
     ) -> Result<Json<Validation>, ApiError> {
-        Ok(Json(validation(&app, &body.0.graph)))
+        Ok(Json(validation(&app, body.0.graph).await?))
     }
 
     /// Get a workflow
@@ -171,7 +171,7 @@ impl Workflows {
 
     /// Delete a workflow
     ///
-    /// Its webhooks answer 404 from now on. Its executions stay readable for their retention time.
+    /// Its webhooks answer 404 from now on. Its executions stay readable.
     #[oai(path = "/:id", method = "delete", operation_id = "deleteWorkflow")]
     async fn delete(
         &self,
@@ -209,7 +209,7 @@ impl Workflows {
         if body.0.revision.is_some_and(|revision| revision != draft.revision) {
             return Err(stale(draft.revision));
         }
-        compile(&app, &draft.graph)?;
+        compile(&app, draft.graph).await?;
         let published = app
             .store
             .publish_workflow(auth.workspace_id, id.0, draft.revision, app.now())
@@ -253,7 +253,7 @@ impl Workflows {
         id: Path<Uuid>,
     ) -> Result<Json<Validation>, ApiError> {
         let workflow = find(&app, auth.workspace_id, id.0).await?;
-        Ok(Json(validation(&app, &workflow.graph)))
+        Ok(Json(validation(&app, workflow.graph).await?))
     }
 
     /// Execute a workflow
@@ -338,22 +338,32 @@ async fn prepare(
         ));
     }
     if publish {
-        compile(app, &draft.graph)?;
+        compile(app, draft.graph.clone()).await?;
     }
     Ok(draft)
 }
 
-fn compile(app: &App, graph: &Graph) -> Result<(), ApiError> {
-    Plan::compile(graph, &app.catalogue).map_err(ApiError::invalid_graph)?;
-    Ok(())
+async fn compile(app: &App, graph: Graph) -> Result<(), ApiError> {
+    match problems(app, graph).await? {
+        problems if problems.is_empty() => Ok(()),
+        problems => Err(ApiError::invalid_graph(problems)),
+    }
 }
 
-fn validation(app: &App, graph: &Graph) -> Validation {
-    let problems = Plan::compile(graph, &app.catalogue).err().unwrap_or_default();
-    Validation {
+async fn validation(app: &App, graph: Graph) -> Result<Validation, ApiError> {
+    let problems = problems(app, graph).await?;
+    Ok(Validation {
         valid: problems.is_empty(),
         problems,
-    }
+    })
+}
+
+/// All that is wrong with a graph. A large one takes a while.
+async fn problems(app: &App, graph: Graph) -> Result<Vec<Problem>, ApiError> {
+    let catalogue = app.catalogue.clone();
+    tokio::task::spawn_blocking(move || Plan::compile(&graph, &catalogue).err().unwrap_or_default())
+        .await
+        .map_err(ApiError::internal)
 }
 
 /// A workflow as its caller sees it: with addresses, and with the secrets that were just made.

@@ -2,18 +2,18 @@
 
 use anyhow::{Context, ensure};
 use chrono::Utc;
+use flowmatic_openapi::KEY_NAME_LENGTH;
 
 use crate::api::keys;
 use crate::config::{Config, Keys};
 
-/// The longest name of a key, as in the API.
-const LONGEST_NAME: usize = 200;
-
 pub async fn run(config: Config, command: Keys) -> anyhow::Result<()> {
     let Keys::Create { name, scopes } = command;
     ensure!(
-        (1..=LONGEST_NAME).contains(&name.chars().count()) && !name.contains('\0'),
-        "`--name` takes 1 to {LONGEST_NAME} characters"
+        KEY_NAME_LENGTH.contains(&name.chars().count()) && !name.contains('\0'),
+        "`--name` takes {} to {} characters",
+        KEY_NAME_LENGTH.start(),
+        KEY_NAME_LENGTH.end()
     );
     let scopes = scopes.into_iter().flat_map(|scopes| scopes.0).collect();
     let store = super::open(&config).await?;

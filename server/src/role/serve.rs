@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use chrono::Utc;
+use flowmatic_openapi::PASSWORD_LENGTH;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,8 +24,6 @@ use crate::{api, auth, telemetry};
 const END: Duration = Duration::from_millis(29_500);
 /// How long answers that are under way may take after the executions have come to rest.
 const ANSWERS_GRACE: Duration = Duration::from_secs(4);
-/// The least and the most characters of a password, as in the API.
-const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 10..=200;
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use flowmatic_executor::graph::is_key;
 use flowmatic_openapi::{Graph, Page, Time, Trigger, Workflow, WorkflowSummary};
 use poem_openapi::types::{ParseFromJSON, ToJSON};
 use sea_orm::ActiveValue::Set;
@@ -362,6 +363,7 @@ async fn save_triggers(
         .unwrap_or_default();
     let mut seen = HashSet::new();
     for node in &graph.nodes {
+        // Nodes whose key cannot be published have no triggers.
         if !node.kind.starts_with(TRIGGER_GROUP) || !is_key(&node.key) || !seen.insert(&node.key) {
             continue;
         }
@@ -396,14 +398,6 @@ async fn save_triggers(
         }
     }
     Ok(rows)
-}
-
-/// Whether a draft's key is one that can be published; others have no triggers.
-fn is_key(key: &str) -> bool {
-    let mut characters = key.chars();
-    characters.next().is_some_and(|first| first.is_ascii_alphabetic())
-        && key.len() <= 64
-        && characters.all(|other| other.is_ascii_alphanumeric() || matches!(other, '_' | '-'))
 }
 
 async fn triggers_of(

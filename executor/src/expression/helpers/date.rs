@@ -20,7 +20,7 @@ use crate::expression::evaluate::{Failure, Outcome};
 
 pub const HELPERS: &[Helper] = &[
     helper("now", "", (0, 0), "the moment at which the step began", |call| {
-        give(call, call.run.view.now)
+        give(call, call.evaluation.view.now)
     }),
     helper(
         "parse_date",

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256, Sha512};
 
 use super::{Helper, helper};
 use crate::expression::arguments::{Arguments, excerpt};
-use crate::expression::evaluate::{Failure, Outcome, truthy};
+use crate::expression::evaluate::{Failure, Outcome, is_truthy};
 
 pub const HELPERS: &[Helper] = &[
     helper(
@@ -22,7 +22,8 @@ pub const HELPERS: &[Helper] = &[
         |call| {
             let value = call.value(0)?;
             let mut text = String::new();
-            call.run.print_json(&value, truthy(&*call.value(1)?), &mut text)?;
+            call.evaluation
+                .print_json(&value, is_truthy(&*call.value(1)?), &mut text)?;
             Ok(Cow::Owned(text.into()))
         },
     ),
@@ -34,7 +35,7 @@ pub const HELPERS: &[Helper] = &[
         |call| {
             let text = call.text(0)?;
             // Each value of the result takes a byte at least.
-            call.run.charge(text.len() / 4)?;
+            call.evaluation.charge(text.len() / 4)?;
             match crate::json::parse(text.as_bytes()) {
                 Ok(value) => Ok(Cow::Owned(value)),
                 Err(error) => call.refuse(format_args!("cannot read the text: {error}")),
@@ -107,7 +108,7 @@ pub const HELPERS: &[Helper] = &[
         "the text as a part of a URL",
         |call| {
             let text = call.printed(0)?;
-            call.run.charge_bytes(text.len())?;
+            call.evaluation.charge_bytes(text.len())?;
             let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
             call.give(encoded.replace('+', "%20"))
         },
@@ -170,13 +171,19 @@ pub const HELPERS: &[Helper] = &[
         "a UUID, another one at each call, and the same when the step is replayed",
         uuid,
     ),
-    helper("secret", "name", (1, 1), "the secret of this name", |call| {
-        let name = call.text(0)?;
-        match call.run.view.context.secrets().get(&name) {
-            Some(secret) => call.give(secret),
-            None => Err(Failure::new(format!("there is no secret `{}`", excerpt(&name)))),
-        }
-    }),
+    helper(
+        "secret",
+        "reference",
+        (1, 1),
+        "the secret that a node of the workspace keeps, by the id that the saved node has as its `secret_ref`",
+        |call| {
+            let name = call.text(0)?;
+            match call.evaluation.view.context.secrets().get(&name) {
+                Some(secret) => call.give(secret),
+                None => Err(Failure::new(format!("there is no secret `{}`", excerpt(&name)))),
+            }
+        },
+    ),
 ];
 
 fn decoded<'s>(call: Arguments<'_, 's>, bytes: Option<Vec<u8>>, what: &str) -> Outcome<'s> {
@@ -220,7 +227,7 @@ fn url_decode<'s>(call: Arguments<'_, 's>) -> Outcome<'s> {
 /// Shaped as version 4 (RFC 9562), but made from what a replay has too: the execution, the node, the names of
 /// the moment, and how many came before.
 fn uuid<'s>(call: Arguments<'_, 's>) -> Outcome<'s> {
-    let view = call.run.view;
+    let view = call.evaluation.view;
     let number = view.calls.replace(view.calls.get().wrapping_add(1));
     let mut digest = Sha256::new();
     digest.update(view.context.execution().as_bytes());
@@ -230,7 +237,7 @@ fn uuid<'s>(call: Arguments<'_, 's>) -> Outcome<'s> {
     digest.update(number.to_be_bytes());
     for (name, value) in view.locals {
         let mut text = String::new();
-        call.run.print_json(value, false, &mut text)?;
+        call.evaluation.print_json(value, false, &mut text)?;
         digest.update(name.as_bytes());
         digest.update(text.as_bytes());
     }

@@ -18,7 +18,7 @@ pub const HELPERS: &[Helper] = &[
         (1, MANY),
         "the array of some values; `[]` is the empty one",
         |call| {
-            let items = (0..call.count()).map(|at| call.run.own(call.value(at)?));
+            let items = (0..call.count()).map(|at| call.evaluation.own(call.value(at)?));
             give(items.collect::<Result<_, _>>()?)
         },
     ),
@@ -29,7 +29,7 @@ pub const HELPERS: &[Helper] = &[
         "the integers from the first up to, not including, the second",
         |call| {
             let (from, to) = (call.integer(0)?, call.integer(1)?);
-            call.run
+            call.evaluation
                 .charge(usize::try_from(to.saturating_sub(from)).unwrap_or(0))?;
             give((from..to).map(Value::from).collect())
         },
@@ -73,7 +73,7 @@ pub const HELPERS: &[Helper] = &[
         |call| {
             let (items, value) = (call.list(0)?, call.value(1)?);
             for (index, item) in items.iter().enumerate() {
-                if equal(call.run, item, &value)? {
+                if equal(call.evaluation, item, &value)? {
                     return Ok(Cow::Owned(index.into()));
                 }
             }
@@ -130,7 +130,7 @@ pub const HELPERS: &[Helper] = &[
             let (items, field) = (call.list(0)?, call.text(1)?);
             let values = items.iter().map(|item| {
                 let value = item.get(&*field).unwrap_or(&Value::Null);
-                call.run.own(Cow::Borrowed(value))
+                call.evaluation.own(Cow::Borrowed(value))
             });
             give(values.collect::<Result<_, _>>()?)
         },
@@ -157,7 +157,9 @@ pub fn range(from: i64, to: i64, length: usize) -> (usize, usize) {
 
 fn owned(call: Arguments<'_, '_>, at: usize) -> Result<Vec<Value>, Failure> {
     let items = call.list(at)?;
-    items.iter().try_for_each(|item| call.run.charge_value(item))?;
+    items
+        .iter()
+        .try_for_each(|item| call.evaluation.charge_value(item))?;
     Ok(items.into_owned())
 }
 
@@ -181,7 +183,9 @@ fn sort<'s>(call: Arguments<'_, 's>) -> Outcome<'s> {
     let mut items = owned(call, 0)?;
     // Each value is compared about as often as the length has binary digits.
     for _ in 0..usize::BITS - items.len().leading_zeros() {
-        items.iter().try_for_each(|item| call.run.charge_value(item))?;
+        items
+            .iter()
+            .try_for_each(|item| call.evaluation.charge_value(item))?;
     }
     let field = if call.has(1) { Some(call.text(1)?) } else { None };
     let key = |item: &Value| match &field {

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::convert::Infallible;
 
 use serde_json::{Number, Value};
 
 use super::{Helper, MANY, helper};
 use crate::expression::arguments::Arguments;
-use crate::expression::evaluate::{Failure, Run, kind, truthy};
+use crate::expression::evaluate::{Evaluation, Failure, is_truthy, kind};
 
 pub const HELPERS: &[Helper] = &[
     helper("eq", "a b", (2, 2), "whether two values are equal", |call| {
@@ -43,7 +44,7 @@ pub const HELPERS: &[Helper] = &[
         "whether all hold, up to the first that does not",
         |call| {
             for at in 0..call.count() {
-                if !truthy(&*call.value(at)?) {
+                if !is_truthy(&*call.value(at)?) {
                     return Ok(yes(false));
                 }
             }
@@ -57,7 +58,7 @@ pub const HELPERS: &[Helper] = &[
         "whether one holds, up to the first that does",
         |call| {
             for at in 0..call.count() {
-                if truthy(&*call.value(at)?) {
+                if is_truthy(&*call.value(at)?) {
                     return Ok(yes(true));
                 }
             }
@@ -65,7 +66,7 @@ pub const HELPERS: &[Helper] = &[
         },
     ),
     helper("not", "a", (1, 1), "whether a value does not hold", |call| {
-        Ok(yes(!truthy(&*call.value(0)?)))
+        Ok(yes(!is_truthy(&*call.value(0)?)))
     }),
     helper(
         "if",
@@ -73,7 +74,7 @@ pub const HELPERS: &[Helper] = &[
         (2, 3),
         "one of two values; the other is not looked at",
         |call| {
-            let holds = truthy(&*call.value(0)?);
+            let holds = is_truthy(&*call.value(0)?);
             call.value(if holds { 1 } else { 2 })
         },
     ),
@@ -102,7 +103,7 @@ pub const HELPERS: &[Helper] = &[
         |call| {
             let value = call.value(0)?;
             let Some(text) = value.as_str() else {
-                return Ok(yes(truthy(&value)));
+                return Ok(yes(is_truthy(&value)));
             };
             match text {
                 "true" | "yes" | "on" | "1" => Ok(yes(true)),
@@ -118,16 +119,30 @@ pub fn yes<'s>(value: bool) -> Cow<'s, Value> {
 }
 
 fn equal_arguments(call: Arguments<'_, '_>) -> Result<bool, Failure> {
-    equal(call.run, &*call.value(0)?, &*call.value(1)?)
+    equal(call.evaluation, &*call.value(0)?, &*call.value(1)?)
 }
 
-/// Numbers are equal by what they count, whether `1` or `1.0`.
-pub fn equal(run: Run<'_, '_>, one: &Value, other: &Value) -> Result<bool, Failure> {
-    run.charge(1)?;
+/// Whether two values are the same, for fuel.
+pub fn equal(evaluation: Evaluation<'_, '_>, one: &Value, other: &Value) -> Result<bool, Failure> {
+    compare_all(one, other, |units| evaluation.charge(units))
+}
+
+/// Whether two values are the same. `1` and `1.0` are; `1` and `"1"` are not.
+pub fn is_equal(one: &Value, other: &Value) -> bool {
+    let Ok(equal) = compare_all(one, other, |_| Ok::<(), Infallible>(()));
+    equal
+}
+
+fn compare_all<E>(
+    one: &Value,
+    other: &Value,
+    charge: impl Copy + Fn(usize) -> Result<(), E>,
+) -> Result<bool, E> {
+    charge(1)?;
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => Ok(compare_numbers(one, other).is_eq()),
         (Value::String(one), Value::String(other)) => {
-            run.charge_bytes(one.len().min(other.len()))?;
+            charge(one.len().min(other.len()) / 64)?;
             Ok(one == other)
         }
         (Value::Array(one), Value::Array(other)) => {
@@ -135,7 +150,7 @@ pub fn equal(run: Run<'_, '_>, one: &Value, other: &Value) -> Result<bool, Failu
                 return Ok(false);
             }
             for (one, other) in one.iter().zip(other) {
-                if !equal(run, one, other)? {
+                if !compare_all(one, other, charge)? {
                     return Ok(false);
                 }
             }
@@ -146,9 +161,9 @@ pub fn equal(run: Run<'_, '_>, one: &Value, other: &Value) -> Result<bool, Failu
                 return Ok(false);
             }
             for (key, value) in one {
-                run.charge_bytes(key.len())?;
+                charge(key.len() / 64)?;
                 match other.get(key) {
-                    Some(found) if equal(run, value, found)? => {}
+                    Some(found) if compare_all(value, found, charge)? => {}
                     _ => return Ok(false),
                 }
             }
@@ -163,7 +178,7 @@ fn ordered(call: Arguments<'_, '_>) -> Result<Ordering, Failure> {
     match compare(&one, &other) {
         Some(order) => {
             let length = |value: &Value| value.as_str().map_or(0, str::len);
-            call.run.charge_bytes(length(&one).min(length(&other)))?;
+            call.evaluation.charge_bytes(length(&one).min(length(&other)))?;
             Ok(order)
         }
         None => call.refuse(format_args!(

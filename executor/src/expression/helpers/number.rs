@@ -234,7 +234,7 @@ fn round<'s>(call: Arguments<'_, 's>) -> Outcome<'s> {
 fn best<'s>(call: Arguments<'_, 's>, better: fn(std::cmp::Ordering) -> bool) -> Outcome<'s> {
     let mut best: Option<Value> = None;
     let mut consider = |at: usize, value: &Value| {
-        call.run.charge(1)?;
+        call.evaluation.charge(1)?;
         if !value.is_number() {
             return Err(call.wrong(at, "a number", value));
         }
@@ -261,7 +261,7 @@ fn best<'s>(call: Arguments<'_, 's>, better: fn(std::cmp::Ordering) -> bool) -> 
 fn total(call: Arguments<'_, '_>) -> Result<Num, Failure> {
     let mut total = Num::Integer(0);
     for item in call.list(0)?.iter() {
-        call.run.charge(1)?;
+        call.evaluation.charge(1)?;
         let item = Num::of(item).ok_or_else(|| call.wrong(0, "an array of numbers", item))?;
         total = combine(call, total, item, i128::checked_add, |a, b| a + b)?;
     }

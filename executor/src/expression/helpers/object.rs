@@ -17,8 +17,8 @@ pub const HELPERS: &[Helper] = &[
         "the object of some values by their names, in the names' order; `{}` is the empty one",
         |call| {
             let fields = call.call.named.iter().map(|(name, value)| {
-                let value = call.run.value(value, call.frame)?;
-                Ok((name.clone(), call.run.own(value)?))
+                let value = call.evaluation.value(value, call.frame)?;
+                Ok((name.clone(), call.evaluation.own(value)?))
             });
             give(fields.collect::<Result<_, Failure>>()?)
         },
@@ -66,7 +66,7 @@ pub const HELPERS: &[Helper] = &[
         |call| {
             let fields = call.object(0)?;
             let keys = fields.keys().map(|key| {
-                call.run.charge_bytes(key.len() + 64)?;
+                call.evaluation.charge_bytes(key.len() + 64)?;
                 Ok(Value::from(key.as_str()))
             });
             give_list(keys.collect::<Result<_, Failure>>()?)
@@ -79,7 +79,9 @@ pub const HELPERS: &[Helper] = &[
         "the array of an object's values",
         |call| {
             let fields = call.object(0)?;
-            let values = fields.values().map(|value| call.run.own(Cow::Borrowed(value)));
+            let values = fields
+                .values()
+                .map(|value| call.evaluation.own(Cow::Borrowed(value)));
             give_list(values.collect::<Result<_, _>>()?)
         },
     ),
@@ -106,8 +108,8 @@ pub const HELPERS: &[Helper] = &[
             let mut merged = Map::new();
             for at in 0..call.count() {
                 for (key, value) in call.object(at)?.iter() {
-                    call.run.charge_bytes(key.len() + 64)?;
-                    merged.insert(key.clone(), call.run.own(Cow::Borrowed(value))?);
+                    call.evaluation.charge_bytes(key.len() + 64)?;
+                    merged.insert(key.clone(), call.evaluation.own(Cow::Borrowed(value))?);
                 }
             }
             give(merged)
@@ -125,10 +127,10 @@ fn select<'s>(call: Arguments<'_, 's>, keep: fn(bool) -> bool) -> Outcome<'s> {
     let names: Vec<Cow<'_, str>> = names.collect::<Result<_, _>>()?;
     let mut selected = Map::new();
     for (key, value) in fields.iter() {
-        call.run.charge(names.len())?;
-        call.run.charge_bytes(key.len() + 64)?;
+        call.evaluation.charge(names.len())?;
+        call.evaluation.charge_bytes(key.len() + 64)?;
         if keep(names.iter().any(|name| name == key)) {
-            selected.insert(key.clone(), call.run.own(Cow::Borrowed(value))?);
+            selected.insert(key.clone(), call.evaluation.own(Cow::Borrowed(value))?);
         }
     }
     give(selected)

@@ -86,7 +86,7 @@ pub const HELPERS: &[Helper] = &[
             let (text, separator) = (call.text(0)?, call.text(1)?);
             let mut parts = Vec::new();
             let mut push = |part: &str| {
-                call.run.charge(2)?;
+                call.evaluation.charge(2)?;
                 parts.push(Value::from(part));
                 Ok::<_, Failure>(())
             };
@@ -114,11 +114,11 @@ pub const HELPERS: &[Helper] = &[
             };
             let mut text = String::new();
             for (index, item) in items.iter().enumerate() {
-                call.run.charge(1)?;
+                call.evaluation.charge(1)?;
                 if index > 0 {
-                    call.run.push(&mut text, &separator)?;
+                    call.evaluation.push(&mut text, &separator)?;
                 }
-                call.run.print(item, &mut text)?;
+                call.evaluation.print(item, &mut text)?;
             }
             Ok(Cow::Owned(text.into()))
         },
@@ -132,18 +132,18 @@ pub const HELPERS: &[Helper] = &[
             let first = call.value(0)?;
             if !first.is_array() {
                 let mut text = String::new();
-                call.run.print(&first, &mut text)?;
+                call.evaluation.print(&first, &mut text)?;
                 for at in 1..call.count() {
-                    call.run.print(&*call.value(at)?, &mut text)?;
+                    call.evaluation.print(&*call.value(at)?, &mut text)?;
                 }
                 return Ok(Cow::Owned(text.into()));
             }
-            let Value::Array(mut items) = call.run.own(first)? else {
+            let Value::Array(mut items) = call.evaluation.own(first)? else {
                 return call.refuse("needs arrays");
             };
             for at in 1..call.count() {
                 for item in call.list(at)?.iter() {
-                    items.push(call.run.own(Cow::Borrowed(item))?);
+                    items.push(call.evaluation.own(Cow::Borrowed(item))?);
                 }
             }
             Ok(Cow::Owned(items.into()))
@@ -250,7 +250,7 @@ fn slice<'s>(call: Arguments<'_, 's>) -> Outcome<'s> {
     let to = if call.has(2) { call.integer(2)? } else { i64::MAX };
     match &*value {
         Value::String(text) => {
-            call.run.charge_bytes(text.len())?;
+            call.evaluation.charge_bytes(text.len())?;
             let (from, to) = range(from, to, text.chars().count());
             call.give(text.chars().skip(from).take(to - from).collect::<String>())
         }
@@ -258,7 +258,7 @@ fn slice<'s>(call: Arguments<'_, 's>) -> Outcome<'s> {
             let (from, to) = range(from, to, items.len());
             let part = items[from..to]
                 .iter()
-                .map(|item| call.run.own(Cow::Borrowed(item)));
+                .map(|item| call.evaluation.own(Cow::Borrowed(item)));
             Ok(Cow::Owned(Value::Array(part.collect::<Result<_, _>>()?)))
         }
         other => Err(call.wrong(0, "a text or an array", other)),
@@ -268,13 +268,13 @@ fn slice<'s>(call: Arguments<'_, 's>) -> Outcome<'s> {
 fn contains<'s>(call: Arguments<'_, 's>) -> Outcome<'s> {
     match &*call.value(0)? {
         Value::String(text) => {
-            call.run.charge_bytes(text.len())?;
+            call.evaluation.charge_bytes(text.len())?;
             Ok(yes(text.contains(&*call.text(1)?)))
         }
         Value::Array(items) => {
             let part = call.value(1)?;
             for item in items {
-                if equal(call.run, item, &part)? {
+                if equal(call.evaluation, item, &part)? {
                     return Ok(yes(true));
                 }
             }
@@ -287,7 +287,7 @@ fn contains<'s>(call: Arguments<'_, 's>) -> Outcome<'s> {
 /// The text, and what fills it up.
 fn padding<'s>(call: Arguments<'_, 's>) -> Result<(Cow<'s, str>, String), Failure> {
     let text = call.printed(0)?;
-    call.run.charge_bytes(text.len())?;
+    call.evaluation.charge_bytes(text.len())?;
     let length = usize::try_from(call.integer(1)?).unwrap_or(0);
     let with = if call.has(2) {
         call.text(2)?
@@ -301,7 +301,7 @@ fn padding<'s>(call: Arguments<'_, 's>) -> Result<(Cow<'s, str>, String), Failur
         return call.refuse("needs something to fill with, not an empty text");
     }
     let lacking = length.saturating_sub(text.chars().count());
-    call.run.charge_bytes(lacking)?;
+    call.evaluation.charge_bytes(lacking)?;
     Ok((text, with.chars().cycle().take(lacking).collect()))
 }
 
@@ -309,7 +309,7 @@ fn length<'s>(call: Arguments<'_, 's>) -> Outcome<'s> {
     let value = call.value(0)?;
     let length = match &*value {
         Value::String(text) => {
-            call.run.charge_bytes(text.len())?;
+            call.evaluation.charge_bytes(text.len())?;
             text.chars().count()
         }
         Value::Array(items) => items.len(),

@@ -12,7 +12,7 @@ use serde_json::Value;
 #[serde(try_from = "String", into = "String")]
 pub struct Timeout(flowmatic_openapi::Duration);
 
-const MAX_TIMEOUT: flowmatic_openapi::Duration = flowmatic_openapi::Duration::from_millis(10 * 60 * 1000);
+const MAX_TIMEOUT: flowmatic_openapi::Duration = flowmatic_openapi::Duration::from_millis(5 * 60 * 1000);
 
 impl Default for Timeout {
     fn default() -> Self {
@@ -26,7 +26,7 @@ impl TryFrom<String> for Timeout {
     fn try_from(text: String) -> Result<Self, String> {
         let duration: flowmatic_openapi::Duration = text.parse()?;
         if duration.as_millis() == 0 || duration > MAX_TIMEOUT {
-            return Err(format!("the timeout `{text}` is not between `1ms` and `10m`"));
+            return Err(format!("the timeout `{text}` is not between `1ms` and `5m`"));
         }
         Ok(Self(duration))
     }
@@ -54,7 +54,7 @@ impl JsonSchema for Timeout {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": "^[0-9]{1,15}(ms|s|m|h|d)$"})
+        json_schema!({"type": "string", "pattern": flowmatic_openapi::Duration::PATTERN})
     }
 }
 
@@ -65,7 +65,9 @@ pub struct Size(usize);
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
-const MAX_SIZE: usize = MIB;
+
+/// In Base64 it has 683 KiB, and fits with the headers into the 1 MiB that an output may have.
+const MAX_SIZE: usize = 512 * KIB;
 
 impl Size {
     pub const fn bytes(self) -> usize {
@@ -84,7 +86,7 @@ impl TryFrom<Value> for Size {
 
     fn try_from(value: Value) -> Result<Self, String> {
         let wrong = || {
-            format!("`{value}` is not a size: write bytes as a number, or such as `64KiB`; at most `1MiB`")
+            format!("`{value}` is not a size: write bytes as a number, or such as `64KiB`; at most `512KiB`")
         };
         let bytes = match &value {
             Value::Number(bytes) => bytes.as_u64().and_then(|bytes| usize::try_from(bytes).ok()),
@@ -110,10 +112,7 @@ impl TryFrom<Value> for Size {
 
 impl From<Size> for String {
     fn from(Size(bytes): Size) -> Self {
-        match bytes {
-            bytes if bytes.is_multiple_of(MIB) => format!("{}MiB", bytes / MIB),
-            bytes => format!("{}KiB", bytes / KIB),
-        }
+        format!("{}KiB", bytes / KIB)
     }
 }
 
@@ -153,13 +152,13 @@ mod tests {
     use super::{Size, Timeout};
 
     #[test]
-    fn a_timeout_is_between_a_millisecond_and_ten_minutes() {
-        for (text, duration) in [("1ms", 1), ("2s", 2_000), ("10m", 600_000)] {
+    fn a_timeout_is_between_a_millisecond_and_five_minutes() {
+        for (text, duration) in [("1ms", 1), ("2s", 2_000), ("5m", 300_000)] {
             let timeout: Timeout = from_value(json!(text)).expect("valid");
             assert_eq!(Duration::from(timeout), Duration::from_millis(duration));
             assert_eq!(to_value(timeout).expect("text"), json!(text));
         }
-        for text in [json!("0s"), json!("11m"), json!("2"), json!(2)] {
+        for text in [json!("0s"), json!("301s"), json!("2"), json!(2)] {
             assert!(from_value::<Timeout>(text.clone()).is_err(), "{text}");
         }
     }
@@ -169,14 +168,14 @@ mod tests {
         for (value, bytes) in [
             (json!(1), 1),
             (json!("64KiB"), 65_536),
-            (json!("1MiB"), 1_048_576),
+            (json!("512KiB"), 524_288),
         ] {
             assert_eq!(from_value::<Size>(value).expect("valid").bytes(), bytes);
         }
         for value in [
             json!(0),
-            json!(1_048_577),
-            json!("2MiB"),
+            json!(524_289),
+            json!("1MiB"),
             json!("64"),
             json!("64KB"),
             json!(-1),
@@ -184,6 +183,6 @@ mod tests {
         ] {
             assert!(from_value::<Size>(value.clone()).is_err(), "{value}");
         }
-        assert_eq!(to_value(Size::default()).expect("text"), json!("1MiB"));
+        assert_eq!(to_value(Size::default()).expect("text"), json!("512KiB"));
     }
 }

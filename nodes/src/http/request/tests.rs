@@ -82,7 +82,7 @@ async fn a_get_needs_an_address_alone() {
     );
     assert_eq!(
         (request.timeout, request.redirects, request.max_size),
-        (Duration::from_secs(30), 5, 1 << 20)
+        (Duration::from_secs(30), 5, 512 << 10)
     );
     assert!(request.body.is_empty());
     assert!(header(&request, "content-type").is_empty());
@@ -181,6 +181,50 @@ async fn a_bad_status_fails_and_keeps_the_answer() {
 }
 
 #[tokio::test]
+async fn the_largest_answer_fits_into_an_output() {
+    let answer: Reply = |request| {
+        let body = "\0".repeat(request.max_size);
+        let value = "\"".repeat(5_000);
+        let names: Vec<String> = (0..60).map(|index| format!("x-{index}")).collect();
+        let headers: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), value.as_str())).collect();
+        Ok(response(200, &headers, &body))
+    };
+    let (result, _) = call(json!({"url": "https://api.example.com"}), answer).await;
+    let output = result.expect("an answer");
+    assert!(output.to_string().len() < 1 << 20);
+    assert_eq!(output["headers"].as_object().map(serde_json::Map::len), Some(13));
+}
+
+#[tokio::test]
+async fn an_error_keeps_the_beginning_of_a_long_answer() {
+    const TEXT: &str = "text/plain";
+    let text: Reply = |_| {
+        let body = "x".to_owned() + &"ä".repeat(300_000);
+        Ok(response(500, &[("content-type", TEXT)], &body))
+    };
+    let bytes: Reply = |_| Ok(response(500, &[], &"x".repeat(300_000)));
+    let parsed: Reply = |_| {
+        let body = json!(vec![1; 300_000]).to_string();
+        Ok(response(200, &[("content-type", "application/json")], &body))
+    };
+    let url = "https://api.example.com";
+    for (parameters, answer, length) in [
+        (json!({"url": url}), text, 65_535),
+        (json!({"url": url}), bytes, 87_384),
+        (json!({"url": url, "receive_as": "json"}), text, 65_535),
+    ] {
+        let data = failure(parameters, answer).await.data.expect("the answer");
+        assert_eq!(data["body"].as_str().map(str::len), Some(length));
+        assert_eq!(data["truncated"], true);
+    }
+    let (result, _) = call(json!({"url": url}), parsed).await;
+    assert_eq!(
+        result.expect("it is no error")["body"].as_array().map(Vec::len),
+        Some(300_000)
+    );
+}
+
+#[tokio::test]
 async fn a_busy_server_is_asked_again_when_it_says() {
     let answer: Reply = |_| Ok(response(503, &[("retry-after", "120")], ""));
     let error = failure(json!({"url": "https://api.example.com"}), answer).await;
@@ -271,8 +315,8 @@ fn mistakes_are_found_before_a_run() {
     for (parameters, pointer) in [
         (json!({"url": "api.example.com"}), "/url"),
         (json!({"url": "file:///etc/passwd"}), "/url"),
-        (json!({"timeout": "11m"}), "/timeout"),
-        (json!({"max_size": "2MiB"}), "/max_size"),
+        (json!({"timeout": "301s"}), "/timeout"),
+        (json!({"max_size": "1MiB"}), "/max_size"),
         (json!({"auth": {"type": "bearer"}}), "/auth/secret"),
         (json!({"headers": {"Host": "a"}}), "/headers/Host"),
         (
