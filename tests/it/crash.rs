@@ -9,7 +9,7 @@ use flowmatic_tests::{Answer, Database, Received, Receiver, TestApp, eventually}
 use serde_json::{Value, json};
 
 use crate::database::Rows;
-use crate::workflow::{create, webhook_path};
+use crate::workflow::{LOOPBACK, create, webhook_path};
 
 const ROUNDS: usize = 3;
 const CALLERS: usize = 48;
@@ -59,9 +59,7 @@ async fn crash_and_recover(database: Database, point: &str, round: usize) {
     let receiver = Receiver::start().await;
     receiver.answer(Answer::json(&json!({"ok": true})).after(Duration::from_millis(20)));
     let is_ours = matches!(point, IN_FLIGHT | RECOVERY);
-    let mut builder = TestApp::builder()
-        .database(database)
-        .flags(&["--allow-network", "127.0.0.0/8"]);
+    let mut builder = TestApp::builder().database(database).flags(&LOOPBACK);
     if !is_ours {
         // One pass may be a whole batch of writes.
         builder = builder.fault(&format!("{point}:{}", 40 + 20 * round));

@@ -10,12 +10,11 @@ use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::{Value, json};
 
-use crate::bad_input::{reply, row};
 use crate::database::Rows;
-use crate::workflow::{create, webhook_id, webhook_path};
+use crate::workflow::{LOOPBACK, call, create, hooked, on_both_databases, reply, webhook_id, webhook_path};
 
 async fn echo(app: &TestApp) -> String {
-    webhook_id(&create(app, row(&[reply(json!({"n": "{{n}}"}))])).await)
+    webhook_id(&create(app, hooked(&[reply(json!({"body": {"n": "{{n}}"}}))])).await)
 }
 
 /// The figure of this name at `/metrics`.
@@ -160,12 +159,12 @@ async fn a_full_disk_refuses_calls_and_loses_nothing() {
     let url = format!("sqlite://{}", disk.path().join("flowmatic.db").display());
     let app = TestApp::builder()
         .env("FLOWMATIC_DATABASE_URL", &url)
-        .flags(&["--allow-network", "127.0.0.0/8"])
+        .flags(&LOOPBACK)
         .start()
         .await;
     let hook = echo(&app).await;
-    let call = json!({"key": "call", "type": "http.request", "parameters": {"url": receiver.url()}});
-    let calling = webhook_id(&create(&app, row(&[call])).await);
+    let call = call("call", receiver.url());
+    let calling = webhook_id(&create(&app, hooked(&[call])).await);
 
     // These are on their way while the disk fills up.
     receiver.answer(Answer::status(200).after(Duration::from_secs(2)));
@@ -289,12 +288,12 @@ async fn a_database_that_restarts_is_used_again() {
     let receiver = Receiver::start().await;
     let app = TestApp::builder()
         .env("FLOWMATIC_DATABASE_URL", &url)
-        .flags(&["--allow-network", "127.0.0.0/8"])
+        .flags(&LOOPBACK)
         .start()
         .await;
     let hook = echo(&app).await;
-    let call = json!({"key": "call", "type": "http.request", "parameters": {"url": receiver.url()}});
-    let calling = webhook_id(&create(&app, row(&[call])).await);
+    let call = call("call", receiver.url());
+    let calling = webhook_id(&create(&app, hooked(&[call])).await);
     receiver.answer(Answer::status(200).after(Duration::from_secs(2)));
     let mut accepted = Vec::new();
     for _ in 0..10 {
@@ -386,13 +385,7 @@ async fn a_server_whose_database_was_taken_over_ends() {
     other.close().await.expect("the connection closes");
 }
 
-macro_rules! on_both {
-    ($($name:ident)*) => {
-        mod sqlite { $(#[tokio::test] async fn $name() { super::$name(flowmatic_tests::Database::Sqlite).await; })* }
-        mod postgres { $(#[tokio::test] async fn $name() { super::$name(flowmatic_tests::Database::Postgres).await; })* }
-    };
-}
-on_both! { a_database_of_a_newer_version_is_left_alone }
+on_both_databases! { a_database_of_a_newer_version_is_left_alone }
 
 async fn a_database_of_a_newer_version_is_left_alone(database: Database) {
     let mut app = TestApp::builder().database(database).start().await;
@@ -422,7 +415,7 @@ async fn a_database_of_a_newer_version_is_left_alone(database: Database) {
 #[tokio::test]
 async fn a_flood_of_large_bodies_is_served_or_refused_and_bounded_in_memory() {
     let app = TestApp::start().await;
-    let workflow = create(&app, row(&[])).await;
+    let workflow = create(&app, hooked(&[])).await;
     let path = webhook_path(&workflow);
     let body = json!({"big": "x".repeat(1_000_000)}).to_string();
     let calls = (0..300).map(|_| async {

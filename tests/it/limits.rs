@@ -6,9 +6,8 @@ use flowmatic_tests::{Answer, Receiver, TestApp, eventually};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::bad_input::{reply, row};
 use crate::raw::Raw;
-use crate::workflow::{create, webhook_id, webhook_path};
+use crate::workflow::{LOOPBACK, call, create, hooked, reply, webhook_id, webhook_path};
 
 /// Calls a webhook until the other work is done, and a few times at least; every call must succeed.
 async fn while_others_are_served<T>(app: &TestApp, hook: &str, work: impl Future<Output = T>) -> T {
@@ -28,7 +27,7 @@ async fn while_others_are_served<T>(app: &TestApp, hook: &str, work: impl Future
 }
 
 async fn echo(app: &TestApp) -> Value {
-    create(app, row(&[reply(json!({"n": "{{default n 0}}"}))])).await
+    create(app, hooked(&[reply(json!({"body": {"n": "{{default n 0}}"}}))])).await
 }
 
 #[tokio::test]
@@ -140,14 +139,11 @@ fn connections(app: &TestApp) -> usize {
 
 #[tokio::test]
 async fn a_caller_who_hangs_up_cancels_nothing_that_was_accepted() {
-    let app = TestApp::builder()
-        .flags(&["--allow-network", "127.0.0.0/8"])
-        .start()
-        .await;
+    let app = TestApp::builder().flags(&LOOPBACK).start().await;
     let receiver = Receiver::start().await;
     receiver.answer(Answer::status(200).after(Duration::from_millis(300)));
-    let call = json!({"key": "call", "type": "http.request", "parameters": {"url": receiver.url()}});
-    let workflow = create(&app, row(&[call, reply(json!("x"))])).await;
+    let call = call("call", receiver.url());
+    let workflow = create(&app, hooked(&[call, reply(json!({"body": "x"}))])).await;
     let head = format!(
         "POST {} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n",
         webhook_path(&workflow)
@@ -283,12 +279,12 @@ async fn what_there_is_no_room_for_waits_on_disk_and_is_not_lost() {
     let slow = Receiver::start().await;
     slow.hold();
     let mut app = TestApp::builder()
-        .flags(&["--allow-network", "127.0.0.0/8", "--max-running", "2"])
+        .flags(&LOOPBACK)
+        .flags(&["--max-running", "2"])
         .start()
         .await;
-    let call =
-        json!({"key": "call", "type": "http.request", "parameters": {"method": "POST", "url": slow.url()}});
-    let hook = webhook_id(&create(&app, row(&[call])).await);
+    let call = call("call", slow.url());
+    let hook = webhook_id(&create(&app, hooked(&[call])).await);
     let mut executions = Vec::new();
     for n in 0..9 {
         let (status, answer) = app.webhook(&hook, &json!({"n": n})).await;
