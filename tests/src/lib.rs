@@ -21,6 +21,12 @@ pub use receiver::{Answer, Received, Receiver};
 /// busy at times.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Says aloud that a test is left out for want of something. `tests/run` installs all that is wanted, so there it fails.
+pub fn skip(why: &str) {
+    assert!(std::env::var_os("FLOWMATIC_TEST_ALL").is_none(), "{why}");
+    println!("SKIPPED: {why}");
+}
+
 /// Asks again and again until there is a result, and panics with `what` after [`PATIENCE`].
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
