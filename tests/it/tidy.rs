@@ -213,16 +213,7 @@ fn there_is_one_of_each_large_library_and_one_tls() {
 
 #[test]
 fn every_flag_is_documented() {
-    let program = std::env::current_exe().expect("this program has a path");
-    let binary = program
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|folder| folder.join("flowmatic"));
-    let binary = binary
-        .into_iter()
-        .find(|binary| binary.is_file())
-        .expect("build it with `cargo build -p flowmatic`");
+    let binary = flowmatic_tests::binary().expect("it is built");
     let output = Command::new(binary).arg("--help").output().expect("it runs");
     let help = String::from_utf8(output.stdout).expect("text");
     let documents = read("server/README.md");

@@ -13,7 +13,7 @@ mod receiver;
 
 use std::time::{Duration, Instant};
 
-pub use app::{Database, TestApp, TestAppBuilder, client};
+pub use app::{Database, TestApp, TestAppBuilder, binary, client};
 pub use postgres::Postgres;
 pub use receiver::{Answer, Received, Receiver};
 
