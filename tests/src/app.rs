@@ -207,7 +207,7 @@ impl TestApp {
         .await
     }
 
-    /// Runs another command of the binary on the same data, such as `&["doctor"]`.
+    /// Runs another command of the binary on the same data, such as `&["migrate"]`.
     pub async fn run(&self, arguments: &[&str]) -> Output {
         let mut command = tokio::process::Command::from(self.command(arguments));
         command.stdin(Stdio::null()).kill_on_drop(true);
