@@ -66,7 +66,7 @@ pub struct About {
     pub role: Role,
     /// Name and description; an edge without a port leaves by the first.
     pub ports: &'static [(&'static str, &'static str)],
-    /// JSON text: `{"parameters": {...}, "context": {...}, "output": ...}`; a test runs it.
+    /// JSON text: `{"parameters": {...}, "context": {...}, "output": ...}`; a test runs it, unless it is a trigger.
     pub example: &'static str,
 }
 

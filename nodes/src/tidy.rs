@@ -6,24 +6,31 @@ use std::sync::Arc;
 
 use flowmatic_executor::node::Registered;
 use flowmatic_executor::testing::{TestHost, run};
-use flowmatic_executor::{About, Node};
+use flowmatic_executor::{About, Node, Plan, Role};
 use flowmatic_openapi::Graph;
 use poem_openapi::types::ParseFromJSON;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::catalogue;
 
 /// Runs the example in a node's `ABOUT`. It gives the `output` that stands there, or fails where none does.
 pub(crate) async fn runs_its_example<N: Node>() {
-    let example = example(&N::ABOUT);
-    let host = Arc::new(TestHost::default());
-    let result = run::<N>(example["parameters"].clone(), example["context"].clone(), host).await;
+    runs_its_example_on::<N>(TestHost::default()).await;
+}
+
+/// The same on a host that answers. How long that takes, `duration_ms`, is another figure each time.
+pub(crate) async fn runs_its_example_on<N: Node>(host: TestHost) {
+    let mut example = example(&N::ABOUT);
+    let parameters = example["parameters"].clone();
+    let result = run::<N>(parameters, example["context"].clone(), Arc::new(host)).await;
+    if let (Ok(output), Some(expected)) = (&result, example.get_mut("output"))
+        && let (Some(given), Some(shown)) = (output.value.get("duration_ms"), expected.get_mut("duration_ms"))
+    {
+        assert!(given.is_u64() && shown.is_u64(), "{given} and {shown}");
+        *shown = given.clone();
+    }
     match example.get("output") {
-        Some(expected) => assert_eq!(
-            result.map(|output| &output.value == expected),
-            Ok(true),
-            "{expected}"
-        ),
+        Some(expected) => assert_eq!(result.map(|output| output.value).as_ref(), Ok(expected)),
         None => assert!(
             result.is_err(),
             "the example has no `output`, yet the node did not fail"
@@ -101,19 +108,24 @@ fn every_file_is_a_registered_node() {
 fn every_node_has_tests_and_runs_its_example() {
     let catalogue = catalogue();
     for (kind, file) in node_files() {
-        let source = read(&file);
+        let mut source = read(&file);
+        let tests = file.with_extension("").join("tests.rs");
+        if tests.exists() {
+            source += &read(&tests);
+        }
         let shown = file.display();
         assert!(
             source.contains("#[cfg(test)]"),
             "{shown}: add `#[cfg(test)] mod tests` with the node's tests"
         );
-        let group = catalogue.get(&kind).map(|node| node.about.group());
-        if !matches!(group, Some("trigger" | "http")) {
-            assert!(
-                source.contains("runs_its_example::<"),
-                "{shown}: add a test with `runs_its_example::<...>().await`"
-            );
-        }
+        // A trigger is not run; its example is tried in a graph, as every other is.
+        let is_trigger = catalogue
+            .get(&kind)
+            .is_some_and(|node| node.about.role == Role::Trigger);
+        assert!(
+            is_trigger || source.contains("runs_its_example"),
+            "{shown}: add a test with `runs_its_example::<...>().await`"
+        );
     }
 }
 
@@ -229,6 +241,29 @@ fn every_example_is_valid() {
             example["context"].is_object(),
             "`{kind}`: give the example a `context` object"
         );
+    });
+}
+
+#[test]
+fn every_example_compiles_in_a_graph() {
+    let catalogue = catalogue();
+    for_each(|node| {
+        let kind = node.about.kind;
+        let start = json!({"key": "start", "type": "trigger.manual"});
+        let shown = json!({"key": "shown", "type": kind, "parameters": example(node.about)["parameters"]});
+        let nodes = match node.about.role {
+            Role::Trigger => vec![shown],
+            _ => vec![start, shown],
+        };
+        let edges = match nodes.len() {
+            1 => json!([]),
+            _ => json!([{"from": "start", "to": "shown"}]),
+        };
+        let graph = Graph::parse_from_json(Some(json!({"nodes": nodes, "edges": edges})))
+            .unwrap_or_else(|error| panic!("`{kind}`: {}", error.into_message()));
+        if let Err(problems) = Plan::compile(&graph, &catalogue) {
+            panic!("`{kind}`: its example has no place in a graph: {problems:?}");
+        }
     });
 }
 

@@ -45,7 +45,8 @@ pub struct Port {
     pub description: String,
 }
 
-/// A node as it could stand in a graph, what it sees, and what it makes of it. Each is run by a test.
+/// A node as it could stand in a graph, what it sees, and what it makes of it. There is no output where the node
+/// fails, and none of a trigger, which only starts executions.
 #[derive(Debug, Clone, Object)]
 #[oai(skip_serializing_if_is_none)]
 pub struct ConnectorExample {

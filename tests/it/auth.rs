@@ -280,7 +280,7 @@ async fn asks_every_operation_for_a_key_and_its_scope(database: Database) {
         .collect();
     let mut without: HashMap<String, String> = HashMap::new();
     for (method, path, operation) in world.operations() {
-        for key in [None, Some(""), Some("fm_wrong"), Some("fs_wrong")] {
+        for key in [None, Some(""), Some("wrong"), Some("fm_wrong"), Some("fs_wrong")] {
             let answered = world.call(&method, &path, key, None).await;
             assert_eq!(
                 (answered.status, answered.error().as_str()),
@@ -462,20 +462,19 @@ async fn names_every_request() {
 async fn tells_every_mistake_with_one_body() {
     let app = TestApp::start().await;
     let key = app.key().await;
-    let check =
-        async |method: &str, path: &str, content_type: &str, body: &'static str, status: u16, code: &str| {
-            let request = app
-                .request(method, path)
-                .bearer_auth(key)
-                .header("content-type", content_type);
-            let answered = Answered::of(request.body(body)).await;
-            assert_eq!(
-                (answered.status, answered.error().as_str()),
-                (status, code),
-                "{method} {path}"
-            );
-            answered
-        };
+    let check = async |method: &str, path: &str, content_type: &str, body: &str, status: u16, code: &str| {
+        let request = app
+            .request(method, path)
+            .bearer_auth(key)
+            .header("content-type", content_type);
+        let answered = Answered::of(request.body(body.to_owned())).await;
+        assert_eq!(
+            (answered.status, answered.error().as_str()),
+            (status, code),
+            "{method} {path}"
+        );
+        answered
+    };
     const JSON: &str = "application/json";
     for unknown in [
         "/nowhere",
@@ -532,5 +531,42 @@ async fn tells_every_mistake_with_one_body() {
         "{\"name\": \"a\", \"graph\": {\"nodes\": []}} x",
     ] {
         check("POST", "/api/v1/workflows", JSON, broken, 400, "BAD_REQUEST").await;
+    }
+    for wrong in [
+        "/api/v1/workflows/not-an-id",
+        "/api/v1/workflows?limit=101",
+        "/api/v1/executions?cursor=x",
+    ] {
+        check("GET", wrong, JSON, "", 400, "BAD_REQUEST").await;
+    }
+    let big = json!({"name": "x".repeat(1 << 20)}).to_string();
+    check("POST", "/api/v1/workflows", JSON, &big, 413, "TOO_LARGE").await;
+    // What is wrong with a part says where it stands.
+    const NODE: &str = "/graph/nodes/0";
+    const TYPE: &str = "/graph/nodes/0/type";
+    for (body, status, code, pointer) in [
+        ("[]", 400, "BAD_REQUEST", ""),
+        (
+            r#"{"name": "x", "graph": {"nodes": [{"key": "a", "type": "b", "label": "c"}]}}"#,
+            400,
+            "BAD_REQUEST",
+            NODE,
+        ),
+        (
+            r#"{"name": "x", "graph": {"nodes": [{"key": "a", "type": 5}]}}"#,
+            400,
+            "BAD_REQUEST",
+            TYPE,
+        ),
+        (
+            r#"{"name": "x", "active": true, "graph": {"nodes": [{"key": "a", "type": "nope"}]}}"#,
+            422,
+            "INVALID_GRAPH",
+            TYPE,
+        ),
+    ] {
+        let answered = check("POST", "/api/v1/workflows", JSON, body, status, code).await;
+        let first = &answered.json()["error"]["details"][0]["pointer"];
+        assert_eq!(first, pointer, "{body}");
     }
 }

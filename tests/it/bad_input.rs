@@ -5,25 +5,10 @@ use flowmatic_tests::TestApp;
 use serde_json::{Value, json};
 
 use crate::raw::Raw;
-use crate::workflow::{create, webhook_id, webhook_path};
+use crate::workflow::{create, hooked, reply, webhook_id, webhook_path};
 
-/// A webhook, and these nodes after it in a row.
-pub fn row(nodes: &[Value]) -> Value {
-    let hook = json!({"key": "hook", "type": "trigger.webhook"});
-    let nodes: Vec<&Value> = std::iter::once(&hook).chain(nodes).collect();
-    let edges: Vec<Value> = nodes
-        .windows(2)
-        .map(|pair| json!({"from": pair[0]["key"], "to": pair[1]["key"]}))
-        .collect();
-    json!({"name": "Test", "active": true, "graph": {"nodes": nodes, "edges": edges}})
-}
-
-pub fn template(text: &str) -> Value {
+fn template(text: &str) -> Value {
     json!({"key": "text", "type": "data.template", "parameters": {"text": text}})
-}
-
-pub fn reply(body: Value) -> Value {
-    json!({"key": "reply", "type": "flow.response", "parameters": {"body": body}})
 }
 
 async fn is_well(app: &TestApp) {
@@ -66,7 +51,7 @@ async fn hostile_templates_are_refused_with_their_place() {
     for text in hostile_templates() {
         let shown: String = text.chars().take(60).collect();
         let (status, body) = app
-            .api("POST", "/api/v1/workflows", row(&[template(&text)]))
+            .api("POST", "/api/v1/workflows", hooked(&[template(&text)]))
             .await;
         assert_eq!(
             (status, &body["error"]["code"]),
@@ -101,7 +86,7 @@ async fn a_hostile_template_is_refused_wherever_it_stands() {
         (place("http.request", json!({"url": text})), "url"),
         (place("data.filter", json!({"items": [], "where": text})), "where"),
     ] {
-        let (status, body) = app.api("POST", "/api/v1/workflows", row(&[node])).await;
+        let (status, body) = app.api("POST", "/api/v1/workflows", hooked(&[node])).await;
         assert_eq!(status, 422, "{body}");
         let expected = format!("/graph/nodes/1/parameters/{pointer}");
         assert_eq!(body["error"]["details"][0]["pointer"], expected, "{body}");
@@ -111,7 +96,7 @@ async fn a_hostile_template_is_refused_wherever_it_stands() {
 #[tokio::test]
 async fn a_draft_may_hold_a_hostile_template_that_is_then_not_published() {
     let app = TestApp::start().await;
-    let mut workflow = row(&[template(&nested("{{#if a}}", "x", "{{/if}}", 400))]);
+    let mut workflow = hooked(&[template(&nested("{{#if a}}", "x", "{{/if}}", 400))]);
     workflow["active"] = json!(false);
     let created = create(&app, workflow.clone()).await;
     let path = format!("/api/v1/workflows/{}", created["id"].as_str().expect("an id"));
@@ -154,14 +139,18 @@ fn filter(condition: &str) -> Value {
 #[tokio::test]
 async fn an_endless_template_fails_its_execution_and_delays_nobody() {
     let app = TestApp::start().await;
-    let innocent = create(&app, row(&[reply(json!({"ok": "{{n}}"}))])).await;
+    let innocent = create(&app, hooked(&[reply(json!({"body": {"ok": "{{n}}"}}))])).await;
     let innocent = webhook_id(&innocent);
     let list: Vec<u32> = (0..20_000).collect();
     let templates = ENDLESS.map(|text| (text, template(text)));
     let filters = ENDLESS_CONDITIONS.map(|text| (text, filter(text)));
     for (text, node) in templates.into_iter().chain(filters) {
         let (status, workflow) = app
-            .api("POST", "/api/v1/workflows", row(&[node, reply(json!("x"))]))
+            .api(
+                "POST",
+                "/api/v1/workflows",
+                hooked(&[node, reply(json!({"body": "x"}))]),
+            )
             .await;
         if status == 422 {
             // It names a helper that there is not.
@@ -192,7 +181,7 @@ async fn an_endless_template_fails_its_execution_and_delays_nobody() {
 #[tokio::test]
 async fn json_that_nests_without_end_is_malformed() {
     let app = TestApp::start().await;
-    let workflow = create(&app, row(&[reply(json!("x"))])).await;
+    let workflow = create(&app, hooked(&[reply(json!({"body": "x"}))])).await;
     let deep = 100_000;
     for body in [
         "[".repeat(deep),
@@ -221,7 +210,7 @@ async fn json_that_nests_without_end_is_malformed() {
 #[tokio::test]
 async fn text_that_is_not_utf_8_is_malformed() {
     let app = TestApp::start().await;
-    let workflow = create(&app, row(&[reply(json!("{{_webhook.headers}}"))])).await;
+    let workflow = create(&app, hooked(&[reply(json!({"body": "{{_webhook.headers}}"}))])).await;
     let hook = webhook_path(&workflow);
     let bad: &[u8] = b"{\"name\": \"\xff\xfe\"}";
     for (path, kind) in [
@@ -257,7 +246,11 @@ async fn text_that_is_not_utf_8_is_malformed() {
 #[tokio::test]
 async fn the_last_of_duplicate_keys_stands() {
     let app = TestApp::start().await;
-    let workflow = create(&app, row(&[reply(json!({"a": "{{a}}", "b": "{{b.c}}"}))])).await;
+    let workflow = create(
+        &app,
+        hooked(&[reply(json!({"body": {"a": "{{a}}", "b": "{{b.c}}"}}))]),
+    )
+    .await;
     let request = app
         .request("POST", &webhook_path(&workflow))
         .header("content-type", "application/json");
@@ -270,7 +263,7 @@ async fn the_last_of_duplicate_keys_stands() {
         .bearer_auth(app.key().await);
     let body = format!(
         r#"{{"name": "first", "graph": {}, "name": "last"}}"#,
-        row(&[])["graph"]
+        hooked(&[])["graph"]
     );
     let response = request
         .header("content-type", "application/json")
@@ -288,7 +281,7 @@ async fn an_output_of_two_mebibytes_fails_its_node() {
     let fields = json!({"a": "{{big}}", "b": "{{big}}", "c": "{{big}}"});
     let workflow = create(
         &app,
-        row(&[json!({"key": "copy", "type": "data.set", "parameters": {"fields": fields}})]),
+        hooked(&[json!({"key": "copy", "type": "data.set", "parameters": {"fields": fields}})]),
     )
     .await;
     let big = "x".repeat(700 * 1024);
@@ -311,7 +304,7 @@ async fn outputs_of_seventeen_mebibytes_together_fail_the_last_node() {
     let nodes: Vec<Value> = (0..24)
         .map(|at| json!({"key": format!("n{at}"), "type": "data.set", "parameters": {"fields": {"a": "{{big}}"}}}))
         .collect();
-    let workflow = create(&app, row(&nodes)).await;
+    let workflow = create(&app, hooked(&nodes)).await;
     let big = "x".repeat(900 * 1024);
     let (status, answer) = app.webhook(&webhook_id(&workflow), &json!({"big": big})).await;
     assert_eq!(status, 200, "{answer}");
@@ -329,7 +322,7 @@ async fn outputs_of_seventeen_mebibytes_together_fail_the_last_node() {
 #[tokio::test]
 async fn a_body_over_the_limit_is_too_large_however_it_comes() {
     let app = TestApp::builder().flags(&["--max-body", "1KiB"]).start().await;
-    let workflow = create(&app, row(&[])).await;
+    let workflow = create(&app, hooked(&[])).await;
     let hook = webhook_path(&workflow);
     let head =
         format!("POST {hook} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: text/plain\r\n");
@@ -372,18 +365,18 @@ async fn a_thousand_nodes_run_and_one_more_is_refused() {
             .map(|at| json!({"key": key(at), "type": "data.set", "parameters": {"fields": {"a": at}}}))
             .collect()
     };
-    let workflow = create(&app, row(&nodes(1000))).await;
+    let workflow = create(&app, hooked(&nodes(1000))).await;
     let (status, answer) = app.webhook(&webhook_id(&workflow), &json!({})).await;
     assert_eq!(status, 200, "{answer}");
     app.wait_for(answer["executionId"].as_str().expect("an id"), &["COMPLETED"])
         .await;
-    let (status, body) = app.api("POST", "/api/v1/workflows", row(&nodes(1001))).await;
+    let (status, body) = app.api("POST", "/api/v1/workflows", hooked(&nodes(1001))).await;
     assert_eq!(
         (status, &body["error"]["details"][0]["pointer"]),
         (400, &json!("/graph/nodes")),
         "{body}"
     );
-    let mut wide = row(&nodes(100));
+    let mut wide = hooked(&nodes(100));
     let edge = json!({"from": "n1", "to": "n2"});
     wide["graph"]["edges"] = json!(vec![edge; 5001]);
     let (status, body) = app.api("POST", "/api/v1/workflows", wide).await;
@@ -399,7 +392,7 @@ async fn names_are_bounded() {
     let app = TestApp::start().await;
     let long = "n".repeat(100_000);
     let with = |pointer: &str| {
-        let mut workflow = row(&[template("x")]);
+        let mut workflow = hooked(&[template("x")]);
         workflow["graph"]["nodes"][1]["name"] = json!("Text");
         workflow["graph"]["nodes"][1]["notes"] = json!("");
         workflow["graph"]["nodes"][1]["save_as"] = json!("saved");
@@ -472,7 +465,7 @@ async fn heads_are_bounded() {
 #[tokio::test]
 async fn what_is_no_http_gets_no_further_than_its_connection() {
     let app = TestApp::start().await;
-    let workflow = create(&app, row(&[])).await;
+    let workflow = create(&app, hooked(&[])).await;
     let hook = webhook_path(&workflow);
     let post = format!("POST {hook} HTTP/1.1\r\nhost: x\r\n");
     let broken = [
@@ -538,7 +531,7 @@ async fn what_is_no_http_gets_no_further_than_its_connection() {
 #[tokio::test]
 async fn a_request_with_two_lengths_is_not_smuggled() {
     let app = TestApp::start().await;
-    let workflow = create(&app, row(&[])).await;
+    let workflow = create(&app, hooked(&[])).await;
     let mut raw = Raw::open(&app).await;
     let head = format!("POST {} HTTP/1.1\r\nhost: x\r\n", webhook_path(&workflow));
     raw.send(format!("{head}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes())

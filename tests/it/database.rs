@@ -35,6 +35,13 @@ impl Rows {
             .collect()
     }
 
+    /// The executions of a workflow.
+    pub async fn executions_of(&self, workflow: &str) -> HashSet<String> {
+        let rows = self.query("SELECT id, workflow_id FROM executions").await;
+        let rows = rows.iter().filter(|row| id(row, "workflow_id") == workflow);
+        rows.map(|row| id(row, "id")).collect()
+    }
+
     /// The idempotency keys of all effects that are recorded, in checkpoints and in ended executions.
     pub async fn recorded_effects(&self) -> HashSet<String> {
         let mut keys = HashSet::new();

@@ -14,6 +14,7 @@ mod openapi;
 mod pages;
 mod poison;
 mod raw;
+mod readme;
 mod shutdown;
 mod templates;
 mod tidy;

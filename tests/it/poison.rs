@@ -5,9 +5,8 @@ use std::time::Duration;
 use flowmatic_tests::{Answer, Receiver, TestApp};
 use serde_json::{Value, json};
 
-use crate::bad_input::{reply, row};
 use crate::database::Rows;
-use crate::workflow::{create, webhook_id};
+use crate::workflow::{LOOPBACK, call, create, hooked, reply, webhook_id};
 
 /// Longer than any test runs.
 const FOR_EVER: Duration = Duration::from_secs(3_600);
@@ -16,8 +15,7 @@ const DEATHS: usize = 3;
 
 /// A workflow that calls this address; the webhook to start it.
 async fn calling(app: &TestApp, url: &str) -> String {
-    let call = json!({"key": "call", "type": "http.request", "parameters": {"method": "POST", "url": url}});
-    webhook_id(&create(app, row(&[call])).await)
+    webhook_id(&create(app, hooked(&[call("call", url)])).await)
 }
 
 async fn start(app: &TestApp, hook: &str) -> String {
@@ -40,15 +38,12 @@ async fn what_kills_the_process_again_and_again_fails_alone() {
     let (poison, others) = (Receiver::start().await, Receiver::start().await);
     poison.answer(Answer::status(200).after(FOR_EVER));
     others.answer(Answer::status(200).after(FOR_EVER));
-    let mut app = TestApp::builder()
-        .flags(&["--allow-network", "127.0.0.0/8"])
-        .start()
-        .await;
+    let mut app = TestApp::builder().flags(&LOOPBACK).start().await;
     let (deadly, harmless) = (
         calling(&app, poison.url()).await,
         calling(&app, others.url()).await,
     );
-    let echo = webhook_id(&create(&app, row(&[reply(json!({"n": "{{n}}"}))])).await);
+    let echo = webhook_id(&create(&app, hooked(&[reply(json!({"body": {"n": "{{n}}"}}))])).await);
     let mut innocents = Vec::new();
     for _ in 0..25 {
         innocents.push(start(&app, &harmless).await);
@@ -89,10 +84,7 @@ async fn a_slow_execution_is_not_blamed_for_the_deaths_of_another() {
     let (poison, slow) = (Receiver::start().await, Receiver::start().await);
     poison.answer(Answer::status(200).after(FOR_EVER));
     slow.answer(Answer::status(200).after(FOR_EVER));
-    let mut app = TestApp::builder()
-        .flags(&["--allow-network", "127.0.0.0/8"])
-        .start()
-        .await;
+    let mut app = TestApp::builder().flags(&LOOPBACK).start().await;
     let (deadly, patient) = (calling(&app, poison.url()).await, calling(&app, slow.url()).await);
     // The older one is tried first, and is in flight at each death.
     let innocent = start(&app, &patient).await;
@@ -113,10 +105,7 @@ async fn a_slow_execution_is_not_blamed_for_the_deaths_of_another() {
 async fn an_execution_whose_version_cannot_be_used_ends_and_says_so() {
     let slow = Receiver::start().await;
     slow.answer(Answer::status(200).after(FOR_EVER));
-    let mut app = TestApp::builder()
-        .flags(&["--allow-network", "127.0.0.0/8"])
-        .start()
-        .await;
+    let mut app = TestApp::builder().flags(&LOOPBACK).start().await;
     let hook = calling(&app, slow.url()).await;
     let execution = start(&app, &hook).await;
     slow.wait_for(1).await;

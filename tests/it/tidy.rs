@@ -80,7 +80,6 @@ fn only_the_errors_know_statuses() {
         "server/src/guard",
         // The page is no part of the API: a file, or none.
         "server/src/api/pages.rs",
-        "server/src/pages.rs",
     ];
     let instead = "add what is meant to server/src/api/error.rs";
     nobody_says(
@@ -213,16 +212,7 @@ fn there_is_one_of_each_large_library_and_one_tls() {
 
 #[test]
 fn every_flag_is_documented() {
-    let program = std::env::current_exe().expect("this program has a path");
-    let binary = program
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|folder| folder.join("flowmatic"));
-    let binary = binary
-        .into_iter()
-        .find(|binary| binary.is_file())
-        .expect("build it with `cargo build -p flowmatic`");
+    let binary = flowmatic_tests::binary().expect("it is built");
     let output = Command::new(binary).arg("--help").output().expect("it runs");
     let help = String::from_utf8(output.stdout).expect("text");
     let documents = read("server/README.md");

@@ -64,6 +64,11 @@ pub fn row(nodes: &[Value]) -> Value {
     json!({"name": "Test", "active": true, "graph": {"nodes": nodes, "edges": edges}})
 }
 
+/// As [`row`], with a webhook trigger before these nodes.
+pub fn hooked(nodes: &[Value]) -> Value {
+    row(&[&[hook(json!({}))], nodes].concat())
+}
+
 /// A webhook trigger with the key `hook`.
 pub fn hook(parameters: Value) -> Value {
     json!({"key": "hook", "type": "trigger.webhook", "parameters": parameters})

@@ -105,7 +105,7 @@ impl TestAppBuilder {
         };
         let binary = match self.binary {
             Some(binary) => binary,
-            None => built_binary()?,
+            None => binary()?,
         };
         let (flags, environment) = (self.flags, self.environment);
         let mut app = TestApp {
@@ -207,7 +207,7 @@ impl TestApp {
         .await
     }
 
-    /// Runs another command of the binary on the same data, such as `&["doctor"]`.
+    /// Runs another command of the binary on the same data, such as `&["migrate"]`.
     pub async fn run(&self, arguments: &[&str]) -> Output {
         let mut command = tokio::process::Command::from(self.command(arguments));
         command.stdin(Stdio::null()).kill_on_drop(true);
@@ -376,8 +376,8 @@ fn ending_with_us(wrapper: &[String], binary: &Path) -> Command {
     command
 }
 
-/// Cargo puts the binary beside the folder of the test programs.
-fn built_binary() -> anyhow::Result<PathBuf> {
+/// The server that is tested. Cargo puts it beside the folder of the test programs.
+pub fn binary() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe().context("this program has no path")?;
     let binary = program
         .ancestors()

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use sea_orm::ConnectionTrait;
@@ -106,16 +107,33 @@ impl Postgres {
     /// The address of a new and empty database.
     pub async fn database(&self) -> String {
         let name = format!("test_{}", Uuid::new_v4().simple());
+        self.create(&name, &[format!("CREATE DATABASE {name}")]).await
+    }
+
+    /// The same, with its files in this empty folder, which becomes the cluster's. Its log of changes is elsewhere.
+    pub async fn database_in(&self, folder: &Path) -> String {
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        let chown = Command::new("chown").arg("postgres").arg(folder).status();
+        assert!(
+            chown.expect("chown runs").success(),
+            "only root can give a folder away"
+        );
+        let place = format!("CREATE TABLESPACE {name} LOCATION '{}'", folder.display());
+        let create = format!("CREATE DATABASE {name} TABLESPACE {name}");
+        self.create(&name, &[place, create]).await
+    }
+
+    async fn create(&self, name: &str, statements: &[String]) -> String {
         let admin = sea_orm::Database::connect(self.url.as_str())
             .await
             .expect("the cluster answers");
-        admin
-            .execute_unprepared(&format!("CREATE DATABASE {name}"))
-            .await
-            .expect("the role may create databases");
+        for statement in statements {
+            let done = admin.execute_unprepared(statement).await;
+            done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+        }
         admin.close().await.expect("the connection closes");
         let mut url = self.url.clone();
-        url.set_path(&name);
+        url.set_path(name);
         url.into()
     }
 }
@@ -177,6 +195,6 @@ mod tests {
             std::net::TcpStream::connect(("127.0.0.1", port)).is_err(),
             "the server still listens"
         );
-        assert!(!std::path::Path::new(&folder).exists(), "{folder} is left");
+        assert!(!Path::new(&folder).exists(), "{folder} is left");
     }
 }

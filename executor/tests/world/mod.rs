@@ -22,6 +22,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Barrier, Notify, Semaphore, watch};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 pub fn node(key: &str, kind: &str, parameters: Value) -> Value {
@@ -344,9 +345,11 @@ impl Journal for TestJournal {
 }
 
 /// Answers by the first word of the URL: `ok`, `fail`, `fail-twice`, `refuse`, `hang`, `gate` (answers once it is
-/// open), `meet` (answers when two have called).
+/// open), `meet` (answers when two have called), `busy` (503; the next word is its `Retry-After`).
 pub struct TestHost {
     calls: Mutex<Vec<String>>,
+    /// When each came.
+    times: Mutex<Vec<Instant>>,
     called: Notify,
     gate: Semaphore,
     meeting: Barrier,
@@ -356,6 +359,7 @@ impl TestHost {
     fn new() -> Self {
         Self {
             calls: Mutex::default(),
+            times: Mutex::default(),
             called: Notify::new(),
             gate: Semaphore::new(0),
             meeting: Barrier::new(2),
@@ -365,6 +369,12 @@ impl TestHost {
     /// What was sent, in order: URL, key and body.
     pub fn calls(&self) -> Vec<String> {
         self.calls.lock().expect("unpoisoned").clone()
+    }
+
+    /// The times between the calls from the `first` one on.
+    pub fn waits(&self, first: usize) -> Vec<Duration> {
+        let times = self.times.lock().expect("unpoisoned");
+        times[first..].windows(2).map(|pair| pair[1] - pair[0]).collect()
     }
 
     pub async fn called(&self, url: &str) {
@@ -401,8 +411,10 @@ impl Host for TestHost {
                 calls.push(told);
                 calls.len() - 1
             };
+            self.times.lock().expect("unpoisoned").push(Instant::now());
             self.called.notify_one();
-            match request.url.split('/').next().unwrap_or_default() {
+            let (word, rest) = request.url.split_once('/').unwrap_or((&request.url, ""));
+            match word {
                 "fail-twice" if before < 2 => return Err(HttpError::Network("down".to_owned())),
                 "fail" => return Err(HttpError::Network("down".to_owned())),
                 "refuse" => return Err(HttpError::Invalid("no such thing".to_owned())),
@@ -410,6 +422,13 @@ impl Host for TestHost {
                 "gate" => self.gate.acquire().await.expect("open").forget(),
                 "meet" => {
                     self.meeting.wait().await;
+                }
+                "busy" => {
+                    return Ok(HttpResponse {
+                        status: 503,
+                        headers: vec![("retry-after".to_owned(), rest.to_owned())],
+                        body: Bytes::new(),
+                    });
                 }
                 _ => {}
             }
@@ -482,7 +501,15 @@ impl Node for Call {
             redirects: 0,
             max_size: 1_000,
         };
-        Ok(Output::value(context.http(request).await?.status))
+        let response = context.http(request).await?;
+        if response.status == 503 {
+            let seconds = response.headers[0].1.parse().expect("a number");
+            return Err(NodeError {
+                retry_after: Some(Duration::from_secs(seconds)),
+                ..NodeError::retryable("http_status", "it is busy")
+            });
+        }
+        Ok(Output::value(response.status))
     }
 }
 

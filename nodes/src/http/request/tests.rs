@@ -9,6 +9,7 @@ use flowmatic_executor::{ErrorClass, HttpError, HttpRequest, HttpResponse, Node,
 use serde_json::{Value, json};
 
 use super::{Request, retry_after};
+use crate::tidy::runs_its_example_on;
 
 type Reply = fn(&HttpRequest) -> Result<HttpResponse, HttpError>;
 
@@ -71,6 +72,28 @@ fn header<'a>(request: &'a HttpRequest, name: &str) -> Vec<&'a str> {
         .iter()
         .filter(|(other, _)| other.eq_ignore_ascii_case(name));
     headers.map(|(_, value)| value.as_str()).collect()
+}
+
+#[tokio::test]
+async fn its_example_holds() {
+    let host = TestHost {
+        answer: |request| {
+            assert_eq!(
+                (request.method.as_str(), request.url.as_str()),
+                ("POST", "https://api.example.com/customers")
+            );
+            let sent: Value = serde_json::from_slice(&request.body).expect("JSON");
+            assert_eq!(request.timeout, Duration::from_secs(10));
+            let body = json!({"id": 42, "email": sent["email"]});
+            Ok(response(
+                201,
+                &[("content-type", "application/json")],
+                &body.to_string(),
+            ))
+        },
+        ..TestHost::default()
+    };
+    runs_its_example_on::<Request>(host).await;
 }
 
 #[tokio::test]
