@@ -12,10 +12,10 @@ use flowmatic_openapi::{Graph, Join, OnCrash, OnError, Problem, Retry};
 use serde_json::Value;
 use uuid::Uuid;
 
-pub(crate) use self::parameters::Compiled;
+pub(crate) use self::parameters::{Compiled, Deferred};
+use crate::catalogue::Catalogue;
 use crate::context::Secrets;
-use crate::expression::Template;
-use crate::node::{Catalogue, Role};
+use crate::node::Role;
 
 /// The port a failed node leaves by where its `on_error` is `branch`.
 pub const ERROR_PORT: &str = "error";
@@ -66,8 +66,8 @@ pub struct PlanNode {
     /// Its place in the catalogue.
     pub(crate) entry: usize,
     pub(crate) parameters: Compiled,
-    /// The templates of its `Expression` parameters.
-    pub expressions: Vec<Template>,
+    /// The parameters that it evaluates itself, by their places.
+    pub(crate) deferred: Vec<Deferred>,
     pub ports: Vec<String>,
     /// Edges by their places in the plan.
     pub incoming: Vec<usize>,

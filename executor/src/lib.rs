@@ -18,6 +18,7 @@
 //! * a panic in a node fails that node, never the process;
 //! * a replay of the same journal gives the same bytes: `now` and `uuid` derive from it.
 
+pub mod catalogue;
 pub mod context;
 pub mod expression;
 pub mod graph;
@@ -29,13 +30,13 @@ pub mod run;
 pub mod schedule;
 pub mod testing;
 
+pub use catalogue::{Catalogue, Entry};
 pub use context::{Context, Payload, Secrets, View};
 pub use graph::{Plan, Version};
 pub use host::{Host, HttpError, HttpRequest, HttpResponse};
 pub use journal::{Accept, Checkpoint, Finish, Journal, JournalError, Recovered, Ticket};
 pub use node::{
-    About, Answer, Catalogue, Entry, ErrorClass, Expression, Node, NodeContext, NodeError, Output, Param,
-    Role,
+    About, Answer, ErrorClass, Expression, Lent, Node, NodeContext, NodeError, Output, Param, Role,
 };
 pub use run::{Engine, Limits, Outcome, Start, Started, Waiting};
 

@@ -1,20 +1,18 @@
 //! What a node is, and how it is registered.
 //!
 //! A node is a struct: its fields are its parameters, their comments its documentation. A field of type
-//! [`Param<T>`] also accepts an expression and arrives evaluated; a field of type [`Expression`] arrives
-//! compiled and is evaluated by the node, as often as it likes.
+//! [`Param<T>`] also accepts an expression and arrives evaluated; of a field of type [`Lent<T>`] the node asks for the
+//! value; a field of type [`Expression`] arrives compiled and is evaluated by the node, as often as it likes.
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -23,6 +21,7 @@ use serde_json::{Map, Value};
 use crate::Time;
 use crate::context::{Context, FUEL, Locals, View};
 use crate::expression::{EvaluateError, Template};
+use crate::graph::{Compiled, Deferred};
 use crate::host::{Host, HttpError, HttpRequest, HttpResponse};
 
 /// One type of the catalogue.
@@ -235,6 +234,36 @@ impl<T: JsonSchema> JsonSchema for Param<T> {
     }
 }
 
+/// A parameter that the node looks at where it stands: of a list in the body there is no copy.
+///
+/// In the graph it is a value or a template, as a [`Param`]; here it is its place in the plan.
+#[derive(Debug, Deserialize)]
+#[serde(transparent, bound = "")]
+pub struct Lent<T> {
+    place: usize,
+    #[serde(skip)]
+    kind: PhantomData<T>,
+}
+
+/// Marks the schema of a [`Lent`] parameter.
+pub(crate) const LENT: &str = "x-lent";
+
+impl<T: JsonSchema> JsonSchema for Lent<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Lent_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Param::<T>::json_schema(generator);
+        schema.insert(LENT.to_owned(), Value::Bool(true));
+        schema
+    }
+}
+
 /// A parameter that the node evaluates itself, each time over names of its own such as `_item`.
 ///
 /// In the graph it is a template's text; here it is the place of the compiled template in the plan.
@@ -299,6 +328,20 @@ impl NodeContext {
         self.fueled(locals, |view| template.evaluate(view))
     }
 
+    /// The value of a parameter. Fails as [`NodeContext::evaluate`] does, and with the code `parameters` where it
+    /// is no list.
+    pub fn list<T>(&self, parameter: &Lent<Vec<T>>) -> Result<Cow<'_, [Value]>, NodeError> {
+        let deferred = self.deferred(parameter.place)?;
+        match self.fueled(&[], |view| deferred.compiled.look(view))? {
+            Cow::Borrowed(Value::Array(items)) => Ok(Cow::Borrowed(items)),
+            Cow::Owned(Value::Array(items)) => Ok(Cow::Owned(items)),
+            _ => {
+                let message = format!("the parameter `{}` is no list", deferred.name);
+                Err(NodeError::terminal("parameters", message))
+            }
+        }
+    }
+
     /// The text of an expression, with what is inserted escaped for HTML.
     pub fn render_html(&self, expression: Expression) -> Result<String, NodeError> {
         let template = self.template(expression)?;
@@ -319,10 +362,17 @@ impl NodeContext {
     }
 
     fn template(&self, expression: Expression) -> Result<&Template, NodeError> {
+        match &self.deferred(expression.0)?.compiled {
+            Compiled::Template(template) => Ok(template),
+            _ => Err(NodeError::terminal("internal", "the parameter is no expression")),
+        }
+    }
+
+    fn deferred(&self, place: usize) -> Result<&Deferred, NodeError> {
         self.context.plan().nodes[self.node]
-            .expressions
-            .get(expression.0)
-            .ok_or_else(|| NodeError::terminal("internal", "the expression is not in the plan"))
+            .deferred
+            .get(place)
+            .ok_or_else(|| NodeError::terminal("internal", "the parameter is not in the plan"))
     }
 
     /// `<execution>/<node path>`: the same over attempts and crashes, and different for every other call.
@@ -347,151 +397,5 @@ impl NodeContext {
     /// Sends a request through the network guard.
     pub async fn http(&self, request: HttpRequest) -> Result<HttpResponse, NodeError> {
         Ok(self.host.http(request).await?)
-    }
-}
-
-type CheckFn = fn(&Map<String, Value>) -> Vec<(String, String)>;
-type RunFn = fn(Value, NodeContext) -> BoxFuture<'static, Result<Output, NodeError>>;
-
-/// A node with its type erased: a line of the catalogue.
-pub struct Entry {
-    pub about: &'static About,
-    schema: fn() -> Value,
-    run: RunFn,
-    ports: fn(&Map<String, Value>) -> Vec<String>,
-    exclusive_ports: fn(&Map<String, Value>) -> bool,
-    check: CheckFn,
-}
-
-impl Entry {
-    pub const fn of<N: Node>() -> Self {
-        Self {
-            about: const { &N::ABOUT },
-            schema: || schemars::schema_for!(N).to_value(),
-            run: |parameters, context| match serde_json::from_value::<N>(parameters) {
-                Ok(node) => node.run(context).boxed(),
-                Err(error) => {
-                    let message = format!("a parameter has a value of the wrong kind: {error}");
-                    futures_util::future::ready(Err(NodeError::terminal("parameters", message))).boxed()
-                }
-            },
-            ports: N::ports,
-            exclusive_ports: N::exclusive_ports,
-            check: N::check,
-        }
-    }
-}
-
-/// The types of nodes there are.
-pub struct Catalogue {
-    entries: Vec<Registered>,
-    by_kind: HashMap<&'static str, usize>,
-}
-
-/// An entry with what is made of its schema once.
-pub struct Registered {
-    pub about: &'static About,
-    /// The JSON schema of the parameters.
-    pub schema: Value,
-    /// The top-level parameters that the node evaluates itself.
-    pub(crate) expressions: Vec<String>,
-    pub(crate) validator: jsonschema::Validator,
-    entry: Entry,
-}
-
-impl Registered {
-    pub fn run(
-        &self,
-        parameters: Value,
-        context: NodeContext,
-    ) -> BoxFuture<'static, Result<Output, NodeError>> {
-        (self.entry.run)(parameters, context)
-    }
-
-    pub fn check(&self, parameters: &Map<String, Value>) -> Vec<(String, String)> {
-        (self.entry.check)(parameters)
-    }
-
-    pub fn exclusive_ports(&self, parameters: &Map<String, Value>) -> bool {
-        (self.entry.exclusive_ports)(parameters)
-    }
-
-    /// All ports that a node with these parameters has, the first one first.
-    pub fn ports(&self, parameters: &Map<String, Value>) -> Vec<Cow<'static, str>> {
-        let own = (self.entry.ports)(parameters).into_iter().map(Cow::Owned);
-        let fixed = self.about.ports.iter().map(|(name, _)| Cow::Borrowed(*name));
-        fixed.chain(own).collect()
-    }
-
-    /// Whether parameters add ports.
-    pub fn has_dynamic_ports(&self) -> bool {
-        self.about.ports.is_empty() || !(self.entry.ports)(&Map::new()).is_empty()
-    }
-}
-
-impl Catalogue {
-    /// # Panics
-    /// When two entries share a type or a schema is no JSON schema: a mistake in the catalogue's code, which
-    /// its tests find.
-    pub fn new(entries: Vec<Entry>) -> Self {
-        let mut by_kind = HashMap::new();
-        let entries: Vec<Registered> = entries
-            .into_iter()
-            .enumerate()
-            .map(|(index, entry)| {
-                let taken = by_kind.insert(entry.about.kind, index);
-                assert!(taken.is_none(), "two nodes have the type `{}`", entry.about.kind);
-                let schema = (entry.schema)();
-                let validator = jsonschema::validator_for(&schema)
-                    .unwrap_or_else(|error| panic!("the schema of `{}` is wrong: {error}", entry.about.kind));
-                let expressions = schema["properties"]
-                    .as_object()
-                    .into_iter()
-                    .flatten()
-                    .filter(|(_, field)| field["format"] == EXPRESSION_FORMAT)
-                    .map(|(name, _)| name.clone())
-                    .collect();
-                Registered {
-                    about: entry.about,
-                    schema,
-                    expressions,
-                    validator,
-                    entry,
-                }
-            })
-            .collect();
-        Self { entries, by_kind }
-    }
-
-    pub fn get(&self, kind: &str) -> Option<&Registered> {
-        self.by_kind.get(kind).map(|index| &self.entries[*index])
-    }
-
-    pub(crate) fn index(&self, kind: &str) -> Option<usize> {
-        self.by_kind.get(kind).copied()
-    }
-
-    pub(crate) fn at(&self, index: usize) -> &Registered {
-        &self.entries[index]
-    }
-
-    /// In the order they were registered.
-    pub fn iter(&self) -> impl Iterator<Item = &Registered> {
-        self.entries.iter()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::NodeError;
-
-    #[test]
-    fn a_long_error_is_cut_between_characters() {
-        let error = NodeError::retryable("c".repeat(1_000), "ä".repeat(5_000));
-        assert_eq!(error.message.len(), 4_095);
-        assert!(error.message.ends_with("ä…"));
-        assert_eq!(error.code.len(), 256);
-        let whole = "ä".repeat(2_048);
-        assert_eq!(NodeError::terminal("c", whole.clone()).message, whole);
     }
 }

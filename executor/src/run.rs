@@ -20,11 +20,12 @@ use uuid::Uuid;
 use self::execution::Run;
 pub use self::replay::inputs;
 use crate::Time;
+use crate::catalogue::Catalogue;
 use crate::context::Payload;
 use crate::graph::Version;
 use crate::host::Host;
 use crate::journal::{Accept, ErrorRecord, Journal, JournalError, Recovered, Ticket};
-use crate::node::{Answer, Catalogue};
+use crate::node::Answer;
 
 /// Runs executions. One per process; executions that are not over when it goes stay in the journal.
 pub struct Engine {

@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::Time;
+use crate::catalogue::{Catalogue, Entry};
 use crate::context::{Context, Identity, Payload, Secrets};
 use crate::graph::Plan;
 use crate::host::{Host, HttpError, HttpRequest, HttpResponse};
-use crate::node::{About, Catalogue, Entry, Node, NodeContext, NodeError, OUT, Output, Role};
+use crate::node::{About, Node, NodeContext, NodeError, OUT, Output, Role};
 
 /// Runs a node with these parameters, templates included, over this context, as the engine would.
 ///
@@ -175,7 +176,7 @@ pub(crate) fn plan_node(key: &str, is_trigger: bool) -> crate::graph::PlanNode {
         role: if is_trigger { Role::Trigger } else { Role::Pure },
         entry: 0,
         parameters: crate::graph::Compiled::default(),
-        expressions: Vec::new(),
+        deferred: Vec::new(),
         ports: vec!["out".to_owned()],
         incoming: Vec::new(),
         outgoing: Vec::new(),

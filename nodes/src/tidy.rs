@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use flowmatic_executor::node::Registered;
+use flowmatic_executor::catalogue::Registered;
 use flowmatic_executor::testing::{TestHost, run};
 use flowmatic_executor::{About, Node, Plan, Role};
 use flowmatic_openapi::Graph;

@@ -546,3 +546,28 @@ async fn redacts_the_secrets_of_nodes(database: Database) {
         "{shown}"
     );
 }
+
+#[tokio::test]
+async fn shows_an_expression_that_a_node_evaluates_itself_as_it_was_written() {
+    let app = TestApp::start().await;
+    let filter = json!({
+        "key": "dear", "type": "data.filter",
+        "parameters": {"items": "{{prices}}", "where": "{{gt _item 10}}"}
+    });
+    let hook = webhook_id(&create(&app, hooked(&[filter, reply(json!({}))])).await);
+    let (status, _) = app.webhook(&hook, &json!({"prices": [5, 50]})).await;
+    assert_eq!(status, 200);
+    let (_, page) = app.api("GET", "/api/v1/executions", Value::Null).await;
+    let id = page["data"][0]["id"].as_str().expect("one was started");
+    let (_, execution) = app
+        .api("GET", &format!("/api/v1/executions/{id}"), Value::Null)
+        .await;
+    let dear = step(&execution["data"], "dear");
+    assert_eq!(
+        (&dear["input"], &dear["output"]),
+        (
+            &json!({"items": [5, 50], "where": "{{gt _item 10}}"}),
+            &json!([50])
+        )
+    );
+}

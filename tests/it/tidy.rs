@@ -138,15 +138,11 @@ fn nothing_is_left_undone() {
 }
 
 /// Longer than most, and why.
-const LONG_FILES: [(&str, &str); 5] = [
+const LONG_FILES: [(&str, &str); 4] = [
     ("executor/src/expression/tests.rs", "a table of cases"),
     ("server/src/guard/tests.rs", "a table of addresses and attacks"),
     ("server/src/store/commit/tests.rs", "a table of cases"),
     ("server/src/store/executions/tests.rs", "a table of cases"),
-    (
-        "server/src/store/workflows.rs",
-        "one resource: its tests are half of it",
-    ),
 ];
 
 #[test]

@@ -21,7 +21,7 @@ pub fn context(body: Value) -> Context {
         role: Role::Pure,
         entry: 0,
         parameters: Compiled::Constant(Value::Null),
-        expressions: Vec::new(),
+        deferred: Vec::new(),
         ports: Vec::new(),
         incoming,
         outgoing: Vec::new(),

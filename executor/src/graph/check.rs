@@ -6,10 +6,11 @@ use bit_set::BitSet;
 use flowmatic_openapi::{Graph, Node, OnError, Problem};
 use serde_json::Value;
 
-use super::parameters::{Compilation, Compiled};
+use super::parameters::{Compilation, Compiled, Deferred};
 use super::reach::{self, Reach};
 use super::{ERROR_PORT, MAX_KEY, Plan, PlanEdge, PlanNode, is_key};
-use crate::node::{Catalogue, Registered, Role};
+use crate::catalogue::{Catalogue, Registered};
+use crate::node::Role;
 
 /// How many problems are listed.
 const MAX_PROBLEMS: usize = 1_000;
@@ -60,7 +61,7 @@ struct Draft<'a> {
 struct Walk {
     ports: Vec<Vec<String>>,
     parameters: Vec<Compiled>,
-    expressions: Vec<Vec<crate::expression::Template>>,
+    deferred: Vec<Vec<Deferred>>,
     /// Keys named, with the pointer of the template that names them.
     mentions: Vec<Vec<(String, String)>>,
     secrets: Vec<String>,
@@ -180,7 +181,7 @@ impl<'a> Draft<'a> {
             self.problems.append(&mut compilation.problems);
             walk.ports.push(ports);
             walk.parameters.push(parameters);
-            walk.expressions.push(compilation.expressions);
+            walk.deferred.push(compilation.deferred);
             walk.mentions.push(compilation.mentions);
             walk.secrets.append(&mut compilation.secrets);
         }
@@ -312,12 +313,12 @@ impl<'a> Draft<'a> {
             .ports
             .into_iter()
             .zip(walk.parameters)
-            .zip(walk.expressions)
+            .zip(walk.deferred)
             .zip(saves);
         let mut nodes: Vec<PlanNode> = Vec::with_capacity(self.graph.nodes.len());
         for node in &self.graph.nodes {
             // A graph without problems has an entry for each node, and the walk one of each for each node.
-            let (Some(entry), Some((((ports, parameters), expressions), visible_saves))) =
+            let (Some(entry), Some((((ports, parameters), deferred), visible_saves))) =
                 (self.catalogue.index(&node.kind), rest.next())
             else {
                 continue;
@@ -330,7 +331,7 @@ impl<'a> Draft<'a> {
                 role: about.role,
                 entry,
                 parameters,
-                expressions,
+                deferred,
                 ports,
                 incoming: Vec::new(),
                 outgoing: Vec::new(),

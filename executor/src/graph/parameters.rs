@@ -1,15 +1,17 @@
 //! Parameters: checked against their schema, their templates compiled.
 
+use std::borrow::Cow;
+
 use flowmatic_openapi::Problem;
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::catalogue::Registered;
 use crate::context::View;
 use crate::expression::{EvaluateError, Template};
 use crate::json;
-use crate::node::Registered;
 
 /// Parameters with their templates compiled.
 #[derive(Debug)]
@@ -26,7 +28,35 @@ impl Default for Compiled {
     }
 }
 
+/// A parameter that the node evaluates itself.
+#[derive(Debug)]
+pub struct Deferred {
+    pub(crate) name: String,
+    /// As the graph has it, where it is an expression.
+    text: Option<String>,
+    pub(crate) compiled: Compiled,
+}
+
+impl Deferred {
+    /// What it was for people who look at a step: an expression's text, any other's value.
+    pub(crate) fn shown(&self, view: &View<'_>) -> Result<Value, EvaluateError> {
+        match &self.text {
+            Some(text) => Ok(Value::from(text.clone())),
+            None => self.compiled.evaluate(view),
+        }
+    }
+}
+
 impl Compiled {
+    /// The value, without a copy where there is one already.
+    pub(crate) fn look<'a>(&'a self, view: &View<'a>) -> Result<Cow<'a, Value>, EvaluateError> {
+        match self {
+            Self::Constant(value) => Ok(Cow::Borrowed(value)),
+            Self::Template(template) => template.evaluate(view),
+            Self::Object(_) | Self::Array(_) => self.evaluate(view).map(Cow::Owned),
+        }
+    }
+
     pub(crate) fn evaluate(&self, view: &View<'_>) -> Result<Value, EvaluateError> {
         Ok(match self {
             Self::Constant(value) => value.clone(),
@@ -50,7 +80,7 @@ impl Compiled {
 
 /// The parameters of one node, compiled, and what was found on the way.
 pub(super) struct Compilation<'a> {
-    pub(super) expressions: Vec<Template>,
+    pub(super) deferred: Vec<Deferred>,
     pub(super) problems: Vec<Problem>,
     /// Keys of nodes that templates name, each with the pointer of the template.
     pub(super) mentions: Vec<(String, String)>,
@@ -61,7 +91,7 @@ pub(super) struct Compilation<'a> {
 impl<'a> Compilation<'a> {
     pub(super) fn new(node: &'a str) -> Self {
         Self {
-            expressions: Vec::new(),
+            deferred: Vec::new(),
             problems: Vec::new(),
             mentions: Vec::new(),
             secrets: Vec::new(),
@@ -102,15 +132,24 @@ impl<'a> Compilation<'a> {
         for (name, value) in parameters {
             self.note_secrets(value);
             let place = format!("{pointer}{}", json::pointer([name.as_str()]));
-            let field = match value {
-                Value::String(text) if entry.expressions.contains(name) => {
-                    let Some(template) = self.template(text, &place) else {
-                        continue;
+            let field = match (entry.deferred.get(name), value) {
+                (Some(is_expression), value) => {
+                    let text = value.as_str().filter(|_| *is_expression);
+                    let compiled = match text {
+                        Some(text) => match self.template(text, &place) {
+                            Some(template) => Compiled::Template(template),
+                            None => continue,
+                        },
+                        None => self.value(value, &place),
                     };
-                    self.expressions.push(template);
-                    Compiled::Constant(Value::from(self.expressions.len() - 1))
+                    self.deferred.push(Deferred {
+                        name: name.clone(),
+                        text: text.map(str::to_owned),
+                        compiled,
+                    });
+                    Compiled::Constant(Value::from(self.deferred.len() - 1))
                 }
-                value => self.value(value, &place),
+                (None, value) => self.value(value, &place),
             };
             fields.push((name.clone(), field));
         }

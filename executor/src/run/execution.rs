@@ -1,5 +1,6 @@
 //! One execution: performs actions, calls nodes, feeds decisions back.
 
+mod durable;
 mod flight;
 mod landing;
 
@@ -8,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowmatic_openapi::{ExecutionMode, ExecutionStatus, OnCrash};
+use flowmatic_openapi::{ExecutionMode, ExecutionStatus};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub(super) use self::durable::write;
 use self::flight::{Backoff, Landing, fly, panicked, wait_before_retry};
 use self::landing::step;
 use super::ledger::Ledger;
@@ -25,7 +27,7 @@ use super::{Engine, Outcome, Place};
 use crate::Time;
 use crate::context::{Context, Identity, Payload};
 use crate::graph::{PlanNode, Version};
-use crate::journal::{Call, Checkpoint, ErrorRecord, JournalError, StepRecord, StepState, Ticket};
+use crate::journal::{Call, ErrorRecord, JournalError, StepRecord, StepState, Ticket};
 use crate::node::{Answer, NodeContext, NodeError, Output, Role};
 use crate::schedule::{Action, Decision, State, decide};
 
@@ -333,36 +335,6 @@ impl Run {
             .unwrap_or(self.engine.limits.node_timeout)
     }
 
-    /// Makes the accept durable, and all that was decided since the last record where an effect is among it.
-    /// Tells whether the execution is still this process's.
-    async fn make_durable(&mut self) -> bool {
-        if let Some((ticket, told)) = self.accepting.take() {
-            let accepted = ticket.await;
-            let is_accepted = accepted.is_ok();
-            // A caller who hung up is no one to tell.
-            let _ = told.send(accepted);
-            if !is_accepted {
-                return false;
-            }
-        }
-        self.mark_once_only();
-        if !self.ledger.dirty {
-            return true;
-        }
-        let (sequence, record) = self.ledger.checkpoint(self.now);
-        let (id, epoch) = (self.id, self.epoch);
-        let checkpoint = Checkpoint {
-            id,
-            epoch,
-            sequence,
-            record,
-        };
-        write(&self.engine, id, |engine| {
-            engine.journal.checkpoint(checkpoint.clone())
-        })
-        .await
-    }
-
     fn give_answer(&mut self) {
         if self.answer.is_some()
             && let Some(waiter) = self.waiter.take()
@@ -370,24 +342,6 @@ impl Run {
         {
             // A caller who hung up is no one to tell.
             let _ = waiter.send(Outcome::Answered(answer));
-        }
-    }
-
-    /// Notes the effects about to fly that a crash must not repeat.
-    fn mark_once_only(&mut self) {
-        for node in self.effects.iter().take(self.room()) {
-            let plan = &self.version.plan.nodes[*node];
-            if plan.on_crash == OnCrash::Fail && !self.ledger.calls.contains_key(&plan.key) {
-                self.ledger.calls.insert(
-                    plan.key.clone(),
-                    Call {
-                        now: self.now,
-                        failed: 0,
-                        once: true,
-                    },
-                );
-                self.ledger.dirty = true;
-            }
         }
     }
 
@@ -471,31 +425,6 @@ impl Run {
         };
         self.ledger.calls.remove(&plan.key);
         self.take(landing);
-    }
-}
-
-/// Writes until the journal has taken it. Tells whether the execution is still this process's.
-pub(super) async fn write(engine: &Engine, execution: Uuid, write: impl Fn(&Engine) -> Ticket) -> bool {
-    let (mut wait, longest) = JOURNAL_WAIT;
-    loop {
-        match write(engine).await {
-            Ok(()) => return true,
-            Err(JournalError::Lost) => {
-                tracing::warn!(%execution, "another process has taken the execution over");
-                return false;
-            }
-            Err(JournalError::Rejected(error)) => {
-                tracing::error!(%execution, error, "the journal refuses a record");
-                return false;
-            }
-            Err(JournalError::Unavailable(error)) => {
-                tracing::warn!(%execution, error, "the journal is not available; trying again");
-            }
-        }
-        tokio::select! {
-            () = engine.abandon.cancelled() => return false,
-            () = tokio::time::sleep(wait) => wait = (wait * 2).min(longest),
-        }
     }
 }
 

@@ -177,7 +177,11 @@ pub fn inputs(
             let node = *version.plan.keys.get(&*step.node)?;
             step.started_at?;
             let view = context.view(node, step.now.unwrap_or(accepted_at), &[]);
-            let input = version.plan.nodes[node].parameters.evaluate(&view).ok()?;
+            let plan = &version.plan.nodes[node];
+            let mut input = plan.parameters.evaluate(&view).ok()?;
+            for deferred in &plan.deferred {
+                input[&deferred.name] = deferred.shown(&view).ok()?;
+            }
             room = room.saturating_sub(input.to_string().len());
             (room > 0).then_some(input)
         })

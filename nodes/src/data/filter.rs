@@ -2,7 +2,7 @@
 
 use flowmatic_executor::expression::is_truthy;
 use flowmatic_executor::node::OUT;
-use flowmatic_executor::{About, Expression, Node, NodeContext, NodeError, Output, Param, Role};
+use flowmatic_executor::{About, Expression, Lent, Node, NodeContext, NodeError, Output, Role};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -11,11 +11,11 @@ use crate::value::check_condition;
 
 const MAX_ITEMS: usize = 100_000;
 
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     /// The list, of at most 100000 items.
-    pub items: Param<Vec<Value>>,
+    pub items: Lent<Vec<Value>>,
     /// The condition that an item must meet; it sees the item as `_item` and its place, from 0, as `_index`.
     #[serde(rename = "where")]
     pub condition: Expression,
@@ -45,7 +45,7 @@ impl Node for Filter {
     };
 
     async fn run(self, context: NodeContext) -> Result<Output, NodeError> {
-        let Param(items) = self.items;
+        let items = context.list(&self.items)?;
         if items.len() > MAX_ITEMS {
             let message = format!(
                 "the list has `{}` items; at most {MAX_ITEMS} can be filtered",
@@ -54,12 +54,11 @@ impl Node for Filter {
             return Err(NodeError::terminal("too_many_items", message));
         }
         let mut kept = Vec::new();
-        for (index, item) in items.into_iter().enumerate() {
+        for (index, item) in items.iter().enumerate() {
             let index = Value::from(index);
-            let locals = [("_item", &item), ("_index", &index)];
-            let holds = is_truthy(&*context.evaluate(self.condition, &locals)?);
-            if holds {
-                kept.push(item);
+            let locals = [("_item", item), ("_index", &index)];
+            if is_truthy(&*context.evaluate(self.condition, &locals)?) {
+                kept.push(item.clone());
             }
         }
         Ok(Output::value(kept))

@@ -1,7 +1,7 @@
 //! `/api/v1/connectors`: the catalogue of nodes.
 
 use flowmatic_executor::Role;
-use flowmatic_executor::node::Registered;
+use flowmatic_executor::catalogue::Registered;
 use flowmatic_openapi::{Connector, ConnectorExample, ConnectorRole, Json as AnyJson, Node, Page, Port};
 use poem::web::Data;
 use poem_openapi::OpenApi;

@@ -1,23 +1,18 @@
 //! Workflows: drafts, published versions and the triggers that lead to them.
 
-use std::collections::{HashMap, HashSet};
+mod triggers;
 
-use flowmatic_executor::graph::is_key;
-use flowmatic_openapi::{Graph, Page, Time, Trigger, Workflow, WorkflowSummary};
+use flowmatic_openapi::{Graph, Page, Time, Workflow, WorkflowSummary};
 use poem_openapi::types::{ParseFromJSON, ToJSON};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Cond, Expr, ExprTrait, Func, LikeExpr};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde::Deserialize;
 use uuid::Uuid;
 
+use self::triggers::{TRIGGER_GROUP, listed, save_triggers, trigger_nodes, triggers_of};
 use super::entity::{trigger, version, workflow};
 use super::secrets::{self, SealedSecret};
 use super::{Store, StoreError, cursor, millis, time};
-
-/// What begins the type of a node that starts executions.
-const TRIGGER_GROUP: &str = "trigger.";
-const WEBHOOK: &str = "trigger.webhook";
 
 /// A draft to be written.
 #[derive(Debug)]
@@ -351,90 +346,6 @@ async fn set_live(transaction: &impl ConnectionTrait, row: &workflow::Model) -> 
     Ok(updated.rows_affected > 0)
 }
 
-/// Gives each trigger node of the graph its row; those of other nodes stay, for when the nodes come back.
-async fn save_triggers(
-    transaction: &impl ConnectionTrait,
-    workflow_id: Uuid,
-    graph: &Graph,
-) -> Result<Vec<trigger::Model>, StoreError> {
-    let mut rows = triggers_of(transaction, &[workflow_id])
-        .await?
-        .remove(&workflow_id)
-        .unwrap_or_default();
-    let mut seen = HashSet::new();
-    for node in &graph.nodes {
-        // Nodes whose key cannot be published have no triggers.
-        if !node.kind.starts_with(TRIGGER_GROUP) || !is_key(&node.key) || !seen.insert(&node.key) {
-            continue;
-        }
-        let is_webhook = node.kind == WEBHOOK;
-        match rows.iter_mut().find(|row| row.node == node.key) {
-            None => {
-                let row = trigger::Model {
-                    id: Uuid::now_v7(),
-                    workflow_id,
-                    node: node.key.clone(),
-                    kind: node.kind.clone(),
-                    webhook_id: is_webhook.then(Uuid::now_v7),
-                };
-                trigger::Entity::insert(trigger::ActiveModel::from(row.clone()))
-                    .exec_without_returning(transaction)
-                    .await?;
-                rows.push(row);
-            }
-            Some(row) if row.kind != node.kind => {
-                row.kind.clone_from(&node.kind);
-                if is_webhook {
-                    row.webhook_id.get_or_insert_with(Uuid::now_v7);
-                }
-                trigger::Entity::update_many()
-                    .col_expr(trigger::Column::Kind, row.kind.clone().into())
-                    .col_expr(trigger::Column::WebhookId, row.webhook_id.into())
-                    .filter(trigger::Column::Id.eq(row.id))
-                    .exec(transaction)
-                    .await?;
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(rows)
-}
-
-async fn triggers_of(
-    connection: &impl ConnectionTrait,
-    workflows: &[Uuid],
-) -> Result<HashMap<Uuid, Vec<trigger::Model>>, StoreError> {
-    let rows = trigger::Entity::find()
-        .filter(trigger::Column::WorkflowId.is_in(workflows.iter().copied()))
-        .all(connection)
-        .await?;
-    let mut triggers: HashMap<Uuid, Vec<trigger::Model>> = HashMap::new();
-    for row in rows {
-        triggers.entry(row.workflow_id).or_default().push(row);
-    }
-    Ok(triggers)
-}
-
-/// The triggers of these nodes, in the order of the nodes.
-fn listed(nodes: &[(String, String)], triggers: Vec<trigger::Model>) -> Vec<Trigger> {
-    let mut by_node: HashMap<String, trigger::Model> =
-        triggers.into_iter().map(|row| (row.node.clone(), row)).collect();
-    nodes
-        .iter()
-        .filter_map(|(key, kind)| {
-            let row = by_node.remove(key)?;
-            Some(Trigger {
-                id: row.id,
-                node: row.node,
-                webhook_id: row.webhook_id.filter(|_| kind == WEBHOOK),
-                kind: kind.clone(),
-                url: None,
-                secret: None,
-            })
-        })
-        .collect()
-}
-
 fn workflow_of(
     row: workflow::Model,
     graph: Graph,
@@ -458,25 +369,6 @@ fn workflow_of(
         created_at: time(row.created_at),
         updated_at: time(row.updated_at),
     })
-}
-
-/// Key and type of each trigger node, without reading the rest of the graph into memory.
-fn trigger_nodes(row: &workflow::Model) -> Result<Vec<(String, String)>, StoreError> {
-    #[derive(Deserialize)]
-    struct Nodes {
-        nodes: Vec<Node>,
-    }
-    #[derive(Deserialize)]
-    struct Node {
-        key: String,
-        #[serde(rename = "type")]
-        kind: String,
-    }
-    let graph: Nodes = serde_json::from_str(&row.graph).map_err(|error| broken(row.id, error))?;
-    let nodes = graph.nodes.into_iter().map(|node| (node.key, node.kind));
-    Ok(nodes
-        .filter(|(_, kind)| kind.starts_with(TRIGGER_GROUP))
-        .collect())
 }
 
 fn text_of(graph: &Graph) -> String {

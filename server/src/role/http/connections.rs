@@ -26,7 +26,7 @@ pub(super) fn most() -> usize {
         .unwrap_or(1024);
     let room = usize::try_from(handles - handles / 4).unwrap_or(MOST);
     if room < MOST {
-        tracing::info!(
+        tracing::debug!(
             handles,
             connections = room,
             "the system's limit on open files bounds the connections"

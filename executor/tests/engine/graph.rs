@@ -1,13 +1,11 @@
 //! What the plan finds in a graph, and where.
 
-#[expect(dead_code, reason = "each test program uses a part of it")]
-mod world;
-
 use flowmatic_executor::{Catalogue, Plan};
 use flowmatic_openapi::Graph;
 use poem_openapi::types::ParseFromJSON;
 use serde_json::{Value, json};
-use world::{edge, node};
+
+use crate::world::{edge, node};
 
 fn compile(graph: Value) -> Result<Plan, Vec<(String, String)>> {
     let graph = Graph::parse_from_json(Some(graph)).expect("a graph");

@@ -1,0 +1,86 @@
+//! What must be in the journal before anything else happens.
+
+use flowmatic_openapi::OnCrash;
+use uuid::Uuid;
+
+use super::{Engine, JOURNAL_WAIT, Run};
+use crate::journal::{Call, Checkpoint, JournalError, Ticket};
+
+impl Run {
+    /// Makes the accept durable, and all that was decided since the last record where an effect is among it.
+    /// Tells whether the execution is still this process's.
+    pub(super) async fn make_durable(&mut self) -> bool {
+        if let Some((ticket, told)) = self.accepting.take() {
+            let accepted = ticket.await;
+            let is_accepted = accepted.is_ok();
+            // A caller who hung up is no one to tell.
+            let _ = told.send(accepted);
+            if !is_accepted {
+                return false;
+            }
+        }
+        self.mark_once_only();
+        if !self.ledger.dirty {
+            return true;
+        }
+        let (sequence, record) = self.ledger.checkpoint(self.now);
+        let (id, epoch) = (self.id, self.epoch);
+        let checkpoint = Checkpoint {
+            id,
+            epoch,
+            sequence,
+            record,
+        };
+        write(&self.engine, id, |engine| {
+            engine.journal.checkpoint(checkpoint.clone())
+        })
+        .await
+    }
+
+    /// Notes the effects about to fly that a crash must not repeat.
+    fn mark_once_only(&mut self) {
+        for node in self.effects.iter().take(self.room()) {
+            let plan = &self.version.plan.nodes[*node];
+            if plan.on_crash == OnCrash::Fail && !self.ledger.calls.contains_key(&plan.key) {
+                self.ledger.calls.insert(
+                    plan.key.clone(),
+                    Call {
+                        now: self.now,
+                        failed: 0,
+                        once: true,
+                    },
+                );
+                self.ledger.dirty = true;
+            }
+        }
+    }
+}
+
+/// Writes until the journal has taken it. Tells whether the execution is still this process's.
+pub(in crate::run) async fn write(
+    engine: &Engine,
+    execution: Uuid,
+    write: impl Fn(&Engine) -> Ticket,
+) -> bool {
+    let (mut wait, longest) = JOURNAL_WAIT;
+    loop {
+        match write(engine).await {
+            Ok(()) => return true,
+            Err(JournalError::Lost) => {
+                tracing::warn!(%execution, "another process has taken the execution over");
+                return false;
+            }
+            Err(JournalError::Rejected(error)) => {
+                tracing::error!(%execution, error, "the journal refuses a record");
+                return false;
+            }
+            Err(JournalError::Unavailable(error)) => {
+                tracing::warn!(%execution, error, "the journal is not available; trying again");
+            }
+        }
+        tokio::select! {
+            () = engine.abandon.cancelled() => return false,
+            () = tokio::time::sleep(wait) => wait = (wait * 2).min(longest),
+        }
+    }
+}
