@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use flowmatic_tests::{Answer, Database, Receiver, TestApp};
 use serde_json::{Value, json};
 
-use crate::workflow::{LOOPBACK, call, create, hook, id, on_both_databases, path, reply, row, webhook_id};
+use crate::workflow::{
+    LOOPBACK, call, create, hook, hooked, id, on_both_databases, path, reply, row, webhook_id,
+};
 
 on_both_databases! {
     lists_executions_by_what_they_are
