@@ -7,8 +7,16 @@ use flowmatic::{role, telemetry};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+fn main() -> anyhow::Result<()> {
+    // The allocator asks for huge pages: an idle server would hold several times what it uses.
+    // Where the system does not know the question, it costs memory only.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+    start()
+}
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn start() -> anyhow::Result<()> {
     let command = Command::parse();
     telemetry::log(&command.config)?;
     rustls::crypto::ring::default_provider()
