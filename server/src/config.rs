@@ -39,8 +39,8 @@ pub enum Keys {
         /// What the key is for
         #[arg(long)]
         name: String,
-        /// What the key may do, such as `workflows:read`; `'*'` for everything; may be repeated
-        #[arg(long = "scope", required = true, num_args = 1.., value_parser = parse_scopes)]
+        /// What the key may do, such as `workflows:read`; `'*'` for everything; several by commas
+        #[arg(long = "scope", required = true, num_args = 1.., value_delimiter = ',', value_parser = parse_scopes)]
         scopes: Vec<Scopes>,
     },
 }
@@ -59,6 +59,9 @@ fn parse_scopes(text: &str) -> Result<Scopes, String> {
         .ok_or_else(|| format!("there is no such scope; there are `*`, {}", known()))
 }
 
+/// Where the data is if nothing else is said.
+pub const DATA_DIR: &str = "./data";
+
 #[derive(Debug, Clone, Args)]
 pub struct Config {
     /// The address to listen on; port 0 takes a free one
@@ -71,7 +74,7 @@ pub struct Config {
     pub listen: SocketAddr,
 
     /// The folder of the SQLite database and of the secret key
-    #[arg(long, env = "FLOWMATIC_DATA_DIR", global = true, default_value = "./data")]
+    #[arg(long, env = "FLOWMATIC_DATA_DIR", global = true, default_value = DATA_DIR)]
     pub data_dir: PathBuf,
 
     /// A database other than SQLite in the data folder: `postgres://…` or `sqlite://…`

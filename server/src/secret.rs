@@ -12,6 +12,8 @@ use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use uuid::Uuid;
 
+use crate::store::make_private_folder;
+
 const KEY_LENGTH: usize = 32;
 const NONCE_LENGTH: usize = 24;
 
@@ -85,7 +87,7 @@ fn read_or_make(data_dir: &Path, may_make: bool) -> anyhow::Result<String> {
         Err(error) => return Err(error).with_context(|| format!("cannot read the secret key `{shown}`")),
     }
     let making = || format!("cannot make the secret key `{shown}`");
-    fs::create_dir_all(data_dir).with_context(making)?;
+    make_private_folder(data_dir).with_context(making)?;
     let hex = hex::encode(rand::random::<[u8; KEY_LENGTH]>());
     // Written aside and linked into place: a process beside this one sees a whole key or none.
     let aside = data_dir.join(format!("secret.key.{}", Uuid::new_v4()));

@@ -8,6 +8,8 @@
 //! * a final status never changes, and a journal write of an older epoch changes nothing;
 //! * times are milliseconds since the epoch, JSON is text, on both databases.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -95,6 +97,14 @@ pub enum Durability {
     },
 }
 
+/// The database in the data folder.
+pub const SQLITE_FILE: &str = "flowmatic.db";
+
+/// Makes a folder that nobody else on the machine can look into; one that is there stays as it is.
+pub fn make_private_folder(path: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
 impl Store {
     /// Connects, and refuses a database of a newer version. Its tables are made by [`Store::migrate`].
     pub async fn open(options: StoreOptions) -> Result<Self, StoreError> {
@@ -103,7 +113,7 @@ impl Store {
                 postgres::open(url).await?
             }
             Some(url) => sqlite::open(&sqlite::path_of(url)?).await?,
-            None => sqlite::open(&options.data_dir.join("flowmatic.db")).await?,
+            None => sqlite::open(&options.data_dir.join(SQLITE_FILE)).await?,
         };
         let store = Self(Arc::new(Inner {
             database,

@@ -1,5 +1,7 @@
 //! The sub-commands, beside a running server and without one.
 
+use std::os::unix::fs::PermissionsExt;
+
 use flowmatic_tests::{Database, TestApp};
 use serde_json::Value;
 
@@ -117,4 +119,40 @@ async fn refuses_flags_that_make_no_sense() {
         assert!(told.contains(about), "`{flag} {value}`: {told}");
         assert!(!told.contains("panicked"), "{told}");
     }
+}
+
+#[tokio::test]
+async fn says_why_it_cannot_begin() {
+    let mut app = TestApp::start().await;
+    app.kill();
+    std::fs::remove_dir_all(app.data_dir()).expect("the data can go");
+    for (wrong, about) in [
+        (
+            vec!["keys", "create", "--name", "x", "--scope", "*"],
+            "there is no database in",
+        ),
+        (
+            vec!["serve", "--database-url", "postgres://x:y@127.0.0.1:1/z"],
+            "refused",
+        ),
+    ] {
+        let output = app.run(&wrong).await;
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && told.contains(about),
+            "{wrong:?}: {told}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn keeps_its_folder_to_itself() {
+    let app = TestApp::start().await;
+    let folder = std::fs::metadata(app.data_dir()).expect("it was made");
+    assert_eq!(folder.permissions().mode() & 0o777, 0o700);
+    let scopes = "workflows:read,executions:read";
+    let key = app
+        .run(&["keys", "create", "--name", "x", "--scope", scopes])
+        .await;
+    assert!(key.status.success(), "several scopes, separated by commas");
 }

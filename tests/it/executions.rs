@@ -564,7 +564,7 @@ async fn shows_an_expression_that_a_node_evaluates_itself_as_it_was_written() {
     let (_, execution) = app
         .api("GET", &format!("/api/v1/executions/{id}"), Value::Null)
         .await;
-    let dear = step(&execution["data"], "dear");
+    let dear = step(&execution, "dear");
     assert_eq!(
         (&dear["input"], &dear["output"]),
         (

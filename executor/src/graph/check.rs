@@ -259,6 +259,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    fn is_trigger(&self, node: usize) -> bool {
+        let entry = self.catalogue.index(&self.graph.nodes[node].kind);
+        entry.is_some_and(|entry| self.catalogue.at(entry).about.role == Role::Trigger)
+    }
+
     fn references(&mut self, walk: &Walk, ancestors: &[BitSet]) {
         for (index, mentions) in walk.mentions.iter().enumerate() {
             let own = &self.graph.nodes[index].key;
@@ -268,6 +273,11 @@ impl<'a> Draft<'a> {
                     Some(node) if !ancestors[index].contains(*node) => {
                         format!(
                             "`{key}` does not come before `{own}`: an expression sees only what comes before its node"
+                        )
+                    }
+                    Some(node) if self.is_trigger(*node) => {
+                        format!(
+                            "`{key}` is a trigger and has no output: what it was given stands at the top level"
                         )
                     }
                     Some(_) => continue,

@@ -51,10 +51,11 @@ fn lists_all_mistakes_at_once_with_their_places() {
             set("e", "{{nosuch 1}}"),
             set("f", "{{_nodes.zzz}}"),
             node("g", "flow.response", json!({"status": "many", "colour": 1})),
-            set("1h", "1")
+            set("1h", "1"),
+            set("t", "{{_nodes.hook}}")
         ],
         "edges": [
-            edge("hook", "a"), edge("a", "nowhere"), {"from": "a", "port": "left", "to": "d"}, edge("a", "hook"),
+            edge("hook", "a"), edge("hook", "t"), edge("a", "nowhere"), {"from": "a", "port": "left", "to": "d"}, edge("a", "hook"),
             edge("hook", "a")
         ]
     });

@@ -35,6 +35,8 @@ impl Executions {
         /// One or more: repeat the parameter, or separate them by commas.
         status: Query<Option<Statuses>>,
         mode: Query<Option<ExecutionMode>>,
+        /// The key of the node that started it.
+        trigger: Query<Option<String>>,
         /// Accepted at this moment or later.
         started_after: Query<Option<Time>>,
         /// Accepted before this moment.
@@ -51,6 +53,7 @@ impl Executions {
             started_after: started_after.0,
             started_before: started_before.0,
             mode: mode.0,
+            trigger: trigger.0,
         };
         let limit = u32::try_from(limit.0).unwrap_or_default();
         let page = app

@@ -6,6 +6,7 @@ use flowmatic_openapi::KEY_NAME_LENGTH;
 
 use crate::api::keys;
 use crate::config::{Config, Keys};
+use crate::store::SQLITE_FILE;
 
 pub async fn run(config: Config, command: Keys) -> anyhow::Result<()> {
     let Keys::Create { name, scopes } = command;
@@ -16,8 +17,13 @@ pub async fn run(config: Config, command: Keys) -> anyhow::Result<()> {
         KEY_NAME_LENGTH.end()
     );
     let scopes = scopes.into_iter().flat_map(|scopes| scopes.0).collect();
+    ensure!(
+        config.database_url.is_some() || config.data_dir.join(SQLITE_FILE).exists(),
+        "there is no database in `{}`: start the server first, or give its `--data-dir`",
+        config.data_dir.display()
+    );
     let store = super::open(&config).await?;
-    // Makes the tables where this comes before the first start.
+    // An older server may have made it.
     store.migrate().await.context("cannot migrate the database")?;
     let workspace = store.first_workspace().await?;
     let key = keys::make(&store, workspace, name, scopes, Utc::now())

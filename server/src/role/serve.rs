@@ -1,6 +1,7 @@
 //! `flowmatic serve`: everything in one process.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::http;
 use crate::app::{App, Parts, base_url};
-use crate::config::Config;
+use crate::config::{Config, DATA_DIR};
 use crate::dispatch::{Dispatch, ServerHost};
 use crate::guard::Guard;
 use crate::secret::SecretKey;
@@ -124,13 +125,27 @@ async fn greet(app: &App, address: std::net::SocketAddr) -> anyhow::Result<()> {
     let mut lines = format!("Flowmatic is listening on http://{address}\n");
     if let Some(link) = app.setup_link().await {
         lines += &format!("Make the owner here: {link}\n");
-        lines += "Then: flowmatic keys create --name me --scope '*', and follow the README\n";
+        let flags = data_flags(&app.config);
+        lines +=
+            &format!("Then: flowmatic{flags} keys create --name me --scope '*', and follow the README\n");
     }
     let mut stdout = std::io::stdout().lock();
     stdout
         .write_all(lines.as_bytes())
         .and_then(|()| stdout.flush())
         .context("cannot write to stdout")
+}
+
+/// What a command beside this server needs to find its data.
+fn data_flags(config: &Config) -> String {
+    if config.database_url.is_some() {
+        // The URL may hold a password: it is not repeated.
+        " --database-url …".to_owned()
+    } else if config.data_dir == Path::new(DATA_DIR) {
+        String::new()
+    } else {
+        format!(" --data-dir '{}'", config.data_dir.display())
+    }
 }
 
 /// Sets the server up without the link, where an owner is configured and none was made.

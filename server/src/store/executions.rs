@@ -48,6 +48,8 @@ pub struct ExecutionFilter {
     /// This moment excluded.
     pub started_before: Option<Time>,
     pub mode: Option<ExecutionMode>,
+    /// The key of the trigger node.
+    pub trigger: Option<String>,
 }
 
 /// An execution with all that is recorded of it.
@@ -220,6 +222,7 @@ impl ExecutionFilter {
         Cond::all()
             .add_option(self.workflow_id.map(|id| Column::WorkflowId.eq(id)))
             .add_option(self.mode.map(|mode| Column::Mode.eq(mode.as_str())))
+            .add_option(self.trigger.as_deref().map(|node| Column::TriggerNode.eq(node)))
             .add_option(self.statuses(now))
             .add_option(self.started_after.map(|after| {
                 // The ids begin with the time, so that a range of them spares the others.

@@ -1,6 +1,6 @@
 //! One server per database.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
@@ -147,7 +147,7 @@ fn lock_folder(folder: &Path, name: &str) -> Result<File, StoreError> {
             path.display()
         ))
     };
-    fs::create_dir_all(folder).map_err(failed)?;
+    super::make_private_folder(folder).map_err(failed)?;
     let file = File::options()
         .create(true)
         .truncate(false)

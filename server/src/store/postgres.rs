@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sea_orm::sqlx::{self, ConnectOptions, PgPool};
+use sea_orm::sqlx::{self, ConnectOptions, Connection, PgConnection, PgPool};
 
 use super::{Database, Durability, StoreError};
 
@@ -25,15 +25,22 @@ pub(super) async fn open(url: &str) -> Result<(Database, String), StoreError> {
         options.get_port(),
         options.get_database().unwrap_or(options.get_username())
     );
+    let named = |error: sqlx::Error| match StoreError::from(error) {
+        StoreError::Unavailable(why) => StoreError::Unavailable(format!("`{name}`: {why}")),
+        other => other,
+    };
+    // A pool would say only that no connection came in time.
+    let first = PgConnection::connect_with(&options);
+    let first = tokio::time::timeout(ACQUIRE_TIMEOUT, first)
+        .await
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut));
+    first.map_err(named)?.close().await.map_err(named)?;
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(options)
         .await
-        .map_err(|error| match StoreError::from(error) {
-            StoreError::Unavailable(why) => StoreError::Unavailable(format!("`{name}`: {why}")),
-            other => other,
-        })?;
+        .map_err(named)?;
     let durability = durability(&pool).await?;
     if let Durability::Postgres { fsync, .. } = &durability
         && fsync != "on"

@@ -42,7 +42,7 @@ pub(super) fn path_of(url: &str) -> Result<PathBuf, StoreError> {
 pub(super) async fn open(file: &Path) -> Result<(Database, String), StoreError> {
     let name = file.display().to_string();
     if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| {
+        super::make_private_folder(folder).map_err(|error| {
             StoreError::Unavailable(format!(
                 "the folder `{}` cannot be made: {error}",
                 folder.display()

@@ -9,8 +9,11 @@ use super::{Outcome, Run};
 use crate::graph::{ERROR_PORT, PlanNode};
 use crate::journal::{ErrorRecord, Finish, StepRecord, StepState};
 use crate::json;
-use crate::node::{NodeError, Output};
+use crate::node::{NodeError, Output, Role};
 use crate::schedule::Decision;
+
+const MAY_HAVE_RUN: &str =
+    "the process died before this step was recorded: it may have been under way by then";
 
 impl Run {
     /// Decides a node by what came back.
@@ -166,7 +169,13 @@ impl Run {
             .chain(self.effects.drain(..))
             .collect::<Vec<usize>>()
         {
-            self.record_without_bound(step(&self.version.plan.nodes[node], StepState::Cancelled));
+            let plan = &self.version.plan.nodes[node];
+            // Of an effect that was under way when a process died there is no record.
+            let may_have_run = self.epoch > 0 && plan.role == Role::Effect;
+            self.record_without_bound(StepRecord {
+                reason: may_have_run.then(|| MAY_HAVE_RUN.to_owned()),
+                ..step(plan, StepState::Cancelled)
+            });
         }
         // What was in flight when the time was up.
         for (key, call) in std::mem::take(&mut self.ledger.calls) {

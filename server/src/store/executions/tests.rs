@@ -217,6 +217,10 @@ async fn filters_by_time_workflow_and_mode() {
                 ..all()
             },
             ExecutionFilter {
+                trigger: Some("click".to_owned()),
+                ..all()
+            },
+            ExecutionFilter {
                 workflow_id: Some(Uuid::max()),
                 ..all()
             },
@@ -237,6 +241,7 @@ async fn filters_by_time_workflow_and_mode() {
         }
         let same = ExecutionFilter {
             mode: Some(ExecutionMode::Webhook),
+            trigger: Some("hook".to_owned()),
             workflow_id: Some(Uuid::nil()),
             ..all()
         };
