@@ -51,6 +51,23 @@ pub struct Template {
 #[error("{0}")]
 pub struct CompileError(pub String);
 
+/// What is wrong in a template.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mistakes {
+    pub errors: Vec<CompileError>,
+    /// The keys of the nodes that it names all the same.
+    pub nodes: Vec<String>,
+}
+
+impl From<CompileError> for Mistakes {
+    fn from(error: CompileError) -> Self {
+        Self {
+            errors: vec![error],
+            nodes: Vec::new(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{0}")]
 pub struct EvaluateError(pub String);
@@ -61,7 +78,8 @@ impl Template {
         text.contains("{{")
     }
 
-    pub fn compile(text: &str) -> Result<Self, CompileError> {
+    /// Fails with all that is wrong, at most one mistake of each expression.
+    pub fn compile(text: &str) -> Result<Self, Mistakes> {
         bounds::check(text)?;
         let parsed = handlebars::Template::compile(text).map_err(|error| {
             let place = error

@@ -165,7 +165,7 @@ fn library(template: &str, body: &Value) -> Result<String, String> {
 fn ours(template: &str, body: &Value) -> Result<String, String> {
     let context = context(body.clone());
     let view = context.view(2, Default::default(), &[]);
-    let template = Template::compile(template).map_err(|error| error.to_string())?;
+    let template = Template::compile(template).map_err(|mistakes| mistakes.errors[0].to_string())?;
     // As text, also where it is one expression.
     template.render(&view, false).map_err(|error| error.to_string())
 }

@@ -4,8 +4,8 @@ use handlebars::template::{BlockParam, HelperTemplate, Parameter, Subexpression,
 use handlebars::{Path as LibraryPath, PathSeg};
 use serde_json::Value;
 
-use super::CompileError;
 use super::helpers::{self, Helper};
+use super::{CompileError, Mistakes};
 
 #[derive(Debug)]
 pub enum Part {
@@ -94,9 +94,15 @@ pub struct CompiledTemplate {
     pub secrets: Vec<String>,
 }
 
-pub fn compile(elements: &[TemplateElement]) -> Result<CompiledTemplate, CompileError> {
+pub fn compile(elements: &[TemplateElement]) -> Result<CompiledTemplate, Mistakes> {
     let mut compiler = Compiler::default();
-    let parts = compiler.parts(elements)?;
+    let parts = compiler.parts(elements);
+    if !compiler.errors.is_empty() {
+        return Err(Mistakes {
+            errors: compiler.errors,
+            nodes: compiler.nodes,
+        });
+    }
     Ok(CompiledTemplate {
         parts,
         nodes: compiler.nodes,
@@ -108,6 +114,8 @@ pub fn compile(elements: &[TemplateElement]) -> Result<CompiledTemplate, Compile
 struct Compiler {
     nodes: Vec<String>,
     secrets: Vec<String>,
+    /// At most one of each expression.
+    errors: Vec<CompileError>,
     /// The innermost last.
     scopes: Vec<Scope>,
 }
@@ -124,26 +132,35 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, CompileError> {
 }
 
 impl Compiler {
-    fn parts(&mut self, elements: &[TemplateElement]) -> Result<Vec<Part>, CompileError> {
+    /// What is wrong in one part keeps nobody from looking at the next.
+    fn parts(&mut self, elements: &[TemplateElement]) -> Vec<Part> {
         let mut parts = Vec::with_capacity(elements.len());
         for element in elements {
-            match element {
-                TemplateElement::RawString(text) if text.is_empty() => {}
-                TemplateElement::RawString(text) => parts.push(Part::Text(text.as_str().into())),
-                TemplateElement::Expression(call) => parts.push(Part::Print {
-                    expression: self.call(call)?,
-                    raw: false,
-                }),
-                TemplateElement::HtmlExpression(call) => parts.push(Part::Print {
-                    expression: self.call(call)?,
-                    raw: true,
-                }),
-                TemplateElement::HelperBlock(block) => parts.push(Part::Block(self.block(block)?.into())),
-                TemplateElement::Comment(_) => {}
-                _ => return refuse("partials and decorators are not supported"),
+            match self.part(element) {
+                Ok(part) => parts.extend(part),
+                Err(error) => self.errors.push(error),
             }
         }
-        Ok(parts)
+        parts
+    }
+
+    /// None where there is nothing to print.
+    fn part(&mut self, element: &TemplateElement) -> Result<Option<Part>, CompileError> {
+        Ok(Some(match element {
+            TemplateElement::RawString(text) if text.is_empty() => return Ok(None),
+            TemplateElement::RawString(text) => Part::Text(text.as_str().into()),
+            TemplateElement::Expression(call) => Part::Print {
+                expression: self.call(call)?,
+                raw: false,
+            },
+            TemplateElement::HtmlExpression(call) => Part::Print {
+                expression: self.call(call)?,
+                raw: true,
+            },
+            TemplateElement::HelperBlock(block) => Part::Block(self.block(block)?.into()),
+            TemplateElement::Comment(_) => return Ok(None),
+            _ => return refuse("partials and decorators are not supported"),
+        }))
     }
 
     fn block(&mut self, block: &HelperTemplate) -> Result<Block, CompileError> {
@@ -180,7 +197,7 @@ impl Compiler {
         };
         let inner = scope.is_some();
         self.scopes.extend(scope);
-        let body = self.branch(block.template.as_ref())?;
+        let body = self.branch(block.template.as_ref());
         if inner {
             self.scopes.pop();
         }
@@ -188,12 +205,12 @@ impl Compiler {
             kind,
             subject,
             body,
-            otherwise: self.branch(block.inverse.as_ref())?,
+            otherwise: self.branch(block.inverse.as_ref()),
         })
     }
 
-    fn branch(&mut self, template: Option<&handlebars::Template>) -> Result<Vec<Part>, CompileError> {
-        template.map_or(Ok(Vec::new()), |template| self.parts(&template.elements))
+    fn branch(&mut self, template: Option<&handlebars::Template>) -> Vec<Part> {
+        template.map_or_else(Vec::new, |template| self.parts(&template.elements))
     }
 
     fn expression(&mut self, parameter: &Parameter) -> Result<Expression, CompileError> {

@@ -87,7 +87,7 @@ fn body() -> Value {
 fn evaluate(template: &str) -> Result<Value, String> {
     let context = context(body());
     let now = "2026-03-28T08:00:00.120Z".parse().expect("a moment");
-    let template = Template::compile(template).map_err(|error| error.to_string())?;
+    let template = Template::compile(template).map_err(|mistakes| mistakes.errors[0].to_string())?;
     let view = context.view(2, now, &[]);
     template
         .evaluate(&view)
@@ -342,7 +342,7 @@ fn finds_mistakes_when_compiling() {
         ("{{secret data.name}}", "in quotes"),
         ("{{#if a as |b|}}{{/if}}", "`as`"),
     ] {
-        let error = Template::compile(template).expect_err(template).to_string();
+        let error = Template::compile(template).expect_err(template).errors[0].to_string();
         assert!(error.contains(reason), "{template}: {error}");
     }
 }
@@ -685,7 +685,7 @@ fn refuses_what_nests_too_deep() {
         for template in too_deep {
             let start: String = template.chars().take(60).collect();
             let started = Instant::now();
-            let error = Template::compile(&template).expect_err(&start).to_string();
+            let error = Template::compile(&template).expect_err(&start).errors[0].to_string();
             assert!(
                 ["deeper", "bytes", "more than", "does not end"]
                     .iter()
@@ -793,4 +793,18 @@ fn numbers_are_equal_by_what_they_count() {
     assert!(!is_equal(&json!({"a": 1}), &json!({"b": 1})));
     assert!(!is_equal(&json!([1]), &json!([1, 2])));
     assert!(!is_equal(&Value::Null, &json!(false)));
+}
+
+#[test]
+fn tells_what_is_wrong_in_each_expression() {
+    let text = "{{uppr a}} {{_nodes.nope}} {{#if (lowr b)}}{{/if}} {{#each list}}{{trimm this}}{{@index}}{{/each}} {{@index}}";
+    let mistakes = Template::compile(text).expect_err("four mistakes");
+    let told: Vec<String> = mistakes.errors.iter().map(ToString::to_string).collect();
+    for (error, reason) in told.iter().zip(["uppr", "lowr", "trimm", "outside of a block"]) {
+        assert!(error.contains(reason), "{told:?}");
+    }
+    assert_eq!(
+        (told.len(), mistakes.nodes.as_slice()),
+        (4, &["nope".to_owned()][..])
+    );
 }

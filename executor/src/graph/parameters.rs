@@ -228,8 +228,12 @@ impl<'a> Compilation<'a> {
                 self.secrets.extend(template.secrets().iter().cloned());
                 Some(template)
             }
-            Err(error) => {
-                self.problem(pointer, error.to_string());
+            Err(mistakes) => {
+                for error in mistakes.errors {
+                    self.problem(pointer, error.to_string());
+                }
+                let mentions = mistakes.nodes.into_iter().map(|key| (key, pointer.to_owned()));
+                self.mentions.extend(mentions);
                 None
             }
         }

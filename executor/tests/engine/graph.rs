@@ -55,8 +55,8 @@ fn lists_all_mistakes_at_once_with_their_places() {
             set("t", "{{_nodes.hook}}")
         ],
         "edges": [
-            edge("hook", "a"), edge("hook", "t"), edge("a", "nowhere"), {"from": "a", "port": "left", "to": "d"}, edge("a", "hook"),
-            edge("hook", "a")
+            edge("hook", "a"), edge("a", "nowhere"), {"from": "a", "port": "left", "to": "d"}, edge("a", "hook"),
+            edge("hook", "a"), edge("hook", "t")
         ]
     });
     check(
@@ -80,6 +80,10 @@ fn lists_all_mistakes_at_once_with_their_places() {
             (
                 "/graph/nodes/7/parameters/fields/x",
                 "there is no node with the key `zzz`",
+            ),
+            (
+                "/graph/nodes/10/parameters/fields/x",
+                "`hook` is a trigger and has no output",
             ),
             ("/graph/nodes/8/parameters/status", "is not of type"),
             ("/graph/nodes/8/parameters", "colour"),
