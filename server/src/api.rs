@@ -202,6 +202,12 @@ impl<E: Endpoint + 'static> Framed<E> {
         if self.app.is_draining() && path.starts_with("/api/webhooks/") {
             return ApiError::unavailable("the server is shutting down").into_response();
         }
+        if path.starts_with("/api/v1/")
+            && let Err(error) =
+                description::check_query(&method, &path, request.uri().query().unwrap_or_default())
+        {
+            return error.into_response();
+        }
         let answered = if path.starts_with("/api/v1/") && !matches!(method, Method::GET | Method::HEAD) {
             self.finish(request).await
         } else {

@@ -62,4 +62,8 @@ const refused = await stranger.GET("/api/v1/workflows/{id}", { params: { path: {
 assert.equal(refused.response.status, 401);
 assert.equal(refused.error?.success, false);
 
+// What comes next calls what it finds.
+const deleted = await api.DELETE("/api/v1/workflows/{id}", { params: { path: { id: workflow.id } } });
+assert.equal(deleted.response.status, 200);
+
 console.log("the generated client and the server agree");

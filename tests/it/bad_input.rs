@@ -568,3 +568,18 @@ async fn odd_paths_lead_nowhere() {
         assert!(!answer.contains("root:"), "{path}: {answer}");
     }
 }
+
+#[tokio::test]
+async fn a_query_parameter_that_is_not_there_is_refused() {
+    let app = TestApp::start().await;
+    for (path, about) in [
+        ("/api/v1/executions?workflow=1", "`workflow_id`"),
+        ("/api/v1/workflows?limit=5&foo=1", "`foo`"),
+        ("/api/v1/auth/me?x", "`x`"),
+    ] {
+        let (status, answer) = app.api("GET", path, Value::Null).await;
+        assert_eq!(status, 400, "{path}: {answer}");
+        let message = answer["error"]["message"].as_str().expect("a message");
+        assert!(message.contains(about), "{path}: {message}");
+    }
+}

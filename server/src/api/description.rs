@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use flowmatic_openapi::Scope;
+use poem::http::Method;
 use serde_json::{Map, Value, json};
 
+use super::error::ApiError;
 use crate::auth::ANY_TOKEN;
 
 /// The operations that need no token.
@@ -26,6 +28,7 @@ const BEARER: &str = "bearer";
 pub(super) fn finish(mut description: Value) -> Value {
     for operation in operations(&mut description) {
         guard(operation);
+        tell_of_failed_workflows(operation);
     }
     description["components"]["securitySchemes"] = json!({
         BEARER: {
@@ -89,6 +92,29 @@ fn guard(operation: &mut Map<String, Value>) {
     };
     operation.insert("description".to_owned(), Value::from(description));
     operation.insert("security".to_owned(), json!([{BEARER: []}]));
+}
+
+/// A webhook whose workflow fails before it answers has the status of a mistake, and a body of its own.
+fn tell_of_failed_workflows(operation: &mut Map<String, Value>) {
+    let is_webhook = operation["tags"]
+        .as_array()
+        .is_some_and(|tags| tags.iter().any(|tag| tag == "Webhooks"));
+    let Some(response) = operation["responses"].get_mut("500").filter(|_| is_webhook) else {
+        return;
+    };
+    let bodies =
+        ["ErrorBody", "TriggerAnswer"].map(|name| json!({"$ref": format!("#/components/schemas/{name}")}));
+    response["description"] = Value::from(
+        "The workflow failed before it answered: the body is a `TriggerAnswer` and names the execution. Or a mistake of \
+         the server's.",
+    );
+    for content in response["content"]
+        .as_object_mut()
+        .into_iter()
+        .flat_map(Map::values_mut)
+    {
+        content["schema"] = json!({"anyOf": bodies});
+    }
 }
 
 /// The schemas that request bodies are made of.
@@ -173,6 +199,41 @@ pub(super) fn allowed(path: &str) -> Option<String> {
         allow.push("HEAD".to_owned());
     }
     Some(allow.join(", "))
+}
+
+/// What is wrong with a query: a parameter that its operation does not have would be left out of account in silence.
+pub(super) fn check_query(method: &Method, path: &str, query: &str) -> Result<(), ApiError> {
+    let Some(paths) = super::description()["paths"].as_object() else {
+        return Ok(());
+    };
+    let Some((_, methods)) = paths.iter().find(|(template, _)| matches(template, path)) else {
+        return Ok(());
+    };
+    let method = match method.as_str() {
+        "HEAD" => "get".to_owned(),
+        other => other.to_lowercase(),
+    };
+    let Some(operation) = methods.get(&method) else {
+        return Ok(());
+    };
+    let known: Vec<&str> = operation["parameters"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|parameter| parameter["in"] == "query")
+        .filter_map(|parameter| parameter["name"].as_str())
+        .collect();
+    let mut names = url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
+    match names.find(|name| !known.contains(&&**name)) {
+        None => Ok(()),
+        Some(name) if known.is_empty() => Err(ApiError::bad_request(format!(
+            "there is no query parameter `{name}` here, nor any other"
+        ))),
+        Some(name) => Err(ApiError::bad_request(format!(
+            "there is no query parameter `{name}`; there are `{}`",
+            known.join("`, `")
+        ))),
+    }
 }
 
 fn matches(template: &str, path: &str) -> bool {
