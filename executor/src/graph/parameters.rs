@@ -132,28 +132,28 @@ impl<'a> Compilation<'a> {
         for (name, value) in parameters {
             self.note_secrets(value);
             let place = format!("{pointer}{}", json::pointer([name.as_str()]));
-            let field = match (entry.deferred.get(name), value) {
-                (Some(is_expression), value) => {
-                    let text = value.as_str().filter(|_| *is_expression);
-                    let compiled = match text {
-                        Some(text) => match self.template(text, &place) {
-                            Some(template) => Compiled::Template(template),
-                            None => continue,
-                        },
-                        None => self.value(value, &place),
-                    };
-                    self.deferred.push(Deferred {
-                        name: name.clone(),
-                        text: text.map(str::to_owned),
-                        compiled,
-                    });
-                    Compiled::Constant(Value::from(self.deferred.len() - 1))
-                }
-                (None, value) => self.value(value, &place),
+            let field = match entry.deferred.get(name) {
+                None => Some(self.value(value, &place)),
+                Some(is_expression) => self.defer(name, value, *is_expression, &place),
             };
-            fields.push((name.clone(), field));
+            fields.extend(field.map(|field| (name.clone(), field)));
         }
         fold(fields)
+    }
+
+    /// Leaves a parameter to the node, which is given its place. None where its template is wrong.
+    fn defer(&mut self, name: &str, value: &Value, is_expression: bool, pointer: &str) -> Option<Compiled> {
+        let text = value.as_str().filter(|_| is_expression);
+        let compiled = match text {
+            Some(text) => Compiled::Template(self.template(text, pointer)?),
+            None => self.value(value, pointer),
+        };
+        self.deferred.push(Deferred {
+            name: name.to_owned(),
+            text: text.map(str::to_owned),
+            compiled,
+        });
+        Some(Compiled::Constant(Value::from(self.deferred.len() - 1)))
     }
 
     fn value(&mut self, value: &Value, pointer: &str) -> Compiled {

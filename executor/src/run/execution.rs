@@ -419,12 +419,10 @@ impl Run {
         let plan = &version.plan.nodes[landing.node];
         self.ledger.dirty = true;
         self.now = self.engine.host.now();
-        let landing = match self.retry(plan, landing) {
-            Some(landing) => landing,
-            None => return,
-        };
-        self.ledger.calls.remove(&plan.key);
-        self.take(landing);
+        if let Some(landing) = self.retry(plan, landing) {
+            self.ledger.calls.remove(&plan.key);
+            self.take(landing);
+        }
     }
 }
 
