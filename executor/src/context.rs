@@ -54,24 +54,36 @@ impl std::fmt::Debug for Secrets {
     }
 }
 
+/// Makes the address at which an execution that waits is told to go on.
+#[derive(Clone)]
+pub struct ResumeUrl(pub Arc<dyn Fn(Uuid) -> String + Send + Sync>);
+
+impl std::fmt::Debug for ResumeUrl {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("ResumeUrl")
+    }
+}
+
 /// What `_execution` tells.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Identity {
     pub id: Uuid,
     pub workflow_id: Uuid,
     pub version: i32,
     pub mode: ExecutionMode,
     pub started_at: Time,
+    pub resume_url: Option<ResumeUrl>,
 }
 
 impl Identity {
-    fn to_value(self) -> Value {
+    fn to_value(&self) -> Value {
         serde_json::json!({
             "id": self.id,
             "workflowId": self.workflow_id,
             "version": self.version,
             "mode": self.mode.as_str(),
             "startedAt": self.started_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+            "resumeUrl": self.resume_url.as_ref().map(|url| url.0(self.id)),
         })
     }
 }

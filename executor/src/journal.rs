@@ -169,6 +169,9 @@ pub struct Call {
     /// When the next attempt is due, or a loop's time is up.
     #[serde(default, with = "milliseconds", skip_serializing_if = "Option::is_none")]
     pub due: Option<Time>,
+    /// Of a wait: what those are told who look at it.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub about: serde_json::Value,
 }
 
 impl Call {
@@ -178,6 +181,7 @@ impl Call {
             failed: 0,
             once: false,
             due: None,
+            about: serde_json::Value::Null,
         }
     }
 }

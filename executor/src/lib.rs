@@ -31,7 +31,7 @@ pub mod schedule;
 pub mod testing;
 
 pub use catalogue::{Catalogue, Entry};
-pub use context::{Context, Payload, Secrets, View};
+pub use context::{Context, Payload, ResumeUrl, Secrets, View};
 pub use graph::{Plan, Version};
 pub use host::{Child, ChildError, Host, HttpError, HttpRequest, HttpResponse};
 pub use journal::{Accept, Checkpoint, Finish, Journal, JournalError, Park, Recovered, Signal, Ticket};

@@ -23,7 +23,7 @@ pub use self::caller::CALL;
 use self::execution::Run;
 use crate::Time;
 use crate::catalogue::Catalogue;
-use crate::context::Payload;
+use crate::context::{Payload, ResumeUrl};
 use crate::graph::Version;
 use crate::host::Host;
 use crate::journal::{Accept, ErrorRecord, Journal, JournalError, Recovered, Signal, Ticket};
@@ -63,6 +63,8 @@ pub struct Limits {
     pub max_recoveries: i32,
     /// Called at named points, where the tests of crashes end the process.
     pub fault: fn(&'static str),
+    /// Where an execution that waits is told to go on.
+    pub resume_url: Option<ResumeUrl>,
 }
 
 impl Default for Limits {
@@ -76,6 +78,7 @@ impl Default for Limits {
             execution_timeout: Duration::from_secs(3_600),
             max_recoveries: 3,
             fault: |_| {},
+            resume_url: None,
         }
     }
 }
@@ -304,6 +307,11 @@ impl Engine {
     /// For how many more executions there is room in memory.
     pub fn room(&self) -> usize {
         self.limits.max_running.saturating_sub(self.running())
+    }
+
+    /// Notes that an execution waits in the journal that is to be taken up.
+    pub fn hold(&self) {
+        self.has_held.store(true, Ordering::Relaxed);
     }
 
     /// Whether an execution was accepted, ever, for which there was no room: it waits in the journal.

@@ -143,7 +143,7 @@ pub struct ExecutionError {
     /// A stable word to branch on, such as `http_status`, `timeout` or `crash_loop`.
     pub code: String,
     pub message: String,
-    /// The key of the node that failed.
+    /// The path of the node that failed: its key, inside a loop such as `each[3]/send`.
     pub node: Option<String>,
 }
 
@@ -164,6 +164,9 @@ pub enum StepStatus {
 pub struct Step {
     /// The node's key.
     pub node: String,
+    /// Where it ran: the key, inside a loop after the loop's iteration, such as `each[3]/send`. A path that ends with
+    /// `]` is an iteration as a whole.
+    pub path: String,
     pub name: String,
     #[oai(rename = "type")]
     pub kind: String,

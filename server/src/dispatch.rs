@@ -2,32 +2,37 @@
 
 mod by_hand;
 mod cache;
+mod calls;
 mod host;
 mod recovery;
 mod show;
+mod wake;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use chrono::Utc;
 use flowmatic_executor::{
-    Catalogue, Engine, Journal, JournalError, Limits, Payload, Plan, Secrets, Start, Ticket, Time, Version,
-    Waiting, json,
+    Catalogue, Engine, Journal, JournalError, Limits, Payload, Plan, ResumeUrl, Secrets, Signal, Start,
+    Ticket, Time, Version, Waiting, json,
 };
 use flowmatic_nodes::trigger::webhook::Webhook;
 use flowmatic_openapi::ExecutionMode;
 use poem::http::Method;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use self::cache::Cache;
-pub use self::host::ServerHost;
+use self::host::ServerHost;
 use crate::fault;
+use crate::guard::Guard;
 use crate::secret::SecretKey;
-use crate::store::{CommitWriter, Store, StoreError};
+use crate::store::{CommitWriter, Store, StoreError, Told};
 
 /// Starts executions, and takes those up that another process left.
 pub struct Dispatch {
@@ -40,6 +45,11 @@ pub struct Dispatch {
     writing: Mutex<Option<JoinHandle<()>>>,
     /// This process, in the rows of the executions it runs.
     owner: Uuid,
+    /// Ends the taking up of executions.
+    stop: CancellationToken,
+    taking_up: TaskTracker,
+    /// What executions tell others.
+    told: Mutex<Option<mpsc::UnboundedReceiver<(Uuid, Signal)>>>,
     versions: Cache<(Uuid, i32), Arc<Version>>,
     routes: Cache<Uuid, Arc<Route>>,
 }
@@ -131,28 +141,37 @@ impl Dispatch {
         store: Store,
         secret_key: SecretKey,
         catalogue: Arc<Catalogue>,
-        host: ServerHost,
+        guard: Guard,
         max_running: usize,
+        resume_url: ResumeUrl,
     ) -> Arc<Self> {
         let owner = Uuid::now_v7();
-        let (journal, writing) = CommitWriter::start(store.clone(), owner);
+        let (tell, told): (Told, _) = mpsc::unbounded_channel();
+        let (journal, writing) = CommitWriter::start(store.clone(), owner, tell);
         let limits = Limits {
             max_running,
             fault: fault::point,
+            resume_url: Some(resume_url),
             ..Limits::default()
         };
         let writer: Arc<dyn Journal> = journal.clone();
-        let engine = Engine::new(catalogue.clone(), Arc::new(host), writer, limits);
-        Arc::new(Self {
-            store,
-            secret_key,
-            catalogue,
-            engine,
-            journal,
-            writing: Mutex::new(Some(writing)),
-            owner,
-            versions: Cache::new(CACHED_VERSIONS),
-            routes: Cache::new(CACHED_ROUTES),
+        Arc::new_cyclic(|dispatch: &Weak<Self>| {
+            let host = ServerHost::new(guard, dispatch.clone());
+            let engine = Engine::new(catalogue.clone(), Arc::new(host), writer, limits);
+            Self {
+                store,
+                secret_key,
+                catalogue,
+                engine,
+                journal,
+                writing: Mutex::new(Some(writing)),
+                owner,
+                stop: CancellationToken::new(),
+                taking_up: TaskTracker::new(),
+                told: Mutex::new(Some(told)),
+                versions: Cache::new(CACHED_VERSIONS),
+                routes: Cache::new(CACHED_ROUTES),
+            }
         })
     }
 
@@ -179,9 +198,12 @@ impl Dispatch {
         })
     }
 
-    /// Ends an execution of this process; its durable flag is set already.
-    pub fn cancel(&self, execution: Uuid) {
-        self.engine.cancel(execution);
+    /// Ends an execution; its durable flag is set already.
+    pub fn cancel(self: &Arc<Self>, execution: Uuid) {
+        if !self.engine.cancel(execution) {
+            // One that waited is taken up once more, so that it ends well.
+            self.take_up_soon(vec![execution]);
+        }
     }
 
     /// Where calls of this webhook go; `None` where there is none, or its workflow is not active.
@@ -274,6 +296,9 @@ impl Dispatch {
 
     /// Ends well: lets what runs go on for a while, then leaves the rest to the next process.
     pub async fn drain(&self) {
+        self.stop.cancel();
+        self.taking_up.close();
+        self.taking_up.wait().await;
         self.engine.drain(DRAIN).await;
         self.journal.close();
         if let Some(writing) = self.writing.lock().await.take() {

@@ -20,9 +20,9 @@ use sea_orm::{
 };
 
 mod commit;
-pub use commit::CommitWriter;
+pub use commit::{CommitWriter, Told};
 mod executions;
-pub use executions::{ExecutionFilter, OpenExecution, StoredExecution, Whose};
+pub use executions::{ExecutionFilter, OpenExecution, Progress, StoredExecution, Whose};
 mod error;
 pub use error::StoreError;
 mod lock;
@@ -33,11 +33,13 @@ mod postgres;
 
 mod keys;
 mod secrets;
+mod signals;
 pub(crate) mod timers;
 mod users;
 mod workflows;
 pub use keys::NewKey;
 pub use secrets::SealedSecret;
+pub use signals::{NewChild, Signalled};
 pub use timers::{DueTimer, TimerKind};
 pub use users::UserWithPassword;
 pub use workflows::{WebhookTarget, WorkflowFilter, WorkflowSave};

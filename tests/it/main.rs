@@ -3,6 +3,7 @@
 
 mod auth;
 mod bad_input;
+mod calls;
 mod commands;
 mod connectors;
 mod crash;
@@ -10,6 +11,7 @@ mod database;
 mod durability;
 mod executions;
 mod limits;
+mod loops;
 mod openapi;
 mod pages;
 mod poison;
@@ -18,6 +20,7 @@ mod readme;
 mod shutdown;
 mod templates;
 mod tidy;
+mod waits;
 mod webhooks;
 mod workflow;
 mod workflows;

@@ -101,7 +101,7 @@ impl Run {
         payload: Payload,
         accepted_at: Time,
     ) -> Self {
-        let identity = identity(id, &version, mode, accepted_at);
+        let identity = identity(&engine, id, &version, mode, accepted_at);
         let timeout = version.plan.timeout.unwrap_or(engine.limits.execution_timeout);
         let caller = Caller::of(&payload);
         let context = Context::new(identity, version.plan.clone(), version.secrets.clone(), payload);
@@ -537,8 +537,15 @@ async fn hung_up(waiter: &mut Option<oneshot::Sender<Outcome>>) {
     }
 }
 
-pub(super) fn identity(id: Uuid, version: &Version, mode: ExecutionMode, started_at: Time) -> Identity {
+pub(super) fn identity(
+    engine: &Engine,
+    id: Uuid,
+    version: &Version,
+    mode: ExecutionMode,
+    started_at: Time,
+) -> Identity {
     Identity {
+        resume_url: engine.limits.resume_url.clone(),
         id,
         workflow_id: version.workflow_id,
         version: version.number,

@@ -39,7 +39,7 @@ impl Engine {
             .map(|name| (name.clone(), REDACTED.to_owned()))
             .collect();
         let top = Context::new(
-            identity(execution, version, mode, accepted_at),
+            identity(self, execution, version, mode, accepted_at),
             version.plan.clone(),
             Arc::new(Secrets::new(secrets)),
             payload,

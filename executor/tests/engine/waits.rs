@@ -155,6 +155,18 @@ async fn a_cancel_ends_a_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_time_out_of_the_workflow_counts_waits() {
+    let world = World::new();
+    let mut graph = waiting(json!({"seconds": 3600}));
+    graph["settings"] = json!({"timeout": "60s"});
+    let (id, started) = world.start(graph, json!({})).await;
+    drop(started.outcome);
+    assert_eq!(world.parked(id).await, Time::from_timestamp(60, 0));
+    assert_eq!(world.end(id).await, ExecutionStatus::TimedOut);
+    assert_eq!(world.journal.row(id).epoch, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn waits_stand_side_by_side_in_a_loop() {
     let world = World::new();
     let graph = json!({

@@ -38,6 +38,9 @@ pub enum ApiError {
     /// It was changed or has ended in the meantime.
     #[oai(status = 409)]
     Conflict(Json<Box<ErrorBody>>),
+    /// It can be done no more.
+    #[oai(status = 410)]
+    Gone(Json<Box<ErrorBody>>),
     /// The body is larger than `--max-body`.
     #[oai(status = 413)]
     TooLarge(Json<Box<ErrorBody>>),
@@ -107,6 +110,10 @@ impl ApiError {
 
     pub fn conflict(message: impl Display) -> Self {
         Self::Conflict(body("CONFLICT", message, Vec::new()))
+    }
+
+    pub fn gone(message: impl Display) -> Self {
+        Self::Gone(body("GONE", message, Vec::new()))
     }
 
     pub fn too_large(limit: usize) -> Self {
@@ -280,6 +287,7 @@ impl ApiError {
         | Self::NotFound(Json(body))
         | Self::MethodNotAllowed(Json(body), _)
         | Self::Conflict(Json(body))
+        | Self::Gone(Json(body))
         | Self::TooLarge(Json(body))
         | Self::UnsupportedMediaType(Json(body))
         | Self::Unprocessable(Json(body))

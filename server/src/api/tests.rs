@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use super::{description, endpoint, keys};
 use crate::app::{App, Parts};
 use crate::config::Command;
-use crate::dispatch::{Dispatch, ServerHost};
+use crate::dispatch::Dispatch;
 use crate::guard::Guard;
 use crate::secret::SecretKey;
 use crate::store::testing::{TestStore, sqlite};
+use crate::trigger::resume;
 
 struct TestApi {
     app: App,
@@ -40,13 +41,15 @@ impl TestApi {
             .config;
         let secret_key = SecretKey::open(Some(&"ab".repeat(32)), ".".as_ref(), true).expect("a good key");
         let catalogue = Arc::new(flowmatic_nodes::catalogue());
-        let host = ServerHost::new(Guard::new(Vec::new()).expect("a guard"));
+        let guard = Guard::new(Vec::new()).expect("a guard");
+        let base_url = "http://localhost:8080".to_owned();
         let dispatch = Dispatch::new(
             store.store.clone(),
             secret_key.clone(),
             catalogue.clone(),
-            host,
+            guard,
             100,
+            resume::url(&base_url, &secret_key),
         );
         let app = App::new(Parts {
             config,
@@ -55,7 +58,7 @@ impl TestApi {
             dispatch,
             secret_key,
             metrics: PrometheusBuilder::new().build_recorder().handle(),
-            base_url: "http://localhost:8080".to_owned(),
+            base_url,
             setup: true,
             clock: Utc::now,
         });

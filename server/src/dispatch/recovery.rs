@@ -95,7 +95,7 @@ impl Dispatch {
         }
     }
 
-    async fn take_up(self: &Arc<Self>, executions: Vec<OpenExecution>, stop: &CancellationToken) {
+    pub(super) async fn take_up(self: &Arc<Self>, executions: Vec<OpenExecution>, stop: &CancellationToken) {
         let room = Arc::new(Semaphore::new(AT_ONCE));
         for execution in executions {
             let Ok(place) = room.clone().acquire_owned().await else {

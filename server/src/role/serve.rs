@@ -15,11 +15,12 @@ use tokio_util::task::TaskTracker;
 use super::http;
 use crate::app::{App, Parts, base_url};
 use crate::config::{Config, DATA_DIR};
-use crate::dispatch::{Dispatch, ServerHost};
+use crate::dispatch::Dispatch;
 use crate::guard::Guard;
 use crate::secret::SecretKey;
 use crate::store::Store;
-use crate::{api, auth, telemetry};
+use crate::trigger::resume;
+use crate::{api, auth, telemetry, timer};
 
 /// How long the end may take in all.
 const END: Duration = Duration::from_millis(29_500);
@@ -38,21 +39,23 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listener has no address")?;
     let secret_key = open_secrets(&store, &config).await?;
     let catalogue = Arc::new(flowmatic_nodes::catalogue());
-    let host = ServerHost::new(Guard::new(config.allow_network.clone())?);
+    let guard = Guard::new(config.allow_network.clone())?;
+    let base_url = base_url(config.public_url.as_ref(), address);
     let max_running = usize::try_from(config.max_running)?;
     let dispatch = Dispatch::new(
         store.clone(),
         secret_key.clone(),
         catalogue.clone(),
-        host,
+        guard,
         max_running,
+        resume::url(&base_url, &secret_key),
     );
     let app = App::new(Parts {
         secret_key,
         catalogue,
         dispatch,
         metrics: telemetry::metrics()?,
-        base_url: base_url(config.public_url.as_ref(), address),
+        base_url,
         setup: !store.has_owner().await?,
         clock: Utc::now,
         config,
@@ -75,6 +78,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         dispatch.sweep(stopped).await;
     });
     tasks.spawn(app.dispatch.clone().refill(draining.clone()));
+    tasks.spawn(app.dispatch.clone().pass_on_told(stop.clone()));
+    let (timed, stopped) = (app.clone(), draining.clone());
+    tasks.spawn(async move {
+        let fire = |kind, due| timed.dispatch.clone().fire(kind, due);
+        timer::keep(&timed.store, Utc::now, fire, &stopped).await;
+    });
     tasks.spawn(app.dispatch.clone().keep_leases(stop.clone()));
     tasks.spawn(stop.clone().run_until_cancelled_owned(keep_house(app.clone())));
     tasks.close();

@@ -23,15 +23,21 @@ use super::{Store, StoreError, Time, millis, time};
 pub enum TimerKind {
     /// A schedule fires; the subject is its trigger.
     Schedule,
+    /// An execution has waited long enough; the subject is the execution.
+    Wake,
+    /// An execution failed whose workflow names another for that; the subject is the execution.
+    Failure,
 }
 
 impl TimerKind {
-    const ALL: [Self; 1] = [Self::Schedule];
+    const ALL: [Self; 3] = [Self::Schedule, Self::Wake, Self::Failure];
 
     /// The name in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Schedule => "schedule",
+            Self::Wake => "wake",
+            Self::Failure => "failure",
         }
     }
 

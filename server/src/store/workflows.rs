@@ -255,6 +255,24 @@ impl Store {
         Ok(workspace_id.map(|workspace_id| (workspace_id, graph)))
     }
 
+    /// The number of the version that runs when a workflow is called; `None` where there is no such workflow, or none of
+    /// its versions was published.
+    pub async fn live_version(
+        &self,
+        workspace_id: i64,
+        workflow_id: Uuid,
+    ) -> Result<Option<i32>, StoreError> {
+        let version: Option<Option<i32>> = workflow::Entity::find_by_id(workflow_id)
+            .select_only()
+            .column(workflow::Column::Version)
+            .filter(workflow::Column::WorkspaceId.eq(workspace_id))
+            .filter(workflow::Column::DeletedAt.is_null())
+            .into_tuple()
+            .one(&self.reader())
+            .await?;
+        Ok(version.flatten())
+    }
+
     /// Where the calls of a webhook go, for as long as its workflow is not deleted.
     pub async fn webhook(&self, webhook_id: Uuid) -> Result<Option<WebhookTarget>, StoreError> {
         let reader = self.reader();

@@ -1,9 +1,11 @@
 //! What an execution waits for: a time, a signal, another attempt. When nothing else is left, it leaves memory.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flowmatic_openapi::ExecutionStatus;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -64,6 +66,10 @@ impl Run {
     }
 
     pub(super) fn begin_wait(&mut self, at: At, called: Called, wait: Wait) {
+        let path = self.path(at);
+        if let Some(call) = path.and_then(|path| self.ledger.calls.get_mut(&path)) {
+            call.about.clone_from(&wait.about);
+        }
         let due = wait.until.map(|until| self.due(until));
         self.waits.insert(
             at,
@@ -76,10 +82,12 @@ impl Run {
     }
 
     pub(super) fn wait_for_child(&mut self, at: At, called: Called, child: Uuid) {
+        // One that ends soon spares both the way over the disk.
+        let due = Some(self.due(self.engine.host.now() + SHORT));
         self.waits.insert(
             at,
             Waiting {
-                due: None,
+                due,
                 what: What::Child(called, child),
             },
         );
@@ -158,7 +166,9 @@ impl Run {
                 }
                 What::Backoff { attempt, now, .. } => self.fly(at, attempt, now),
                 What::Loop => self.time_out(at),
-                What::Child(..) => {}
+                what @ What::Child(..) => {
+                    self.waits.insert(at, Waiting { due: None, what });
+                }
             }
         }
     }
@@ -205,17 +215,23 @@ impl Run {
     /// Whether a child is waited for.
     pub(super) fn has_children(&self) -> bool {
         let mut waits = self.waits.values();
-        !self.starting.is_empty() || waits.any(|waiting| matches!(waiting.what, What::Child(..)))
+        let may_have_called = self.epoch > 0 && !self.calling.is_empty();
+        may_have_called
+            || !self.starting.is_empty()
+            || waits.any(|waiting| matches!(waiting.what, What::Child(..)))
     }
 
     /// Whether nothing is left but waits that are not over soon, and nobody waits for an answer.
     pub(super) fn may_rest(&self) -> bool {
-        let is_soon = |due: Due| due.instant <= Instant::now() + SHORT;
+        let soon = Instant::now() + SHORT;
+        let is_over_soon = self.wall_deadline().is_some() && self.deadline <= soon;
+        let nobody_waits = self.waiter.as_ref().is_none_or(oneshot::Sender::is_closed);
         self.is_idle()
             && self.flights.is_empty()
             && !self.waits.is_empty()
-            && !self.next_due().is_some_and(is_soon)
-            && (self.waiter.as_ref().is_none_or(|waiter| waiter.is_closed()) || self.engine.is_draining())
+            && !is_over_soon
+            && self.next_due().is_none_or(|due| due.instant > soon)
+            && (nobody_waits || self.engine.is_draining())
     }
 
     /// Leaves memory. Tells whether it did: else it goes on here.
@@ -237,6 +253,8 @@ impl Run {
             wake_at: due.into_iter().chain(deadline).min(),
             signals: self.signals.len(),
         };
+        // What has come meanwhile has it taken up again at once.
+        self.engine.has_held.store(true, Ordering::Relaxed);
         write(&self.engine, id, |engine| engine.journal.park(park.clone())).await
     }
 

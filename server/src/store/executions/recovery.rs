@@ -1,6 +1,7 @@
 //! Taking up what another process left: leases and claims.
 
 use flowmatic_executor::{Accept, Recovered};
+use flowmatic_openapi::ExecutionStatus;
 use sea_orm::sea_query::{Expr, Order};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
@@ -9,6 +10,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::super::entity::execution::{Column, Entity, Model};
+use super::super::signals::signals_of;
 use super::super::{Store, StoreError, Time, millis, time};
 use super::{LEASE_MS, OPEN, mode};
 
@@ -23,17 +25,19 @@ pub struct OpenExecution {
 }
 
 /// Whose open executions are asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Whose {
     /// Those of other processes, and of none.
     NotOf(Uuid),
     /// Those that wait for room.
     Nobodys,
     Somebodys,
+    /// These, if nobody has them.
+    These(Vec<Uuid>),
 }
 
 impl Store {
-    /// Executions that are not over, those that were recovered most often first. A claimed one changes hands, so
+    /// Executions that ought to run, those that were recovered most often first. A claimed one changes hands, so
     /// the next page is asked for in the same way.
     pub async fn open_executions(&self, whose: Whose, limit: u32) -> Result<Vec<OpenExecution>, StoreError> {
         let whose = match whose {
@@ -42,11 +46,16 @@ impl Store {
                 .add(Column::Owner.ne(owner)),
             Whose::Nobodys => Condition::all().add(Column::Owner.is_null()),
             Whose::Somebodys => Condition::all().add(Column::Owner.is_not_null()),
+            Whose::These(ids) => Condition::all()
+                .add(Column::Owner.is_null())
+                .add(Column::Id.is_in(ids)),
         };
         let rows: Vec<(Uuid, i32, i32)> = Entity::find()
             .select_only()
             .columns([Column::Id, Column::Epoch, Column::Recoveries])
             .filter(Expr::cust(OPEN))
+            // What waits is taken up when it is woken.
+            .filter(Column::Status.eq(ExecutionStatus::Queued.as_str()))
             .filter(whose)
             .order_by(Column::Recoveries, Order::Desc)
             .order_by(Column::Id, Order::Asc)
@@ -75,18 +84,23 @@ impl Store {
     ) -> Result<Option<Recovered>, StoreError> {
         let transaction = self.begin().await?;
         let backend = transaction.get_database_backend();
-        if backend == DbBackend::Postgres {
-            // A checkpoint may be under way: the next statement must count it.
-            let lock = "SELECT id FROM executions WHERE id = $1 FOR UPDATE";
-            let lock = Statement::from_sql_and_values(backend, lock, [open.id.into()]);
-            transaction.query_one_raw(lock).await?;
-        }
+        // A checkpoint may be under way: the next statement must count it.
+        let lock = match backend {
+            DbBackend::Postgres => "FOR UPDATE",
+            _ => "",
+        };
+        let owner_before = format!("SELECT owner FROM executions WHERE id = $1 {lock}");
+        let owner_before = Statement::from_sql_and_values(backend, owner_before, [open.id.into()]);
+        let Some(before) = transaction.query_one_raw(owner_before).await? else {
+            return Ok(None);
+        };
+        let before: Option<Uuid> = before.try_get("", "owner")?;
         let count = "(SELECT COUNT(*) FROM checkpoints WHERE execution_id = $1)";
         let sql = format!(
             "UPDATE executions SET epoch = epoch + 1, owner = $3, lease_until = $4, progress = {count}, \
              recoveries = CASE WHEN owner IS NULL THEN recoveries WHEN {count} > progress THEN 1 \
              ELSE recoveries + 1 END \
-             WHERE id = $1 AND epoch = $2 AND {OPEN} RETURNING *"
+             WHERE id = $1 AND epoch = $2 AND {OPEN} AND status = 'QUEUED' RETURNING *"
         );
         let lease_until = millis(now) + LEASE_MS;
         let values: [Value; 4] = [
@@ -101,12 +115,15 @@ impl Store {
         };
         let row = Model::from_query_result(&row, "")?;
         let checkpoints = self.checkpoints(&transaction, row.id).await?;
+        let signals = signals_of(&transaction, row.id).await?;
         transaction.commit().await?;
         Ok(Some(Recovered {
             epoch: row.epoch,
             recoveries: row.recoveries,
             checkpoints,
             cancel_requested: row.cancel_requested,
+            was_at_rest: before.is_none(),
+            signals,
             accept: Accept {
                 id: row.id,
                 workspace_id: row.workspace_id,
