@@ -4,6 +4,7 @@ mod caller;
 mod execution;
 mod inputs;
 mod ledger;
+mod prefix;
 mod redact;
 mod replay;
 
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 pub use self::caller::CALL;
 use self::execution::Run;
+pub use self::prefix::prefix;
 use crate::Time;
 use crate::catalogue::Catalogue;
 use crate::context::{Payload, ResumeUrl};

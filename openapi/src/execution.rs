@@ -136,6 +136,25 @@ pub struct Execution {
     pub steps: Vec<Step>,
 }
 
+/// How to repeat an execution.
+#[derive(Debug, Clone, Default, Object)]
+#[oai(deny_unknown_fields)]
+pub struct ExecutionRetry {
+    #[oai(default)]
+    pub from: RetryFrom,
+}
+
+/// Where a repeated execution begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Enum)]
+#[oai(rename_all = "snake_case")]
+pub enum RetryFrom {
+    /// At its start.
+    #[default]
+    Start,
+    /// At the steps that failed or were cancelled: what was decided before is shared, and not done again.
+    Failed,
+}
+
 /// Why an execution or a step failed.
 #[derive(Debug, Clone, PartialEq, Object)]
 #[oai(skip_serializing_if_is_none)]

@@ -17,6 +17,7 @@ mod pages;
 mod poison;
 mod raw;
 mod readme;
+mod retries;
 mod shutdown;
 mod templates;
 mod tidy;

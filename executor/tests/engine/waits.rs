@@ -162,6 +162,8 @@ async fn a_time_out_of_the_workflow_counts_waits() {
     let (id, started) = world.start(graph, json!({})).await;
     drop(started.outcome);
     assert_eq!(world.parked(id).await, Time::from_timestamp(60, 0));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    world.resume(id).await;
     assert_eq!(world.end(id).await, ExecutionStatus::TimedOut);
     assert_eq!(world.journal.row(id).epoch, 1);
 }
