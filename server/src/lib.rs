@@ -16,6 +16,7 @@ pub mod trigger;
 
 pub mod dispatch;
 mod fault;
+mod housekeeping;
 pub mod store;
 pub mod timer;
 
