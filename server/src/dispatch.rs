@@ -2,12 +2,14 @@
 
 mod by_hand;
 mod cache;
+mod held;
 mod host;
 mod recovery;
 mod show;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use chrono::Utc;
@@ -42,6 +44,8 @@ pub struct Dispatch {
     owner: Uuid,
     versions: Cache<(Uuid, i32), Arc<Version>>,
     routes: Cache<Uuid, Arc<Route>>,
+    /// Whether executions were left, ever, for which there was no room in memory.
+    has_held: AtomicBool,
 }
 
 /// Where calls of a webhook go.
@@ -153,6 +157,7 @@ impl Dispatch {
             owner,
             versions: Cache::new(CACHED_VERSIONS),
             routes: Cache::new(CACHED_ROUTES),
+            has_held: AtomicBool::new(false),
         })
     }
 

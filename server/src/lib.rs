@@ -24,3 +24,6 @@ pub mod auth;
 pub mod guard;
 pub mod secret;
 pub mod telemetry;
+
+#[cfg(test)]
+mod testing;

@@ -32,11 +32,13 @@ pub use sqlite::SqliteCheckpoints;
 mod postgres;
 
 mod keys;
+mod schedules;
 mod secrets;
 pub(crate) mod timers;
 mod users;
 mod workflows;
 pub use keys::NewKey;
+pub use schedules::ScheduleFilter;
 pub use secrets::SealedSecret;
 pub use timers::{DueTimer, TimerKind};
 pub use users::UserWithPassword;

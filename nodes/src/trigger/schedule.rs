@@ -4,7 +4,7 @@ pub mod timetable;
 
 use std::borrow::Cow;
 
-use chrono::DateTime;
+use chrono::{DateTime, SecondsFormat};
 use chrono_tz::Tz;
 use flowmatic_executor::node::OUT;
 use flowmatic_executor::{About, Node, NodeContext, NodeError, Output, Role};
@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::timetable::Timetable;
+
+/// Its type.
+pub const KIND: &str = "trigger.schedule";
 
 /// A schedule has either `cron` or `every`.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -29,7 +32,7 @@ pub struct Schedule {
     /// The IANA time zone of `cron`, such as `Europe/Berlin`. Missing: UTC.
     #[schemars(length(min = 1, max = 64))]
     pub timezone: Option<String>,
-    /// The time between two starts, at least `1s`: a true interval, which no change of a clock shortens or
+    /// The time between two starts, in whole seconds: a true interval, which no change of a clock shortens or
     /// lengthens.
     pub every: Option<Every>,
     /// The moment that `every` is counted from (RFC 3339); nothing starts before it. Missing:
@@ -165,16 +168,30 @@ impl Schedule {
         let Some(text) = &self.anchor else {
             return Ok(Time::UNIX_EPOCH);
         };
-        let moment = DateTime::parse_from_rfc3339(text);
-        moment
-            .map(|moment| moment.to_utc())
-            .map_err(|_| format!("`{text}` is no moment: write it as `2026-03-29T09:00:00Z`"))
+        let moment = DateTime::parse_from_rfc3339(text)
+            .map_err(|_| format!("`{text}` is no moment: write it as `2026-03-29T09:00:00Z`"))?;
+        match moment.timestamp_subsec_nanos() {
+            0 => Ok(moment.to_utc()),
+            _ => Err(format!(
+                "`{text}` is between two seconds: an anchor is a whole one"
+            )),
+        }
     }
+}
+
+/// What the context of an execution has of the schedule that started it.
+pub fn context(scheduled_at: Time, fired_at: Time) -> Map<String, Value> {
+    let text = |time: Time| Value::from(time.to_rfc3339_opts(SecondsFormat::Secs, true));
+    let times = [
+        ("scheduledAt".to_owned(), text(scheduled_at)),
+        ("firedAt".to_owned(), text(fired_at)),
+    ];
+    Map::from_iter([("_schedule".to_owned(), Value::Object(Map::from_iter(times)))])
 }
 
 impl Node for Schedule {
     const ABOUT: About = About {
-        kind: "trigger.schedule",
+        kind: KIND,
         title: "Schedule",
         summary: "Start at times of a cron pattern, or every so often",
         documentation: "Starts an execution at each time of the cron pattern, or whenever the interval has passed, while \
@@ -216,9 +233,9 @@ impl Node for Schedule {
 #[cfg(test)]
 mod tests {
     use flowmatic_executor::Node;
-    use serde_json::{Value, from_value, json};
+    use serde_json::{Value, from_str, from_value, json};
 
-    use super::{Missed, Overlap, Schedule};
+    use super::{Missed, Overlap, Schedule, context};
 
     fn problems(parameters: Value) -> Vec<(String, String)> {
         Schedule::check(parameters.as_object().expect("an object"))
@@ -236,6 +253,13 @@ mod tests {
             problems(json!({"every": "90m", "anchor": "2026-03-29T09:00:00+02:00"})),
             []
         );
+    }
+
+    #[test]
+    fn its_example_shows_the_context() {
+        let example: Value = from_str(Schedule::ABOUT.example).expect("JSON");
+        let at = "2026-03-30T07:30:00.004Z".parse().expect("a moment");
+        assert_eq!(example["context"], Value::Object(context(at, at)));
     }
 
     #[test]
@@ -276,6 +300,12 @@ mod tests {
                 "belongs to `every`",
             ),
             (json!({"every": "999ms"}), "/every", "the least interval is `1s`"),
+            (json!({"every": "1500ms"}), "/every", "no whole number of seconds"),
+            (
+                json!({"every": "1h", "anchor": "2026-03-29T09:00:00.5Z"}),
+                "/anchor",
+                "between two seconds",
+            ),
             (
                 json!({"every": "1h", "anchor": "tomorrow"}),
                 "/anchor",

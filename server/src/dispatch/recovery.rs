@@ -4,9 +4,12 @@
 //! progress waits in a row of its own, where one at a time is tried.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use flowmatic_executor::Recovered;
 use flowmatic_executor::journal::ErrorRecord;
+use flowmatic_executor::run::Place;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -85,7 +88,7 @@ impl Dispatch {
                 () = tokio::time::sleep(REFILL_EVERY) => {}
             }
             let room = u32::try_from(self.engine.room()).unwrap_or(u32::MAX);
-            if !self.engine.has_held() || room == 0 {
+            if !(self.engine.has_held() || self.has_held.load(Ordering::Relaxed)) || room == 0 {
                 continue;
             }
             match self.store.open_executions(Whose::Nobodys, room).await {
@@ -147,6 +150,17 @@ impl Dispatch {
                 return None;
             }
         };
+        self.go_on(place, recovered, stop).await
+    }
+
+    /// Runs what was claimed.
+    pub(super) async fn go_on(
+        &self,
+        place: Place,
+        recovered: Recovered,
+        stop: &CancellationToken,
+    ) -> Option<JoinHandle<()>> {
+        let id = recovered.accept.id;
         let (workflow, number) = (recovered.accept.workflow_id, recovered.accept.version);
         let version = until_available(stop, || self.version(workflow, number)).await?;
         let usable = match version {
@@ -159,7 +173,7 @@ impl Dispatch {
         Some(match usable {
             Ok((version, payload)) => self.engine.resume(place, recovered, version, payload),
             Err(message) => {
-                tracing::error!(execution = %open.id, message, "an execution cannot go on");
+                tracing::error!(execution = %id, message, "an execution cannot go on");
                 let code = UNUSABLE.to_owned();
                 let error = ErrorRecord {
                     code,
@@ -188,7 +202,7 @@ impl Dispatch {
 }
 
 /// Tries while the database is not available; None if told to stop meanwhile.
-async fn until_available<T, F: Future<Output = Result<T, StoreError>>>(
+pub(super) async fn until_available<T, F: Future<Output = Result<T, StoreError>>>(
     stop: &CancellationToken,
     load: impl Fn() -> F,
 ) -> Option<Result<T, StoreError>> {

@@ -20,7 +20,7 @@ use crate::guard::Guard;
 use crate::housekeeping::{Housekeeping, write_key_use};
 use crate::secret::SecretKey;
 use crate::store::Store;
-use crate::{api, auth, telemetry};
+use crate::{api, auth, telemetry, timer};
 
 /// How long the end may take in all.
 const END: Duration = Duration::from_millis(29_500);
@@ -75,6 +75,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     });
     tasks.spawn(app.dispatch.clone().refill(draining.clone()));
     tasks.spawn(app.dispatch.clone().keep_leases(stop.clone()));
+    tasks.spawn(timer::run(app.clone(), draining.clone()));
     tasks.close();
     let housekeeping = Housekeeping::start(&app).await?;
     greet(&app, address).await?;

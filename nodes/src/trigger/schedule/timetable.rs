@@ -67,12 +67,15 @@ impl Timetable {
         }))
     }
 
-    /// Every so often, counted from `anchor`; nothing is due before it. Fails where it is too often.
+    /// Every so many seconds, counted from `anchor`; nothing is due before it. Fails where these are no whole ones.
     pub fn interval(every: Duration, anchor: Time) -> Result<Self, String> {
         if every < LEAST_INTERVAL {
             return Err(format!(
                 "`{every}` is too often: the least interval is `{LEAST_INTERVAL}`"
             ));
+        }
+        if !every.as_millis().is_multiple_of(1_000) {
+            return Err(format!("`{every}` is no whole number of seconds"));
         }
         let every_ms = i64::try_from(every.as_millis()).map_err(|error| error.to_string())?;
         let anchor_ms = anchor.timestamp_millis();
