@@ -16,6 +16,7 @@ pub mod trigger {
     //! What starts an execution.
     pub mod error;
     pub mod manual;
+    pub mod schedule;
     pub mod webhook;
     pub mod workflow;
 }
@@ -58,6 +59,7 @@ pub fn catalogue() -> Catalogue {
         Entry::of::<trigger::manual::Manual>(),
         Entry::of::<trigger::workflow::Workflow>(),
         Entry::of::<trigger::error::Failure>(),
+        Entry::of::<trigger::schedule::Schedule>(),
         Entry::of::<flow::r#if::If>(),
         Entry::of::<flow::switch::Switch>(),
         Entry::of::<flow::for_each::ForEach>(),

@@ -60,6 +60,7 @@ impl ExecutionStatus {
 pub enum ExecutionMode {
     Webhook,
     Manual,
+    Schedule,
     Retry,
     /// Another workflow's execution called it.
     Call,
@@ -68,12 +69,20 @@ pub enum ExecutionMode {
 }
 
 impl ExecutionMode {
-    pub const ALL: [Self; 5] = [Self::Webhook, Self::Manual, Self::Retry, Self::Call, Self::Error];
+    pub const ALL: [Self; 6] = [
+        Self::Webhook,
+        Self::Manual,
+        Self::Schedule,
+        Self::Retry,
+        Self::Call,
+        Self::Error,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Webhook => "webhook",
             Self::Manual => "manual",
+            Self::Schedule => "schedule",
             Self::Retry => "retry",
             Self::Call => "call",
             Self::Error => "error",

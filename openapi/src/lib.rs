@@ -16,6 +16,8 @@ mod workflow;
 pub use workflow::*;
 mod execution;
 pub use execution::*;
+mod schedule;
+pub use schedule::*;
 mod connector;
 pub use connector::*;
 mod auth;

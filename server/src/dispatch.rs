@@ -3,6 +3,7 @@
 mod by_hand;
 mod cache;
 mod calls;
+mod held;
 mod host;
 mod recovery;
 mod show;

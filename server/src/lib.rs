@@ -16,6 +16,7 @@ pub mod trigger;
 
 pub mod dispatch;
 mod fault;
+mod housekeeping;
 pub mod store;
 pub mod timer;
 
@@ -23,3 +24,6 @@ pub mod auth;
 pub mod guard;
 pub mod secret;
 pub mod telemetry;
+
+#[cfg(test)]
+mod testing;

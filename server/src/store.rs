@@ -32,12 +32,14 @@ pub use sqlite::SqliteCheckpoints;
 mod postgres;
 
 mod keys;
+mod schedules;
 mod secrets;
 mod signals;
 pub(crate) mod timers;
 mod users;
 mod workflows;
 pub use keys::NewKey;
+pub use schedules::ScheduleFilter;
 pub use secrets::SealedSecret;
 pub use signals::{NewChild, Signalled};
 pub use timers::{DueTimer, TimerKind};

@@ -13,7 +13,9 @@ use std::time::Duration;
 use flowmatic_openapi::Time;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::App;
 use crate::store::{DueTimer, Store, StoreError, TimerKind};
+use crate::trigger::schedule;
 
 /// Timers claimed at a time.
 const BATCH: u32 = 500;
@@ -24,8 +26,27 @@ const REST: Duration = Duration::from_secs(1);
 /// How long this process waits for what another one is about to claim.
 const STEP_ASIDE: Duration = Duration::from_millis(20);
 
+/// Fires the timers of a server until told to stop.
+pub async fn run(app: App, stop: CancellationToken) {
+    // Whoever had claimed some is gone: this process holds the lock of the one server.
+    if let Err(error) = app.store.free_timers().await {
+        tracing::warn!(%error, "what another process was about to do waits until its claim is over");
+    }
+    let handle = |kind, due: Vec<DueTimer>| {
+        let (app, stop) = (app.clone(), stop.clone());
+        async move {
+            match kind {
+                TimerKind::Schedule => schedule::fire(&app, &due, &stop).await,
+                TimerKind::Wake => app.dispatch.wake(&due).await,
+                TimerKind::Failure => app.dispatch.follow_failures(&due).await,
+            }
+        }
+    };
+    keep(&app.store, || app.now(), handle, &stop).await;
+}
+
 /// Fires timers when they are due, until told to stop. A batch that `handle` fails is given to it again later.
-pub async fn keep<F>(
+async fn keep<F>(
     store: &Store,
     clock: impl Fn() -> Time,
     handle: impl Fn(TimerKind, Vec<DueTimer>) -> F,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use flowmatic_executor::run::prefix;
 use flowmatic_executor::{Accept, Outcome, Payload, Waiting};
+use flowmatic_nodes::trigger::schedule::{KIND, context};
 use flowmatic_openapi::{ExecutionMode, ExecutionStatus, ExecutionSummary, JsonObject};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -29,16 +30,18 @@ impl Dispatch {
             .ok_or(StartError::NotFound)?;
         let &trigger = version.plan.keys.get(trigger).ok_or(StartError::NotFound)?;
         let body = Value::Object(input.0);
+        let engine = match version.plan.nodes[trigger].kind {
+            // Its workflow may speak of the time, so that it is due now.
+            KIND => context(now(), now()),
+            _ => Map::new(),
+        };
         self.accept(StartRequest {
             version,
             trigger,
             mode,
             body: body.to_string(),
-            meta: "{}".to_owned(),
-            payload: Payload {
-                body,
-                engine: Map::new(),
-            },
+            meta: Value::Object(engine.clone()).to_string(),
+            payload: Payload { body, engine },
             retry_of: None,
         })
         .await

@@ -84,11 +84,11 @@ impl Dispatch {
     }
 
     /// Starts the error workflows of executions that failed.
-    pub(super) async fn follow_failures(self: &Arc<Self>, due: Vec<DueTimer>) -> Result<(), StoreError> {
+    pub async fn follow_failures(self: &Arc<Self>, due: &[DueTimer]) -> Result<(), StoreError> {
         let mut started = Vec::new();
         for timer in due {
             let accept = self.error_start(timer.subject).await?;
-            let is_ours = self.store.follow_failure(timer, accept.as_ref()).await?;
+            let is_ours = self.store.follow_failure(*timer, accept.as_ref()).await?;
             started.extend(accept.filter(|_| is_ours).map(|accept| accept.id));
         }
         self.take_up_soon(started);

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flowmatic_executor::Recovered;
 use flowmatic_executor::journal::ErrorRecord;
+use flowmatic_executor::run::Place;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -147,6 +149,17 @@ impl Dispatch {
                 return None;
             }
         };
+        self.go_on(place, recovered, stop).await
+    }
+
+    /// Runs what was claimed.
+    pub(super) async fn go_on(
+        &self,
+        place: Place,
+        recovered: Recovered,
+        stop: &CancellationToken,
+    ) -> Option<JoinHandle<()>> {
+        let id = recovered.accept.id;
         let (workflow, number) = (recovered.accept.workflow_id, recovered.accept.version);
         let version = until_available(stop, || self.version(workflow, number)).await?;
         let usable = match version {
@@ -159,7 +172,7 @@ impl Dispatch {
         Some(match usable {
             Ok((version, payload)) => self.engine.resume(place, recovered, version, payload),
             Err(message) => {
-                tracing::error!(execution = %open.id, message, "an execution cannot go on");
+                tracing::error!(execution = %id, message, "an execution cannot go on");
                 let code = UNUSABLE.to_owned();
                 let error = ErrorRecord {
                     code,
@@ -188,7 +201,7 @@ impl Dispatch {
 }
 
 /// Tries while the database is not available; None if told to stop meanwhile.
-async fn until_available<T, F: Future<Output = Result<T, StoreError>>>(
+pub(super) async fn until_available<T, F: Future<Output = Result<T, StoreError>>>(
     stop: &CancellationToken,
     load: impl Fn() -> F,
 ) -> Option<Result<T, StoreError>> {

@@ -7,20 +7,14 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Dispatch, now};
-use crate::store::{DueTimer, Signalled, StoreError, TimerKind, Whose};
+use crate::store::{DueTimer, Signalled, StoreError};
 
 impl Dispatch {
-    /// Does what timers are due for.
-    pub async fn fire(self: Arc<Self>, kind: TimerKind, due: Vec<DueTimer>) -> Result<(), StoreError> {
-        match kind {
-            TimerKind::Schedule => Ok(()),
-            TimerKind::Wake => {
-                let woken = self.store.wake_executions(&due).await?;
-                self.take_up_soon(woken);
-                Ok(())
-            }
-            TimerKind::Failure => self.follow_failures(due).await,
-        }
+    /// Wakes executions that have waited long enough.
+    pub async fn wake(self: &Arc<Self>, due: &[DueTimer]) -> Result<(), StoreError> {
+        let woken = self.store.wake_executions(due).await?;
+        self.take_up_soon(woken);
+        Ok(())
     }
 
     /// Hands an execution what it waits for, once it is on disk.
@@ -61,30 +55,10 @@ impl Dispatch {
         if ids.is_empty() {
             return;
         }
-        self.engine.hold();
         let dispatch = self.clone();
         self.taking_up.spawn(async move {
             let stop = dispatch.stop.clone();
-            for ids in ids.chunks(TAKEN_UP_AT_ONCE) {
-                let room = u32::try_from(dispatch.engine.room()).unwrap_or(u32::MAX);
-                if room == 0 || stop.is_cancelled() {
-                    return;
-                }
-                match dispatch
-                    .store
-                    .open_executions(Whose::These(ids.to_vec()), room)
-                    .await
-                {
-                    Ok(open) => dispatch.take_up(open, &stop).await,
-                    Err(error) => {
-                        tracing::warn!(%error, "executions cannot be taken up; trying again");
-                        return;
-                    }
-                }
-            }
+            dispatch.take_up_held(&ids, &stop).await;
         });
     }
 }
-
-/// Ids in one query.
-const TAKEN_UP_AT_ONCE: usize = 500;

@@ -3,6 +3,8 @@
 pub mod api_key;
 pub mod checkpoint;
 pub mod execution;
+pub mod firing;
+pub mod schedule;
 pub mod secret;
 pub mod session;
 pub mod timer;

@@ -81,7 +81,7 @@ pub struct Progress {
 /// The columns of a list: none of the long ones.
 #[derive(Debug, DerivePartialModel)]
 #[sea_orm(entity = "Entity")]
-struct SummaryRow {
+pub(super) struct SummaryRow {
     id: Uuid,
     workflow_id: Uuid,
     version: i32,
@@ -328,7 +328,7 @@ impl SummaryRow {
         })
     }
 
-    fn summary(self, now: Time) -> Result<ExecutionSummary, StoreError> {
+    pub(super) fn summary(self, now: Time) -> Result<ExecutionSummary, StoreError> {
         let status = self.status(now)?;
         let error = self
             .error

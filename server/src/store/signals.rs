@@ -1,5 +1,7 @@
 //! Signals: what executions that wait are told from outside. One for each path of an execution, whenever it comes.
 
+use std::collections::HashMap;
+
 use flowmatic_executor::journal::Record;
 use flowmatic_executor::{Accept, Signal, json};
 use flowmatic_openapi::ExecutionStatus;
@@ -202,6 +204,21 @@ async fn wake(transaction: &impl ConnectionTrait, executions: &[Uuid]) -> Result
             .await?;
     }
     Ok(())
+}
+
+/// The signals of all these executions.
+pub(super) async fn all_signals(
+    connection: &impl ConnectionTrait,
+    executions: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<Signal>>, StoreError> {
+    let mut all = HashMap::new();
+    for execution in executions {
+        let signals = signals_of(connection, *execution).await?;
+        if !signals.is_empty() {
+            all.insert(*execution, signals);
+        }
+    }
+    Ok(all)
 }
 
 pub(super) async fn signals_of(

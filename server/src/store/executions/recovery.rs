@@ -1,16 +1,19 @@
 //! Taking up what another process left: leases and claims.
 
-use flowmatic_executor::{Accept, Recovered};
+use std::collections::HashMap;
+
+use flowmatic_executor::{Accept, Recovered, Signal};
 use flowmatic_openapi::ExecutionStatus;
-use sea_orm::sea_query::{Expr, Order};
+use sea_orm::sea_query::{Expr, ExprTrait, Order};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
     QueryOrder, QuerySelect, Statement, Value,
 };
 use uuid::Uuid;
 
+use super::super::entity::checkpoint;
 use super::super::entity::execution::{Column, Entity, Model};
-use super::super::signals::signals_of;
+use super::super::signals::{all_signals, signals_of};
 use super::super::{Store, StoreError, Time, millis, time};
 use super::{LEASE_MS, OPEN, mode};
 
@@ -25,15 +28,13 @@ pub struct OpenExecution {
 }
 
 /// Whose open executions are asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub enum Whose {
     /// Those of other processes, and of none.
     NotOf(Uuid),
     /// Those that wait for room.
     Nobodys,
     Somebodys,
-    /// These, if nobody has them.
-    These(Vec<Uuid>),
 }
 
 impl Store {
@@ -46,9 +47,6 @@ impl Store {
                 .add(Column::Owner.ne(owner)),
             Whose::Nobodys => Condition::all().add(Column::Owner.is_null()),
             Whose::Somebodys => Condition::all().add(Column::Owner.is_not_null()),
-            Whose::These(ids) => Condition::all()
-                .add(Column::Owner.is_null())
-                .add(Column::Id.is_in(ids)),
         };
         let rows: Vec<(Uuid, i32, i32)> = Entity::find()
             .select_only()
@@ -117,27 +115,52 @@ impl Store {
         let checkpoints = self.checkpoints(&transaction, row.id).await?;
         let signals = signals_of(&transaction, row.id).await?;
         transaction.commit().await?;
-        Ok(Some(Recovered {
-            epoch: row.epoch,
-            recoveries: row.recoveries,
-            checkpoints,
-            cancel_requested: row.cancel_requested,
-            was_at_rest: before.is_none(),
-            signals,
-            accept: Accept {
-                id: row.id,
-                workspace_id: row.workspace_id,
-                workflow_id: row.workflow_id,
-                version: row.version,
-                mode: mode(&row.mode)?,
-                trigger: row.trigger_node,
-                payload: row.payload,
-                meta: row.meta,
-                retry_of: row.retry_of,
-                held: false,
-                accepted_at: time(row.started_at),
-            },
-        }))
+        recovered(row, checkpoints, before.is_none(), signals).map(Some)
+    }
+
+    /// Makes executions this process's own that belong to nobody and are to run: those of these that are such, in
+    /// the order of their ids.
+    pub async fn claim_held(
+        &self,
+        ids: &[Uuid],
+        owner: Uuid,
+        now: Time,
+    ) -> Result<Vec<Recovered>, StoreError> {
+        let transaction = self.begin().await?;
+        let count = "(SELECT COUNT(*) FROM checkpoints WHERE execution_id = executions.id)";
+        let mut rows = Entity::update_many()
+            .col_expr(Column::Epoch, Expr::col(Column::Epoch).add(1))
+            .col_expr(Column::Owner, Some(owner).into())
+            .col_expr(Column::LeaseUntil, (millis(now) + LEASE_MS).into())
+            .col_expr(Column::Progress, Expr::cust(count))
+            .filter(Column::Id.is_in(ids.iter().copied()))
+            .filter(Column::Owner.is_null())
+            .filter(Expr::cust(OPEN))
+            .filter(Column::Status.eq("QUEUED"))
+            .exec_with_returning(&transaction)
+            .await?;
+        rows.sort_by_key(|row| row.id);
+        let records: Vec<(Uuid, String)> = checkpoint::Entity::find()
+            .select_only()
+            .columns([checkpoint::Column::ExecutionId, checkpoint::Column::Record])
+            .filter(checkpoint::Column::ExecutionId.is_in(rows.iter().map(|row| row.id)))
+            .order_by_asc(checkpoint::Column::Sequence)
+            .into_tuple()
+            .all(&transaction)
+            .await?;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        let mut signals = all_signals(&transaction, &ids).await?;
+        transaction.commit().await?;
+        let mut checkpoints: HashMap<Uuid, Vec<String>> = HashMap::new();
+        for (id, record) in records {
+            checkpoints.entry(id).or_default().push(record);
+        }
+        let claimed = rows.into_iter().map(|row| {
+            let checkpoints = checkpoints.remove(&row.id).unwrap_or_default();
+            let signals = signals.remove(&row.id).unwrap_or_default();
+            recovered(row, checkpoints, true, signals)
+        });
+        claimed.collect()
     }
 
     /// Takes back the recovery that was counted when this process took the execution up.
@@ -174,4 +197,33 @@ impl Store {
             .await?;
         Ok(result.rows_affected)
     }
+}
+
+fn recovered(
+    row: Model,
+    checkpoints: Vec<String>,
+    was_at_rest: bool,
+    signals: Vec<Signal>,
+) -> Result<Recovered, StoreError> {
+    Ok(Recovered {
+        epoch: row.epoch,
+        recoveries: row.recoveries,
+        checkpoints,
+        cancel_requested: row.cancel_requested,
+        was_at_rest,
+        signals,
+        accept: Accept {
+            id: row.id,
+            workspace_id: row.workspace_id,
+            workflow_id: row.workflow_id,
+            version: row.version,
+            mode: mode(&row.mode)?,
+            trigger: row.trigger_node,
+            payload: row.payload,
+            meta: row.meta,
+            retry_of: row.retry_of,
+            held: false,
+            accepted_at: time(row.started_at),
+        },
+    })
 }

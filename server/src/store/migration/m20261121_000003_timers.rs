@@ -1,4 +1,4 @@
-//! What is due at a time to come.
+//! What is due at a time to come, and schedules.
 
 use sea_orm_migration::prelude::*;
 
@@ -14,7 +14,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-const STATEMENTS: [&str; 2] = [
+const STATEMENTS: [&str; 6] = [
     "CREATE TABLE timers (
         id {uuid} NOT NULL PRIMARY KEY,
         kind TEXT NOT NULL,
@@ -24,4 +24,27 @@ const STATEMENTS: [&str; 2] = [
         UNIQUE (kind, subject)
     ){strict}",
     "CREATE INDEX timers_due ON timers (due_at)",
+    "CREATE TABLE schedules (
+        trigger_id {uuid} NOT NULL PRIMARY KEY REFERENCES triggers (id) ON DELETE CASCADE,
+        workspace_id {bigint} NOT NULL,
+        workflow_id {uuid} NOT NULL,
+        version {int} NOT NULL,
+        node TEXT NOT NULL,
+        active {bool} NOT NULL,
+        paused {bool} NOT NULL,
+        next_due {bigint},
+        last_due {bigint},
+        last_execution {uuid},
+        skipped_due {bigint},
+        skipped_reason TEXT,
+        parameters TEXT NOT NULL
+    ){strict}",
+    "CREATE INDEX schedules_workspace ON schedules (workspace_id, trigger_id)",
+    "CREATE INDEX schedules_workflow ON schedules (workflow_id, trigger_id)",
+    "CREATE TABLE firings (
+        trigger_id {uuid} NOT NULL REFERENCES schedules (trigger_id) ON DELETE CASCADE,
+        due_at {bigint} NOT NULL,
+        execution_id {uuid},
+        PRIMARY KEY (trigger_id, due_at)
+    ){strict}",
 ];
