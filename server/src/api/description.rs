@@ -42,6 +42,7 @@ pub(super) fn finish(mut description: Value) -> Value {
         .into_iter()
         .flat_map(Map::values_mut)
     {
+        simplify(schema);
         if let Some(cursor) = schema.pointer_mut("/properties/next_cursor") {
             cursor["nullable"] = Value::from(true);
         }
@@ -55,6 +56,36 @@ pub(super) fn finish(mut description: Value) -> Value {
         }
     }
     description
+}
+
+/// Leaves out what makes generators of clients give a type up: a default that is an object or a list, which says no
+/// more than that the field may be left out, and a part beside a reference that only repeats its description.
+fn simplify(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields
+                .get("default")
+                .is_some_and(|default| default.is_object() || default.is_array())
+            {
+                fields.shift_remove("default");
+            }
+            if let Some(Value::Array(parts)) = fields.get_mut("allOf") {
+                let repeats = |name: &String| name == "description" || name == "default";
+                parts.retain(|part| part.as_object().is_none_or(|part| !part.keys().all(repeats)));
+            }
+            for (name, field) in fields {
+                match field {
+                    // Names of fields, of whatever kind, are no words of a schema.
+                    Value::Object(named) if name == "properties" => {
+                        named.values_mut().for_each(simplify);
+                    }
+                    field => simplify(field),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(simplify),
+        _ => {}
+    }
 }
 
 fn operations(description: &mut Value) -> impl Iterator<Item = &mut Map<String, Value>> {
