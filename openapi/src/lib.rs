@@ -14,6 +14,8 @@ pub use time::Time;
 
 mod workflow;
 pub use workflow::*;
+mod version;
+pub use version::*;
 mod execution;
 pub use execution::*;
 mod connector;

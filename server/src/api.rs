@@ -55,6 +55,7 @@ enum Tag {
 
 type Served = (
     workflows::Workflows,
+    workflows::Versions,
     executions::Executions,
     connectors::Connectors,
     session::Sessions,
@@ -64,6 +65,7 @@ type Served = (
 
 const SERVED: Served = (
     workflows::Workflows,
+    workflows::Versions,
     executions::Executions,
     connectors::Connectors,
     session::Sessions,

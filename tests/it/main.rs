@@ -18,6 +18,7 @@ mod readme;
 mod shutdown;
 mod templates;
 mod tidy;
+mod versions;
 mod webhooks;
 mod workflow;
 mod workflows;

@@ -219,13 +219,8 @@ pub(super) fn prefixes() -> BTreeSet<String> {
 
 /// The methods that a path takes, for `Allow`; `None` where there is no such path.
 pub(super) fn allowed(path: &str) -> Option<String> {
-    let paths = super::description()["paths"].as_object()?;
-    let (_, methods) = paths.iter().find(|(template, _)| matches(template, path))?;
-    let mut allow: Vec<String> = methods
-        .as_object()?
-        .keys()
-        .map(|method| method.to_uppercase())
-        .collect();
+    let methods = methods_of(path)?;
+    let mut allow: Vec<String> = methods.keys().map(|method| method.to_uppercase()).collect();
     if allow.iter().any(|method| method == "GET") {
         allow.push("HEAD".to_owned());
     }
@@ -234,10 +229,7 @@ pub(super) fn allowed(path: &str) -> Option<String> {
 
 /// What is wrong with a query: a parameter that its operation does not have would be left out of account in silence.
 pub(super) fn check_query(method: &Method, path: &str, query: &str) -> Result<(), ApiError> {
-    let Some(paths) = super::description()["paths"].as_object() else {
-        return Ok(());
-    };
-    let Some((_, methods)) = paths.iter().find(|(template, _)| matches(template, path)) else {
+    let Some(methods) = methods_of(path) else {
         return Ok(());
     };
     let method = match method.as_str() {
@@ -265,6 +257,14 @@ pub(super) fn check_query(method: &Method, path: &str, query: &str) -> Result<()
             known.join("`, `")
         ))),
     }
+}
+
+/// The operations of a path, by their methods. Of two templates that fit, the one with fewer variables is meant.
+fn methods_of(path: &str) -> Option<&'static Map<String, Value>> {
+    let paths = super::description()["paths"].as_object()?;
+    let fitting = paths.iter().filter(|(template, _)| matches(template, path));
+    let (_, methods) = fitting.min_by_key(|(template, _)| template.matches('{').count())?;
+    methods.as_object()
 }
 
 fn matches(template: &str, path: &str) -> bool {

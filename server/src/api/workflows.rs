@@ -1,5 +1,8 @@
 //! `/api/v1/workflows`.
 
+mod diff;
+mod versions;
+
 use std::collections::HashMap;
 
 use flowmatic_executor::{Plan, Role};
@@ -13,6 +16,7 @@ use poem_openapi::types::ToJSON;
 use poem_openapi::{ApiResponse, OpenApi};
 use uuid::Uuid;
 
+pub(super) use self::versions::Versions;
 use super::cursor::Cursor;
 use super::draft::{self, Draft};
 use super::error::ApiError;
@@ -90,6 +94,7 @@ impl Workflows {
             active: Some(create.active),
             graph: draft.graph,
             secrets: draft.secrets,
+            by: Some(auth.caller),
             now: app.now(),
         };
         let workflow = app.store.create_workflow(save).await?;
@@ -160,6 +165,7 @@ impl Workflows {
             active: update.active,
             graph: draft.graph,
             secrets: draft.secrets,
+            by: Some(auth.caller),
             now: app.now(),
         };
         let Some(workflow) = app.store.update_workflow(save, update.revision).await? else {
@@ -212,7 +218,7 @@ impl Workflows {
         compile(&app, draft.graph).await?;
         let published = app
             .store
-            .publish_workflow(auth.workspace_id, id.0, draft.revision, app.now())
+            .publish_workflow(auth.workspace_id, id.0, draft.revision, auth.caller, app.now())
             .await?;
         let Some(workflow) = published else {
             return Err(stale(find(&app, auth.workspace_id, id.0).await?.revision));

@@ -1,6 +1,7 @@
 //! Workflows: drafts, published versions and the triggers that lead to them.
 
 mod triggers;
+mod versions;
 
 use flowmatic_openapi::{Graph, Page, Time, Workflow, WorkflowSummary};
 use poem_openapi::types::{ParseFromJSON, ToJSON};
@@ -10,9 +11,11 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use uuid::Uuid;
 
 use self::triggers::{TRIGGER_GROUP, listed, save_triggers, trigger_nodes, triggers_of};
+use self::versions::author_text;
 use super::entity::{trigger, version, workflow};
 use super::secrets::{self, SealedSecret};
 use super::{Store, StoreError, cursor, millis, time};
+use crate::auth::Caller;
 
 /// A draft to be written.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub struct WorkflowSave {
     pub active: Option<bool>,
     pub graph: Graph,
     pub secrets: Vec<SealedSecret>,
+    /// Who saves, where that is somebody whom the API knows.
+    pub by: Option<Caller>,
     pub now: Time,
 }
 
@@ -55,33 +60,9 @@ pub struct WebhookTarget {
 impl Store {
     pub async fn create_workflow(&self, save: WorkflowSave) -> Result<Workflow, StoreError> {
         let transaction = self.begin().await?;
-        let graph = text_of(&save.graph);
-        let at = millis(save.now);
-        let row = workflow::ActiveModel {
-            id: Set(save.id),
-            workspace_id: Set(save.workspace_id),
-            name: Set(save.name),
-            description: Set(save.description),
-            active: Set(false),
-            revision: Set(1),
-            version: Set(None),
-            created_at: Set(at),
-            updated_at: Set(at),
-            deleted_at: Set(None),
-            graph: Set(graph),
-        };
-        let mut row = workflow::Entity::insert(row)
-            .exec_with_returning(&transaction)
-            .await?;
-        secrets::insert(&transaction, save.workspace_id, save.secrets, save.now).await?;
-        let triggers = save_triggers(&transaction, save.id, &save.graph).await?;
-        if save.active == Some(true) {
-            row.version = Some(publish(&transaction, &row, save.now).await?);
-            row.active = true;
-            set_live(&transaction, &row).await?;
-        }
+        let workflow = insert(&transaction, save).await?;
         transaction.commit().await?;
-        workflow_of(row, save.graph, triggers)
+        Ok(workflow)
     }
 
     /// Writes a draft over the revision it was made from; `None` where there is another one by now, or the
@@ -115,7 +96,7 @@ impl Store {
             .ok_or_else(|| StoreError::Internal(format!("workflow {} is gone", save.id)))?;
         if let Some(active) = save.active {
             if active {
-                row.version = Some(publish(&transaction, &row, save.now).await?);
+                row.version = Some(publish(&transaction, &row, save.by, save.now).await?);
             }
             row.active = active;
             set_live(&transaction, &row).await?;
@@ -131,6 +112,7 @@ impl Store {
         workspace_id: i64,
         id: Uuid,
         revision: i64,
+        by: Caller,
         now: Time,
     ) -> Result<Option<Workflow>, StoreError> {
         let transaction = self.begin().await?;
@@ -138,7 +120,7 @@ impl Store {
         let Some(mut row) = draft.filter(|row| row.revision == revision) else {
             return Ok(None);
         };
-        row.version = Some(publish(&transaction, &row, now).await?);
+        row.version = Some(publish(&transaction, &row, Some(by), now).await?);
         row.active = true;
         if !set_live(&transaction, &row).await? {
             return Ok(None);
@@ -293,6 +275,36 @@ impl Store {
     }
 }
 
+/// Writes a new workflow, and publishes it where it is to be active.
+async fn insert(transaction: &impl ConnectionTrait, save: WorkflowSave) -> Result<Workflow, StoreError> {
+    let graph = text_of(&save.graph);
+    let at = millis(save.now);
+    let row = workflow::ActiveModel {
+        id: Set(save.id),
+        workspace_id: Set(save.workspace_id),
+        name: Set(save.name),
+        description: Set(save.description),
+        active: Set(false),
+        revision: Set(1),
+        version: Set(None),
+        created_at: Set(at),
+        updated_at: Set(at),
+        deleted_at: Set(None),
+        graph: Set(graph),
+    };
+    let mut row = workflow::Entity::insert(row)
+        .exec_with_returning(transaction)
+        .await?;
+    secrets::insert(transaction, save.workspace_id, save.secrets, save.now).await?;
+    let triggers = save_triggers(transaction, save.id, &save.graph).await?;
+    if save.active == Some(true) {
+        row.version = Some(publish(transaction, &row, save.by, save.now).await?);
+        row.active = true;
+        set_live(transaction, &row).await?;
+    }
+    workflow_of(row, save.graph, triggers)
+}
+
 async fn row(
     connection: &impl ConnectionTrait,
     workspace_id: i64,
@@ -309,6 +321,7 @@ async fn row(
 async fn publish(
     transaction: &impl ConnectionTrait,
     row: &workflow::Model,
+    by: Option<Caller>,
     now: Time,
 ) -> Result<i32, StoreError> {
     let newest = version::Entity::find()
@@ -326,6 +339,7 @@ async fn publish(
         number: Set(number),
         created_at: Set(millis(now)),
         graph: Set(row.graph.clone()),
+        published_by: Set(by.map(author_text)),
     };
     version::Entity::insert(version)
         .exec_without_returning(transaction)
