@@ -16,6 +16,8 @@ mod workflow;
 pub use workflow::*;
 mod version;
 pub use version::*;
+mod portable;
+pub use portable::*;
 mod execution;
 pub use execution::*;
 mod connector;

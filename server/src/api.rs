@@ -18,13 +18,13 @@ pub mod payload;
 
 mod connectors;
 mod cursor;
-mod draft;
+pub(crate) mod draft;
 mod executions;
 mod health;
 pub mod keys;
 mod session;
 mod webhooks;
-mod workflows;
+pub(crate) mod workflows;
 
 pub mod description;
 mod pages;
@@ -56,6 +56,7 @@ enum Tag {
 type Served = (
     workflows::Workflows,
     workflows::Versions,
+    workflows::Portability,
     executions::Executions,
     connectors::Connectors,
     session::Sessions,
@@ -66,6 +67,7 @@ type Served = (
 const SERVED: Served = (
     workflows::Workflows,
     workflows::Versions,
+    workflows::Portability,
     executions::Executions,
     connectors::Connectors,
     session::Sessions,

@@ -16,6 +16,7 @@ pub mod trigger;
 
 pub mod dispatch;
 mod fault;
+pub mod portable;
 pub mod store;
 
 pub mod auth;

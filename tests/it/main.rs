@@ -13,6 +13,7 @@ mod limits;
 mod openapi;
 mod pages;
 mod poison;
+mod portability;
 mod raw;
 mod readme;
 mod shutdown;

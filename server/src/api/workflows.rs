@@ -1,21 +1,22 @@
 //! `/api/v1/workflows`.
 
 mod diff;
+mod portability;
 mod versions;
 
 use std::collections::HashMap;
 
-use flowmatic_executor::{Plan, Role};
+use flowmatic_executor::Plan;
 use flowmatic_openapi::{
     Deleted, Execute, ExecutionMode, Graph, GraphCheck, Page, Problem, Validation, Workflow, WorkflowCreate,
     WorkflowPublish, WorkflowSummary, WorkflowUpdate,
 };
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
-use poem_openapi::types::ToJSON;
 use poem_openapi::{ApiResponse, OpenApi};
 use uuid::Uuid;
 
+pub(super) use self::portability::Portability;
 pub(super) use self::versions::Versions;
 use super::cursor::Cursor;
 use super::draft::{self, Draft};
@@ -26,8 +27,6 @@ use crate::app::App;
 use crate::auth::{Auth, may};
 use crate::store::{WorkflowFilter, WorkflowSave};
 
-/// The largest graph, as JSON text.
-const LARGEST_GRAPH: usize = 1 << 20;
 const MANUAL: &str = "trigger.manual";
 
 pub(super) struct Workflows;
@@ -286,13 +285,8 @@ impl Workflows {
                 id.0
             )));
         };
-        let triggers = version.plan.nodes.iter();
-        let triggers: Vec<(&str, &str)> = triggers
-            .filter(|node| node.role == Role::Trigger && !node.disabled)
-            .map(|node| (&*node.key, node.kind))
-            .collect();
         let Execute { input, trigger } = body.0;
-        let trigger = choose_trigger(&triggers, trigger.as_deref())?;
+        let trigger = trigger_of(&version.plan, trigger.as_deref())?;
         let execution = app
             .dispatch
             .execute(
@@ -337,11 +331,8 @@ async fn prepare(
             return Err(ApiError::invalid_graph(problems));
         }
     }
-    if draft.graph.to_json().unwrap_or_default().to_string().len() > LARGEST_GRAPH {
-        return Err(ApiError::unprocessable(
-            "the graph is larger than 1 MiB",
-            Vec::new(),
-        ));
+    if let Some(problem) = draft::check_size(&draft.graph) {
+        return Err(ApiError::unprocessable(problem.message.clone(), vec![problem]));
     }
     if publish {
         compile(app, draft.graph.clone()).await?;
@@ -379,6 +370,15 @@ fn shown(app: &App, mut workflow: Workflow, mut made: HashMap<String, String>) -
         trigger.secret = made.remove(&trigger.node);
     }
     workflow
+}
+
+/// The key of the trigger at which a start by hand begins.
+pub(crate) fn trigger_of<'a>(plan: &'a Plan, asked: Option<&str>) -> Result<&'a str, ApiError> {
+    let triggers: Vec<(&str, &str)> = plan
+        .triggers()
+        .map(|place| (&*plan.nodes[place].key, plan.nodes[place].kind))
+        .collect();
+    choose_trigger(&triggers, asked)
 }
 
 /// The key of the trigger to start at: the one asked for, else the manual one, else the only one. Each is given

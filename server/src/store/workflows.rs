@@ -3,6 +3,8 @@
 mod triggers;
 mod versions;
 
+use std::collections::HashSet;
+
 use flowmatic_openapi::{Graph, Page, Time, Workflow, WorkflowSummary};
 use poem_openapi::types::{ParseFromJSON, ToJSON};
 use sea_orm::ActiveValue::Set;
@@ -63,6 +65,17 @@ impl Store {
         let workflow = insert(&transaction, save).await?;
         transaction.commit().await?;
         Ok(workflow)
+    }
+
+    /// Creates all of them or none.
+    pub async fn create_workflows(&self, saves: Vec<WorkflowSave>) -> Result<Vec<Workflow>, StoreError> {
+        let transaction = self.begin().await?;
+        let mut workflows = Vec::with_capacity(saves.len());
+        for save in saves {
+            workflows.push(insert(&transaction, save).await?);
+        }
+        transaction.commit().await?;
+        Ok(workflows)
     }
 
     /// Writes a draft over the revision it was made from; `None` where there is another one by now, or the
@@ -217,6 +230,41 @@ impl Store {
         Ok(Page::new(workflows, next_cursor))
     }
 
+    /// The ids of all workflows, the oldest first.
+    pub async fn workflow_ids(&self, workspace_id: i64) -> Result<Vec<Uuid>, StoreError> {
+        Ok(workflow::Entity::find()
+            .select_only()
+            .column(workflow::Column::Id)
+            .filter(workflow::Column::WorkspaceId.eq(workspace_id))
+            .filter(workflow::Column::DeletedAt.is_null())
+            .order_by_asc(workflow::Column::Id)
+            .into_tuple()
+            .all(&self.reader())
+            .await?)
+    }
+
+    /// Which of these workflows the workspace has.
+    pub async fn known_workflows(
+        &self,
+        workspace_id: i64,
+        ids: &[Uuid],
+    ) -> Result<HashSet<Uuid>, StoreError> {
+        let mut found = HashSet::new();
+        for ids in ids.chunks(CHUNK) {
+            let rows: Vec<Uuid> = workflow::Entity::find()
+                .select_only()
+                .column(workflow::Column::Id)
+                .filter(workflow::Column::WorkspaceId.eq(workspace_id))
+                .filter(workflow::Column::DeletedAt.is_null())
+                .filter(workflow::Column::Id.is_in(ids.iter().copied()))
+                .into_tuple()
+                .all(&self.reader())
+                .await?;
+            found.extend(rows);
+        }
+        Ok(found)
+    }
+
     /// A published graph and the workspace it belongs to; those of deleted workflows too, for the
     /// executions that still run.
     pub async fn version(&self, workflow_id: Uuid, number: i32) -> Result<Option<(i64, Graph)>, StoreError> {
@@ -274,6 +322,9 @@ impl Store {
         workflow_of(row, graph, triggers.unwrap_or_default())
     }
 }
+
+/// Ids in one query.
+const CHUNK: usize = 500;
 
 /// Writes a new workflow, and publishes it where it is to be active.
 async fn insert(transaction: &impl ConnectionTrait, save: WorkflowSave) -> Result<Workflow, StoreError> {
