@@ -22,4 +22,5 @@ mod tidy;
 mod versions;
 mod webhooks;
 mod workflow;
+mod workflow_commands;
 mod workflows;
