@@ -14,6 +14,10 @@ pub use time::Time;
 
 mod workflow;
 pub use workflow::*;
+mod version;
+pub use version::*;
+mod portable;
+pub use portable::*;
 mod execution;
 pub use execution::*;
 mod schedule;

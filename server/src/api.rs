@@ -18,14 +18,14 @@ pub mod payload;
 
 mod connectors;
 mod cursor;
-mod draft;
+pub(crate) mod draft;
 mod executions;
 mod health;
 pub mod keys;
 mod schedules;
 mod session;
 mod webhooks;
-mod workflows;
+pub(crate) mod workflows;
 
 pub mod description;
 pub(crate) mod pages;
@@ -59,6 +59,8 @@ enum Tag {
 
 type Served = (
     workflows::Workflows,
+    workflows::Versions,
+    workflows::Portability,
     executions::Executions,
     schedules::Schedules,
     connectors::Connectors,
@@ -69,6 +71,8 @@ type Served = (
 
 const SERVED: Served = (
     workflows::Workflows,
+    workflows::Versions,
+    workflows::Portability,
     executions::Executions,
     schedules::Schedules,
     connectors::Connectors,

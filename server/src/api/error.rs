@@ -172,7 +172,7 @@ impl ApiError {
             ));
         }
         if let Some(error) = error.downcast_ref::<ParsePathError>() {
-            return Self::bad_request(format!("the id in the path: {}", plain(&error.reason)));
+            return Self::bad_request(format!("`{}` in the path: {}", error.name, plain(&error.reason)));
         }
         if let Some(error) = error.downcast_ref::<ContentTypeError>() {
             let message = match error {
