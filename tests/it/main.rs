@@ -19,6 +19,7 @@ mod portability;
 mod raw;
 mod readme;
 mod retries;
+mod schedules;
 mod shutdown;
 mod templates;
 mod tidy;

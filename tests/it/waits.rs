@@ -158,6 +158,32 @@ async fn is_cancelled_while_it_waits(database: Database) {
 }
 
 #[tokio::test]
+async fn waits_inside_a_loop_have_addresses_of_their_own() {
+    let app = TestApp::start().await;
+    let mut inner = wait(json!({"resume": "webhook"}));
+    inner["parent"] = json!("each");
+    let workflow = json!({"name": "Loop", "active": true, "graph": {
+        "nodes": [
+            {"key": "hook", "type": "trigger.webhook"}, keep("url", "{{_execution.resumeUrl}}"),
+            {"key": "each", "type": "flow.for_each", "parameters": {"items": [1, 2], "concurrency": 2}}, inner
+        ],
+        "edges": [{"from": "hook", "to": "url"}, {"from": "url", "to": "each"}]
+    }});
+    let hook = webhook_id(&create(&app, workflow).await);
+    let (_, answer) = app.webhook(&hook, &json!({})).await;
+    let id = answer["executionId"].as_str().expect("an id").to_owned();
+    let path = resume_path(&app, &id).await;
+    let post = async |path: &str| Answered::of(app.request("POST", path).json(&json!({"n": 1}))).await;
+    let unnamed = post(&path).await;
+    assert_eq!((unnamed.status, unnamed.error()), (400, "BAD_REQUEST".to_owned()));
+    for inside in ["each[0]/wait", "each%5B1%5D/wait"] {
+        assert_eq!(post(&format!("{path}/{inside}")).await.status, 200, "{inside}");
+    }
+    let ended = app.wait_for(&id, &["COMPLETED"]).await;
+    assert_eq!(step(&ended, "each[1]/wait")["output"]["body"], json!({"n": 1}));
+}
+
+#[tokio::test]
 async fn a_caller_gets_the_answer_that_comes_after_a_short_wait() {
     let app = TestApp::start().await;
     let nodes = [

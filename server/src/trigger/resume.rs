@@ -81,6 +81,7 @@ impl ResumeDoor {
     async fn answer(&self, mut request: Request, wants_page: bool) -> Result<Response, ApiError> {
         let part = |name: &str| request.raw_path_param(name).unwrap_or_default().to_owned();
         let (id, token, path) = (part("execution"), part("token"), part("path"));
+        let path = percent_encoding::percent_decode_str(&path).decode_utf8_lossy();
         let found = self.find(&id, &token, &path).await?;
         match *request.method() {
             Method::GET | Method::HEAD => {
