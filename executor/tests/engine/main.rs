@@ -2,6 +2,7 @@
 
 mod control;
 mod graph;
+mod journal;
 mod loops;
 mod recovery;
 mod retry;

@@ -1,18 +1,17 @@
 //! Nodes, a host and a journal that the tests of the engine steer.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use flowmatic_executor::journal::{ErrorRecord, MemoryJournal, MemoryRow, StepRecord, StepState};
+use flowmatic_executor::journal::{ErrorRecord, StepRecord, StepState};
 use flowmatic_executor::node::OUT;
 use flowmatic_executor::testing::Start as TestStart;
 use flowmatic_executor::{
-    About, Accept, Answer, Catalogue, Checkpoint, Child, ChildError, Engine, Entry, Finish, Host, HttpError,
-    HttpRequest, HttpResponse, Journal, JournalError, Limits, Node, NodeContext, NodeError, Output, Param,
-    Park, Payload, Plan, Role, Secrets, Signal, Start, Started, Ticket, Time, Version,
+    About, Answer, Catalogue, Child, ChildError, Engine, Entry, Host, HttpError, HttpRequest, HttpResponse,
+    JournalError, Limits, Node, NodeContext, NodeError, Output, Param, Payload, Plan, Role, Secrets, Start,
+    Started, Ticket, Time, Version,
 };
 use flowmatic_openapi::{ExecutionMode, ExecutionStatus, Graph};
 use futures_util::FutureExt;
@@ -21,11 +20,12 @@ use poem_openapi::types::ParseFromJSON;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::sync::{Barrier, Notify, Semaphore, watch};
+use tokio::sync::{Barrier, Notify, Semaphore};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::control;
+use crate::journal::TestJournal;
 
 pub fn node(key: &str, kind: &str, parameters: Value) -> Value {
     json!({"key": key, "type": kind, "parameters": parameters})
@@ -291,93 +291,6 @@ impl World {
             accept.accepted_at,
             &self.record(id),
         )
-    }
-}
-
-/// A journal that can be cut off, as by a crash, and be unavailable, as on a full disk.
-pub struct TestJournal {
-    inner: Arc<MemoryJournal>,
-    writes: AtomicUsize,
-    last_write: AtomicUsize,
-    refuses: AtomicBool,
-    changes: watch::Sender<()>,
-}
-
-impl TestJournal {
-    fn new() -> Self {
-        Self {
-            inner: MemoryJournal::new(),
-            writes: AtomicUsize::new(0),
-            last_write: AtomicUsize::new(usize::MAX),
-            refuses: AtomicBool::new(false),
-            changes: watch::Sender::new(()),
-        }
-    }
-
-    pub fn signal(&self, id: Uuid, signal: Signal) -> bool {
-        self.inner.signal(id, signal)
-    }
-
-    pub fn row(&self, id: Uuid) -> MemoryRow {
-        self.inner.row(id).expect("accepted")
-    }
-
-    pub fn writes(&self) -> usize {
-        self.writes.load(Ordering::SeqCst)
-    }
-
-    pub fn stop_after(&self, writes: usize) {
-        self.last_write.store(writes, Ordering::SeqCst);
-    }
-
-    pub fn refuse(&self, refuses: bool) {
-        self.refuses.store(refuses, Ordering::SeqCst);
-    }
-
-    fn cut_off(&self) {
-        self.stop_after(0);
-    }
-
-    fn is_cut_off(&self) -> bool {
-        self.writes() > self.last_write.load(Ordering::SeqCst)
-    }
-
-    fn reconnect(&self) {
-        self.stop_after(usize::MAX);
-    }
-
-    fn write(&self, write: impl FnOnce(&MemoryJournal) -> Ticket) -> Ticket {
-        let count = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
-        let ticket = if count > self.last_write.load(Ordering::SeqCst) {
-            // Nobody learns what became of the writes of a process that died.
-            let (sender, ticket) = Ticket::new();
-            std::mem::forget(sender);
-            ticket
-        } else if self.refuses.load(Ordering::SeqCst) {
-            Ticket::settled(Err(JournalError::Unavailable("the disk is full".to_owned())))
-        } else {
-            write(&self.inner)
-        };
-        self.changes.send_replace(());
-        ticket
-    }
-}
-
-impl Journal for TestJournal {
-    fn accept(&self, accept: Accept, finish: Option<Finish>) -> Ticket {
-        self.write(|inner| inner.accept(accept, finish))
-    }
-
-    fn checkpoint(&self, checkpoint: Checkpoint) -> Ticket {
-        self.write(|inner| inner.checkpoint(checkpoint))
-    }
-
-    fn park(&self, park: Park) -> Ticket {
-        self.write(|inner| inner.park(park))
-    }
-
-    fn finish(&self, finish: Finish) -> Ticket {
-        self.write(|inner| inner.finish(finish))
     }
 }
 
