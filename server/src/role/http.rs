@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -133,7 +134,7 @@ async fn talk(
     let local = stream.local_addr().unwrap_or(remote);
     let seat = place.seat.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (endpoint, seat) = (endpoint.clone(), seat.clone());
+        let (endpoint, seat, moving) = (endpoint.clone(), seat.clone(), seat.clone());
         Box::pin(async move {
             let _busy = seat.work();
             let local = LocalAddr(Addr::SocketAddr(local));
@@ -141,7 +142,14 @@ async fn talk(
             let response = endpoint
                 .get_response((request, local, remote, Scheme::HTTP).into())
                 .await;
-            Ok::<_, std::convert::Infallible>(hyper::Response::from(response))
+            let response = hyper::Response::from(response);
+            // What takes long to send is not at rest as long as the caller reads.
+            Ok::<_, std::convert::Infallible>(response.map(|body| {
+                body.map_frame(move |frame| {
+                    moving.rest();
+                    frame
+                })
+            }))
         })
     });
     let mut connection = http1::Builder::new()
