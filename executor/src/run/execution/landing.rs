@@ -172,7 +172,9 @@ impl Run {
             let plan = &self.version.plan.nodes[node];
             // Of an effect that was under way when a process died there is no record.
             let may_have_run = self.epoch > 0 && plan.role == Role::Effect;
+            let call = self.ledger.calls.remove(&plan.key);
             self.record_without_bound(StepRecord {
+                attempts: call.map_or(0, |call| call.failed + 1),
                 reason: may_have_run.then(|| MAY_HAVE_RUN.to_owned()),
                 ..step(plan, StepState::Cancelled)
             });
