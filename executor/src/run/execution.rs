@@ -185,20 +185,29 @@ impl Run {
             biased;
             () = engine.abandon.cancelled() => return false,
             Some(landing) = self.flights.next() => {
-                self.land(landing);
                 // What else has come back meanwhile shares the checkpoint.
-                while let Some(Some(landing)) = self.flights.next().now_or_never() {
-                    self.land(landing);
-                }
+                self.land_all(vec![landing]);
             }
             () = self.cancel.cancelled(), if is_whole => self.cancelled(),
             () = tokio::time::sleep_until(self.deadline) => {
                 let message = "the execution took longer than its time-out";
                 self.break_off(ExecutionStatus::TimedOut, "timeout", message);
+                self.land_all(Vec::new());
                 self.flights.clear();
             }
         }
         true
+    }
+
+    /// Takes in all that has come back; what waited for another attempt has, once that is not to be. No other
+    /// attempt begins before the journal knows of the one that failed.
+    fn land_all(&mut self, mut landed: Vec<Landing>) {
+        while let Some(Some(landing)) = self.flights.next().now_or_never() {
+            landed.push(landing);
+        }
+        for landing in landed {
+            self.land(landing);
+        }
     }
 
     fn has_ended(&self) -> bool {
