@@ -1,6 +1,8 @@
 //! Performs what [`crate::schedule`] decides: the only place with I/O.
 
+mod caller;
 mod execution;
+mod inputs;
 mod ledger;
 mod redact;
 mod replay;
@@ -11,20 +13,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flowmatic_openapi::{ExecutionMode, ExecutionStatus};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+pub use self::caller::CALL;
 use self::execution::Run;
-pub use self::replay::inputs;
 use crate::Time;
 use crate::catalogue::Catalogue;
 use crate::context::Payload;
 use crate::graph::Version;
 use crate::host::Host;
-use crate::journal::{Accept, ErrorRecord, Journal, JournalError, Recovered, Ticket};
+use crate::journal::{Accept, ErrorRecord, Journal, JournalError, Recovered, Signal, Ticket};
 use crate::node::Answer;
 
 /// Runs executions. One per process; executions that are not over when it goes stay in the journal.
@@ -33,8 +35,8 @@ pub struct Engine {
     host: Arc<dyn Host>,
     journal: Arc<dyn Journal>,
     limits: Limits,
-    /// What is in memory, with what cancels it.
-    runs: Mutex<HashMap<Uuid, CancellationToken>>,
+    /// What is in memory, with what reaches it.
+    runs: Mutex<HashMap<Uuid, Arc<Handle>>>,
     tasks: TaskTracker,
     draining: AtomicBool,
     has_held: AtomicBool,
@@ -127,7 +129,29 @@ pub enum Outcome {
 pub struct Place {
     engine: Arc<Engine>,
     id: Uuid,
+    handle: Arc<Handle>,
+}
+
+/// What reaches a running execution from outside.
+#[derive(Debug, Default)]
+struct Handle {
     cancel: CancellationToken,
+    signals: Mutex<Vec<Signal>>,
+    signalled: Notify,
+}
+
+impl Handle {
+    fn signal(&self, signal: Signal) {
+        self.signals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(signal);
+        self.signalled.notify_one();
+    }
+
+    fn take_signals(&self) -> Vec<Signal> {
+        std::mem::take(&mut self.signals.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Drop for Place {
@@ -163,7 +187,7 @@ impl Engine {
     /// answers its caller then. Fails with [`JournalError::Unavailable`], having written nothing, where the
     /// engine is draining.
     pub fn start(self: &Arc<Self>, start: Start) -> Result<Started, JournalError> {
-        if self.draining.load(Ordering::Relaxed) {
+        if self.is_draining() {
             return Err(JournalError::Unavailable(
                 "the server is shutting down".to_owned(),
             ));
@@ -183,7 +207,7 @@ impl Engine {
         };
         let mut run = Run::new(
             self.clone(),
-            CancellationToken::new(),
+            Arc::default(),
             start.id,
             start.version,
             start.mode,
@@ -200,7 +224,7 @@ impl Engine {
             });
         }
         let (waiter, outcome) = oneshot::channel();
-        let Some(place) = self.enter(start.id, run.cancel_token()) else {
+        let Some(place) = self.enter(start.id, run.handle()) else {
             self.has_held.store(true, Ordering::Relaxed);
             accept.held = true;
             return Ok(Started {
@@ -224,9 +248,9 @@ impl Engine {
         if runs.contains_key(&id) {
             return None;
         }
-        let cancel = CancellationToken::new();
-        runs.insert(id, cancel.clone());
-        Some(self.place(id, cancel))
+        let handle = Arc::<Handle>::default();
+        runs.insert(id, handle.clone());
+        Some(self.place(id, handle))
     }
 
     /// Takes an execution up again where its journal ends. The handle resolves when it has ended or was left
@@ -238,7 +262,7 @@ impl Engine {
         version: Arc<Version>,
         payload: Payload,
     ) -> JoinHandle<()> {
-        let run = replay::run(self.clone(), place.cancel.clone(), recovered, version, payload);
+        let run = replay::run(self.clone(), place.handle.clone(), recovered, version, payload);
         (self.limits.fault)("recovery");
         self.tasks.spawn(run.drive(place))
     }
@@ -262,7 +286,14 @@ impl Engine {
     /// flag is the caller's to set first. Tells whether it is here.
     pub fn cancel(&self, id: Uuid) -> bool {
         let run = self.lock().get(&id).cloned();
-        run.inspect(CancellationToken::cancel).is_some()
+        run.inspect(|run| run.cancel.cancel()).is_some()
+    }
+
+    /// Hands a signal to an execution of this process; it is durable already. Tells whether it is here: if not,
+    /// whoever takes it up finds the signal.
+    pub fn signal(&self, id: Uuid, signal: Signal) -> bool {
+        let run = self.lock().get(&id).cloned();
+        run.inspect(|run| run.signal(signal)).is_some()
     }
 
     /// How many executions are in memory.
@@ -295,25 +326,29 @@ impl Engine {
         }
     }
 
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     /// None if there is no room.
-    fn enter(self: &Arc<Self>, id: Uuid, cancel: CancellationToken) -> Option<Place> {
+    fn enter(self: &Arc<Self>, id: Uuid, handle: Arc<Handle>) -> Option<Place> {
         let mut runs = self.lock();
         if runs.len() >= self.limits.max_running {
             return None;
         }
-        runs.insert(id, cancel.clone());
-        Some(self.place(id, cancel))
+        runs.insert(id, handle.clone());
+        Some(self.place(id, handle))
     }
 
-    fn place(self: &Arc<Self>, id: Uuid, cancel: CancellationToken) -> Place {
+    fn place(self: &Arc<Self>, id: Uuid, handle: Arc<Handle>) -> Place {
         Place {
             engine: self.clone(),
             id,
-            cancel,
+            handle,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, CancellationToken>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Handle>>> {
         // Each use is one call on the map, which a panic cannot leave half done.
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }

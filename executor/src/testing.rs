@@ -12,7 +12,7 @@ use crate::Time;
 use crate::catalogue::{Catalogue, Entry};
 use crate::context::{Context, Identity, Payload, Secrets};
 use crate::graph::Plan;
-use crate::host::{Host, HttpError, HttpRequest, HttpResponse};
+use crate::host::{Child, ChildError, Host, HttpError, HttpRequest, HttpResponse};
 use crate::node::{About, Node, NodeContext, NodeError, OUT, Output, Role};
 
 /// Runs a node with these parameters, templates included, over this context, as the engine would.
@@ -164,6 +164,15 @@ impl Host for TestHost {
             .push(request);
         futures_util::future::ready(answer).boxed()
     }
+
+    fn start_child(&self, _: Child) -> BoxFuture<'_, Result<Uuid, ChildError>> {
+        let message = "there are no other workflows in this test".to_owned();
+        futures_util::future::ready(Err(ChildError::Refused("not_found".into(), message))).boxed()
+    }
+
+    fn cancel_children(&self, _: Uuid) -> BoxFuture<'_, ()> {
+        futures_util::future::ready(()).boxed()
+    }
 }
 
 /// A node of a plan that is put together by hand.
@@ -180,6 +189,7 @@ pub(crate) fn plan_node(key: &str, is_trigger: bool) -> crate::graph::PlanNode {
         ports: vec!["out".to_owned()],
         incoming: Vec::new(),
         outgoing: Vec::new(),
+        body: None,
         visible_saves: Vec::new(),
         disabled: false,
         join: flowmatic_openapi::Join::default(),

@@ -61,16 +61,22 @@ pub enum ExecutionMode {
     Webhook,
     Manual,
     Retry,
+    /// Another workflow's execution called it.
+    Call,
+    /// Another workflow's execution failed.
+    Error,
 }
 
 impl ExecutionMode {
-    pub const ALL: [Self; 3] = [Self::Webhook, Self::Manual, Self::Retry];
+    pub const ALL: [Self; 5] = [Self::Webhook, Self::Manual, Self::Retry, Self::Call, Self::Error];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Webhook => "webhook",
             Self::Manual => "manual",
             Self::Retry => "retry",
+            Self::Call => "call",
+            Self::Error => "error",
         }
     }
 

@@ -17,6 +17,7 @@ pub mod trigger;
 pub mod dispatch;
 mod fault;
 pub mod store;
+pub mod timer;
 
 pub mod auth;
 pub mod guard;

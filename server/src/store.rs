@@ -33,10 +33,12 @@ mod postgres;
 
 mod keys;
 mod secrets;
+pub(crate) mod timers;
 mod users;
 mod workflows;
 pub use keys::NewKey;
 pub use secrets::SealedSecret;
+pub use timers::{DueTimer, TimerKind};
 pub use users::UserWithPassword;
 pub use workflows::{WebhookTarget, WorkflowFilter, WorkflowSave};
 
@@ -68,6 +70,7 @@ struct Inner {
     data_dir: PathBuf,
     /// As a person would name it, without a password.
     name: String,
+    bell: timers::Bell,
 }
 
 #[derive(Debug)]
@@ -119,6 +122,7 @@ impl Store {
             database,
             data_dir: options.data_dir,
             name,
+            bell: timers::Bell::default(),
         }));
         migration::refuse_newer(&store).await?;
         Ok(store)
@@ -194,6 +198,10 @@ impl Store {
 
     pub(crate) fn database(&self) -> &Database {
         &self.0.database
+    }
+
+    fn bell(&self) -> &timers::Bell {
+        &self.0.bell
     }
 
     pub(crate) fn data_dir(&self) -> &Path {

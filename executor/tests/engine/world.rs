@@ -10,9 +10,9 @@ use flowmatic_executor::journal::{ErrorRecord, MemoryJournal, MemoryRow, StepRec
 use flowmatic_executor::node::OUT;
 use flowmatic_executor::testing::Start as TestStart;
 use flowmatic_executor::{
-    About, Accept, Answer, Catalogue, Checkpoint, Engine, Entry, Finish, Host, HttpError, HttpRequest,
-    HttpResponse, Journal, JournalError, Limits, Node, NodeContext, NodeError, Output, Param, Payload, Plan,
-    Role, Secrets, Start, Started, Ticket, Time, Version,
+    About, Accept, Answer, Catalogue, Checkpoint, Child, ChildError, Engine, Entry, Finish, Host, HttpError,
+    HttpRequest, HttpResponse, Journal, JournalError, Limits, Node, NodeContext, NodeError, Output, Param,
+    Park, Payload, Plan, Role, Secrets, Signal, Start, Started, Ticket, Time, Version,
 };
 use flowmatic_openapi::{ExecutionMode, ExecutionStatus, Graph};
 use futures_util::FutureExt;
@@ -24,6 +24,8 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{Barrier, Notify, Semaphore, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
+
+use crate::control;
 
 pub fn node(key: &str, kind: &str, parameters: Value) -> Value {
     json!({"key": key, "type": kind, "parameters": parameters})
@@ -64,6 +66,10 @@ impl World {
             Entry::of::<Respond>(),
             Entry::of::<Panic>(),
             Entry::of::<PanicEffect>(),
+            Entry::of::<control::Each>(),
+            Entry::of::<control::While>(),
+            Entry::of::<control::Wait>(),
+            Entry::of::<control::Call>(),
         ]));
         let (host, journal) = (Arc::new(TestHost::new()), Arc::new(TestJournal::new()));
         let engine = Engine::new(catalogue.clone(), host.clone(), journal.clone(), limits);
@@ -166,12 +172,19 @@ impl World {
         engine.give_up(place, &recovered, &error);
     }
 
+    /// Waits until it has ended; takes it up when it is parked and its time has come.
     pub async fn end(&self, id: Uuid) -> ExecutionStatus {
         let mut changes = self.journal.changes.subscribe();
         let finished = async {
             loop {
-                if let Some(finish) = self.journal.inner.row(id).and_then(|row| row.finish) {
+                let row = self.journal.inner.row(id);
+                if let Some(finish) = row.as_ref().and_then(|row| row.finish.as_ref()) {
                     return finish.status;
+                }
+                if let Some(wake_at) = row.and_then(|row| row.parked).flatten() {
+                    let wait = (wake_at - self.host.now()).to_std().unwrap_or_default();
+                    tokio::time::sleep(wait).await;
+                    self.resume(id).await;
                 }
                 changes.changed().await.expect("the journal lives");
             }
@@ -198,6 +211,22 @@ impl World {
         tokio::time::timeout(PATIENCE, settled)
             .await
             .expect("it ends in time")
+    }
+
+    /// Waits until it is parked; tells when it is to be taken up.
+    pub async fn parked(&self, id: Uuid) -> Option<Time> {
+        let mut changes = self.journal.changes.subscribe();
+        let parked = async {
+            loop {
+                if let Some(wake_at) = self.journal.inner.row(id).and_then(|row| row.parked) {
+                    return wake_at;
+                }
+                changes.changed().await.expect("the journal lives");
+            }
+        };
+        tokio::time::timeout(PATIENCE, parked)
+            .await
+            .expect("it is parked in time")
     }
 
     /// Waits until the journal has so many checkpoints of it.
@@ -254,7 +283,7 @@ impl World {
             body: serde_json::from_str(&accept.payload).expect("JSON"),
             engine: Map::new(),
         };
-        flowmatic_executor::run::inputs(
+        self.engine.inputs(
             &version,
             id,
             accept.mode,
@@ -283,6 +312,10 @@ impl TestJournal {
             refuses: AtomicBool::new(false),
             changes: watch::Sender::new(()),
         }
+    }
+
+    pub fn signal(&self, id: Uuid, signal: Signal) -> bool {
+        self.inner.signal(id, signal)
     }
 
     pub fn row(&self, id: Uuid) -> MemoryRow {
@@ -339,6 +372,10 @@ impl Journal for TestJournal {
         self.write(|inner| inner.checkpoint(checkpoint))
     }
 
+    fn park(&self, park: Park) -> Ticket {
+        self.write(|inner| inner.park(park))
+    }
+
     fn finish(&self, finish: Finish) -> Ticket {
         self.write(|inner| inner.finish(finish))
     }
@@ -347,10 +384,15 @@ impl Journal for TestJournal {
 /// Answers by the first word of the URL: `ok`, `fail`, `fail-twice`, `refuse`, `hang`, `gate` (answers once it is
 /// open), `meet` (answers when two have called), `busy` (503; the next word is its `Retry-After`).
 pub struct TestHost {
+    started: Instant,
     calls: Mutex<Vec<String>>,
     /// When each came.
     times: Mutex<Vec<Instant>>,
     called: Notify,
+    /// The executions that were called, and by whom.
+    pub children: Mutex<Vec<(Uuid, Child)>>,
+    /// Those whose children were to be cancelled.
+    pub cancelled: Mutex<Vec<Uuid>>,
     gate: Semaphore,
     meeting: Barrier,
 }
@@ -358,9 +400,12 @@ pub struct TestHost {
 impl TestHost {
     fn new() -> Self {
         Self {
+            started: Instant::now(),
             calls: Mutex::default(),
             times: Mutex::default(),
             called: Notify::new(),
+            children: Mutex::default(),
+            cancelled: Mutex::default(),
             gate: Semaphore::new(0),
             meeting: Barrier::new(2),
         }
@@ -399,8 +444,8 @@ impl TestHost {
 
 impl Host for TestHost {
     fn now(&self) -> Time {
-        let milliseconds = i64::try_from(self.calls().len()).expect("few calls") * 1_000;
-        Time::from_timestamp_millis(milliseconds).expect("a time")
+        let since = i64::try_from(self.started.elapsed().as_millis()).expect("a short test");
+        Time::from_timestamp_millis(since).expect("a time")
     }
 
     fn http(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
@@ -440,6 +485,25 @@ impl Host for TestHost {
         }
         .boxed()
     }
+
+    fn start_child(&self, child: Child) -> BoxFuture<'_, Result<Uuid, ChildError>> {
+        let id = Uuid::now_v7();
+        let mut children = self.children.lock().expect("unpoisoned");
+        let known = children
+            .iter()
+            .find(|(_, one)| (one.parent, &one.path) == (child.parent, &child.path))
+            .map(|(id, _)| *id);
+        if known.is_none() {
+            children.push((id, child));
+        }
+        self.called.notify_one();
+        futures_util::future::ready(Ok(known.unwrap_or(id))).boxed()
+    }
+
+    fn cancel_children(&self, execution: Uuid) -> BoxFuture<'_, ()> {
+        self.cancelled.lock().expect("unpoisoned").push(execution);
+        futures_util::future::ready(()).boxed()
+    }
 }
 
 macro_rules! about {
@@ -456,6 +520,7 @@ macro_rules! about {
         };
     };
 }
+pub(crate) use about;
 
 #[derive(Deserialize, JsonSchema)]
 struct Echo {

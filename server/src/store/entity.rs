@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod execution;
 pub mod secret;
 pub mod session;
+pub mod timer;
 pub mod trigger;
 pub mod user;
 pub mod version;
