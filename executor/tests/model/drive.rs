@@ -1,13 +1,14 @@
 //! Runs a case on the engine: a journal in memory, tokio's paused clock, processes that die.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flowmatic_executor::journal::{ErrorRecord, MemoryJournal, Record, StepRecord, StepState};
 use flowmatic_executor::{
-    Accept, Catalogue, Checkpoint, Engine, Finish, Journal, Limits, Payload, Plan, Secrets, Start, Ticket,
-    Time, Version,
+    Accept, Catalogue, Checkpoint, Engine, Finish, Journal, Limits, Park, Payload, Plan, Secrets, Signal,
+    Start, Ticket, Time, Version,
 };
 use flowmatic_openapi::ExecutionMode;
 use serde_json::{Map, Value};
@@ -16,8 +17,8 @@ use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use crate::simulate::{EXECUTION, EXECUTION_TIMEOUT_MS, MAX_RECOVERIES, NODE_TIMEOUT_MS};
-use crate::told::{Case, ErrorTold, Life, StepTold, Told, without_messages};
-use crate::world::{Called, Scripted, lock};
+use crate::told::{self, Case, ErrorTold, Life, StepTold, Told, without_messages};
+use crate::world::{Called, Scripted, lock, path};
 
 /// Longer than anything goes on; by the paused clock it costs nothing.
 const FOREVER: Duration = Duration::from_secs(30 * 24 * 3_600);
@@ -61,38 +62,102 @@ struct Drive<'a> {
     start: Instant,
 }
 
+/// Who runs the execution.
+enum Runs {
+    Engine,
+    /// Nobody, until then.
+    Nobody {
+        until: Option<u64>,
+    },
+}
+
 impl Drive<'_> {
     async fn run(&self, lives: &[Life]) -> Result<Told, String> {
-        let mut recorded = Vec::new();
-        for (count, life) in lives.iter().chain([&Life::WHOLE]).enumerate() {
-            self.journal.begin(*life);
-            let engine = self.engine();
-            if count == 0 {
-                let _ = engine.start(self.start()).map_err(|error| error.to_string())?;
-            } else {
-                self.resume(&engine)?;
-            }
-            let mut deaths = self.journal.state.subscribe();
-            let settled = deaths.wait_for(|state| *state != State::Alive);
-            let cancel = async {
-                if let Some(at) = self.case.cancel_at {
-                    sleep_until(self.moment(at)).await;
-                    engine.cancel(EXECUTION);
+        let mut lives = lives.iter().copied().chain(std::iter::repeat(Life::WHOLE));
+        let mut next_engine = || {
+            self.journal.begin(lives.next().unwrap_or(Life::WHOLE));
+            self.engine()
+        };
+        let mut engine = next_engine();
+        let started = engine.start(self.start()).map_err(|error| error.to_string())?;
+        let mut awaited = self.case.is_awaited.then_some(started.outcome);
+        let mut coming = self.case.signals.clone();
+        let mut is_cancelled = false;
+        let mut deaths = Vec::new();
+        let mut runs = Runs::Engine;
+        loop {
+            coming.extend(self.host.coming());
+            coming.sort_by_key(|signal| std::cmp::Reverse(signal.at));
+            let until = match runs {
+                Runs::Engine => None,
+                Runs::Nobody { until } => until,
+            };
+            let cancel_at = self.case.cancel_at.filter(|_| !is_cancelled);
+            let next = coming.last().map(|signal| signal.at);
+            let next = next.into_iter().chain(cancel_at).chain(until).min();
+            let next = next.map_or(self.start + FOREVER, |at| self.moment(at));
+            let mut states = self.journal.state.subscribe();
+            tokio::select! {
+                biased;
+                state = states.wait_for(|state| *state != State::Alive) => {
+                    let state = *state.map_err(|error| error.to_string())?;
+                    if state == State::Finished {
+                        return self.told(&deaths);
+                    }
+                    self.journal.state.send_replace(State::Alive);
+                    let row = self.journal.inner.row(EXECUTION).ok_or("it is not accepted")?;
+                    let rests_until = row.parked.map(|until| until.map(milliseconds));
+                    if state == State::Dead {
+                        deaths.push((self.host.calls().len(), self.decided()?));
+                        drop(awaited.take());
+                        engine = next_engine();
+                    } else {
+                        while engine.runs(EXECUTION) {
+                            tokio::task::yield_now().await;
+                        }
+                    }
+                    let outage = Some(self.host.clock() + self.case.outage);
+                    runs = Runs::Nobody { until: rests_until.unwrap_or(outage) };
                 }
-                std::future::pending::<()>().await;
-            };
-            let state = tokio::select! {
-                state = settled => *state.map_err(|error| error.to_string())?,
-                () = cancel => State::Alive,
-                () = tokio::time::sleep(FOREVER) => return Err("it never ends".to_owned()),
-            };
-            if state == State::Finished {
-                return self.told(&recorded);
+                () = self.host.called_child() => {}
+                () = sleep_until(next) => {
+                    let now = self.host.clock();
+                    if next >= self.start + FOREVER {
+                        return Err("it never ends".to_owned());
+                    }
+                    if cancel_at.is_some_and(|at| at <= now) {
+                        is_cancelled = true;
+                        engine.cancel(EXECUTION);
+                    }
+                    while let Some(signal) = coming.pop_if(|signal| signal.at <= now) {
+                        self.signal(&engine, signal);
+                    }
+                    let row = self.journal.inner.row(EXECUTION).ok_or("it is not accepted")?;
+                    let is_due = match (&runs, row.parked) {
+                        (Runs::Engine, _) => false,
+                        (Runs::Nobody { .. }, Some(until)) => {
+                            is_cancelled || until.is_some_and(|until| milliseconds(until) <= now)
+                        }
+                        (Runs::Nobody { until }, None) => until.is_some_and(|until| until <= now),
+                    };
+                    if is_due {
+                        self.resume(&engine, is_cancelled)?;
+                        runs = Runs::Engine;
+                    }
+                }
             }
-            recorded.push((self.host.calls().len(), self.decided()?));
-            tokio::time::sleep(Duration::from_millis(self.case.outage)).await;
         }
-        Err("it did not end in its last life".to_owned())
+    }
+
+    /// A signal comes: it is durable first.
+    fn signal(&self, engine: &Engine, signal: told::Signal) {
+        let signal = Signal {
+            path: signal.path,
+            payload: signal.payload,
+        };
+        if self.journal.inner.signal(EXECUTION, signal.clone()) {
+            engine.signal(EXECUTION, signal);
+        }
     }
 
     fn moment(&self, milliseconds: u64) -> Instant {
@@ -128,13 +193,13 @@ impl Drive<'_> {
         }
     }
 
-    fn resume(&self, engine: &Arc<Engine>) -> Result<(), String> {
+    fn resume(&self, engine: &Arc<Engine>, is_cancelled: bool) -> Result<(), String> {
         let mut recovered = self
             .journal
             .inner
             .claim(EXECUTION)
             .ok_or("it cannot be claimed")?;
-        recovered.cancel_requested = self.case.cancel_at.is_some_and(|at| at <= self.host.clock());
+        recovered.cancel_requested = is_cancelled;
         let place = engine.reserve(EXECUTION).ok_or("it is in memory")?;
         engine.resume(place, recovered, self.version.clone(), payload());
         Ok(())
@@ -168,11 +233,14 @@ impl Drive<'_> {
             Some(error) => Some(serde_json::from_str(error).map_err(|error| error.to_string())?),
             None => None,
         };
+        if std::env::var("FLOWMATIC_MODEL_SEED").is_ok() {
+            println!("{:?} {:?}", finish.error, row.checkpoints);
+        }
         let mut calls: Vec<(u64, String)> = Vec::new();
         let all = self.host.calls();
         repeat_as_they_were(&all, deaths)?;
         for call in all {
-            calls.push((call.at, path(&call)));
+            calls.push((call.at, path(&call.key)));
         }
         calls.sort();
         Ok(Told {
@@ -184,6 +252,7 @@ impl Drive<'_> {
             result: finish.result,
             steps,
             calls,
+            has_cancelled_children: self.host.has_cancelled_children.load(Ordering::Relaxed),
             writes: lock(&self.journal.writes).clone(),
         })
     }
@@ -196,19 +265,16 @@ fn payload() -> Payload {
     }
 }
 
-fn path(call: &Called) -> String {
-    let execution = format!("{EXECUTION}/");
-    call.key
-        .strip_prefix(&execution)
-        .unwrap_or("another execution")
-        .to_owned()
+/// Milliseconds from the start.
+fn milliseconds(at: Time) -> u64 {
+    u64::try_from(at.timestamp_millis()).expect("after the start")
 }
 
 /// Whatever was recorded when a process died is not called again, and what is called again is sent the same.
 fn repeat_as_they_were(calls: &[Called], deaths: &[(usize, Vec<String>)]) -> Result<(), String> {
     for (before, recorded) in deaths {
         for call in &calls[*before..] {
-            if recorded.contains(&path(call)) {
+            if recorded.contains(&path(&call.key)) {
                 return Err(format!("{call:?} was recorded before the process died"));
             }
         }
@@ -232,9 +298,7 @@ fn step(record: StepRecord) -> StepTold {
         error: record.error.map(|error| error.code),
         reason: record.reason.filter(|_| record.status == StepState::Skipped),
         answered: record.answered,
-        finished_at: record
-            .finished_at
-            .map(|at| u64::try_from(at.timestamp_millis()).expect("after the start")),
+        finished_at: record.finished_at.map(milliseconds),
     }
 }
 
@@ -242,6 +306,8 @@ fn step(record: StepRecord) -> StepTold {
 enum State {
     Alive,
     Dead,
+    /// It has left memory.
+    Resting,
     Finished,
 }
 
@@ -272,7 +338,8 @@ impl MortalJournal {
         self.state.send_replace(State::Alive);
     }
 
-    fn write(&self, is_last: bool, write: impl FnOnce(&MemoryJournal) -> Ticket) -> Ticket {
+    /// A write after which things are so.
+    fn write(&self, state: State, write: impl FnOnce(&MemoryJournal) -> Ticket) -> Ticket {
         let mut life = lock(&self.life);
         let (Life { writes, hears }, written) = &mut *life;
         if *written == *writes {
@@ -282,16 +349,13 @@ impl MortalJournal {
         *written += 1;
         lock(&self.writes).push(self.host.clock());
         let ticket = write(&self.inner);
-        if is_last {
-            self.state.send_replace(State::Finished);
-        }
-        if written == writes && !*hears {
-            if !is_last {
-                self.state.send_replace(State::Dead);
-            }
-            return never();
-        }
-        ticket
+        let dies = written == writes && !*hears;
+        self.state.send_replace(match state {
+            State::Finished => State::Finished,
+            _ if dies => State::Dead,
+            state => state,
+        });
+        if dies { never() } else { ticket }
     }
 }
 
@@ -304,14 +368,22 @@ fn never() -> Ticket {
 
 impl Journal for MortalJournal {
     fn accept(&self, accept: Accept, finish: Option<Finish>) -> Ticket {
-        self.write(finish.is_some(), |inner| inner.accept(accept, finish))
+        let state = match finish {
+            Some(_) => State::Finished,
+            None => State::Alive,
+        };
+        self.write(state, |inner| inner.accept(accept, finish))
     }
 
     fn checkpoint(&self, checkpoint: Checkpoint) -> Ticket {
-        self.write(false, |inner| inner.checkpoint(checkpoint))
+        self.write(State::Alive, |inner| inner.checkpoint(checkpoint))
+    }
+
+    fn park(&self, park: Park) -> Ticket {
+        self.write(State::Resting, |inner| inner.park(park))
     }
 
     fn finish(&self, finish: Finish) -> Ticket {
-        self.write(true, |inner| inner.finish(finish))
+        self.write(State::Finished, |inner| inner.finish(finish))
     }
 }

@@ -1,18 +1,21 @@
 //! Random graphs without mistakes. What is drawn is a list of plain specifications, each after those that lead to
-//! it, so that it shrinks well; the graph is built from it.
+//! it, so that it shrinks well; [`build`] makes the graph of it.
 
-use std::collections::BTreeSet;
+mod build;
 
-use flowmatic_openapi::{Graph, Join, Node, OnCrash, OnError};
-use poem_openapi::types::{ParseFromJSON, ToJSON};
+use flowmatic_openapi::{Join, OnCrash, OnError};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::simulate;
-use crate::told::Case;
-use crate::world::{Act, Does, PORTS};
+use crate::world::{Act, Child, Does, PORTS};
+
+/// Whether graphs have loops, waits and calls.
+const FLOW: bool = true;
+
+/// How deep loops are drawn in each other.
+const DEPTH: u32 = 2;
 
 /// What is drawn.
 #[derive(Debug, Clone)]
@@ -20,6 +23,7 @@ pub struct Draft {
     nodes: Vec<Spec>,
     timeout: Option<u64>,
     cancel_at: Option<u64>,
+    is_awaited: bool,
     outage: u64,
 }
 
@@ -43,6 +47,30 @@ enum Kind {
     Trigger,
     Pure(Act),
     Work(Vec<Act>),
+    Each {
+        items: Items,
+        concurrency: usize,
+        goes_on: bool,
+        body: Vec<Spec>,
+    },
+    While {
+        count: usize,
+        most: usize,
+        body: Vec<Spec>,
+    },
+    Wait {
+        ms: u64,
+        /// When a signal comes for it, where it waits for one; in a loop, for the first iteration.
+        signal: Option<Option<u64>>,
+    },
+    Call(Child),
+}
+
+#[derive(Debug, Clone)]
+enum Items {
+    Count(usize),
+    /// Whatever a node gave: no list.
+    NoList,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -50,25 +78,31 @@ enum Form {
     Plain,
     Default,
     Saved,
+    /// What the iteration is about.
+    Item,
+    Index,
+    Count,
 }
 
 pub fn drafts() -> impl Strategy<Value = Draft> {
-    let cancel_at = option::weighted(0.2, 1_u64..8_000);
+    let depth = if FLOW { DEPTH } else { 0 };
     (
-        vec(spec(), 1..14),
-        option::weighted(0.1, 100_u64..6_000),
-        cancel_at,
+        vec(spec(depth, true), 1..12),
+        option::weighted(0.1, 100_u64..9_000),
+        option::weighted(0.2, 1_u64..9_000),
+        any::<bool>(),
         0_u64..3_000,
     )
-        .prop_map(|(nodes, timeout, cancel_at, outage)| Draft {
+        .prop_map(|(nodes, timeout, cancel_at, is_awaited, outage)| Draft {
             nodes,
             timeout,
             cancel_at,
+            is_awaited,
             outage,
         })
 }
 
-fn spec() -> impl Strategy<Value = Spec> {
+fn spec(depth: u32, is_top: bool) -> BoxedStrategy<Spec> {
     let join = prop_oneof![
         5 => Just(None),
         1 => Just(Some(Join::AllDecided)),
@@ -84,7 +118,14 @@ fn spec() -> impl Strategy<Value = Spec> {
     let port = prop_oneof![5 => Just(0_usize), 1 => Just(1), 2 => Just(2)];
     let edge = (0_usize..10_000, port);
     let incoming = prop_oneof![1 => Just(Vec::new()), 20 => vec(edge, 1..4)];
-    let form = prop_oneof![Just(Form::Plain), Just(Form::Default), Just(Form::Saved)];
+    let form = prop_oneof![
+        Just(Form::Plain),
+        Just(Form::Default),
+        Just(Form::Saved),
+        Just(Form::Item),
+        Just(Form::Index),
+        Just(Form::Count),
+    ];
     let frame = (
         option::weighted(0.1, Just(OnCrash::Fail)),
         prop::bool::weighted(0.07),
@@ -92,7 +133,7 @@ fn spec() -> impl Strategy<Value = Spec> {
         option::weighted(0.2, 50_u64..2_000),
     );
     (
-        kind(),
+        kind(depth, is_top),
         incoming,
         vec((0_usize..100, form), 0..3),
         join,
@@ -112,9 +153,10 @@ fn spec() -> impl Strategy<Value = Spec> {
                 timeout,
             },
         )
+        .boxed()
 }
 
-fn kind() -> impl Strategy<Value = Kind> {
+fn kind(depth: u32, is_top: bool) -> BoxedStrategy<Kind> {
     let pure = prop_oneof![
         12 => Just(Does::Succeed),
         1 => Just(Does::Answer),
@@ -131,14 +173,27 @@ fn kind() -> impl Strategy<Value = Kind> {
         1 => Just(Does::Panic),
         1 => Just(Does::Hang),
     ];
-    prop_oneof![
-        1 => Just(Kind::Trigger),
-        15 => act(pure, Just(0).boxed()).prop_map(Kind::Pure),
-        20 => vec(act(work, (1_u64..3_000).boxed()), 1..4).prop_map(Kind::Work),
-    ]
+    let pure = act(pure, Just(0).boxed()).prop_map(Kind::Pure);
+    let work = vec(act(work, (1_u64..3_000).boxed()), 1..4).prop_map(Kind::Work);
+    let trigger = match is_top {
+        true => Just(Kind::Trigger).boxed(),
+        false => pure.clone().boxed(),
+    };
+    let simple = prop_oneof![1 => trigger, 15 => pure, 20 => work];
+    if !FLOW {
+        return simple.boxed();
+    }
+    let simple = prop_oneof![12 => simple, 2 => wait(), 1 => call()];
+    if depth == 0 {
+        return simple.boxed();
+    }
+    prop_oneof![6 => simple, 1 => each(depth - 1), 1 => repeat(depth - 1)].boxed()
 }
 
-fn act(does: impl Strategy<Value = Does>, ms: BoxedStrategy<u64>) -> impl Strategy<Value = Act> {
+fn act(
+    does: impl Strategy<Value = Does> + Clone,
+    ms: BoxedStrategy<u64>,
+) -> impl Strategy<Value = Act> + Clone {
     let ports = prop_oneof![
         8 => Just(vec![PORTS[0]]),
         3 => Just(vec![PORTS[1]]),
@@ -149,6 +204,43 @@ fn act(does: impl Strategy<Value = Does>, ms: BoxedStrategy<u64>) -> impl Strate
         does,
         ms,
         ports: ports.into_iter().map(str::to_owned).collect(),
+    })
+}
+
+fn wait() -> impl Strategy<Value = Kind> {
+    let signal = option::weighted(0.5, option::weighted(0.7, 1_u64..6_000));
+    (0_u64..5_000, signal).prop_map(|(ms, signal)| Kind::Wait { ms, signal })
+}
+
+fn call() -> impl Strategy<Value = Kind> {
+    (0_u64..5_000, prop::bool::weighted(0.8), prop::bool::weighted(0.7)).prop_map(
+        |(ms, is_awaited, succeeds)| {
+            Kind::Call(Child {
+                ms,
+                is_awaited,
+                succeeds,
+            })
+        },
+    )
+}
+
+fn each(depth: u32) -> impl Strategy<Value = Kind> {
+    let items = prop_oneof![10 => (0_usize..4).prop_map(Items::Count), 1 => Just(Items::NoList)];
+    (items, 1_usize..4, any::<bool>(), vec(spec(depth, false), 1..4)).prop_map(
+        |(items, concurrency, goes_on, body)| Kind::Each {
+            items,
+            concurrency,
+            goes_on,
+            body,
+        },
+    )
+}
+
+fn repeat(depth: u32) -> impl Strategy<Value = Kind> {
+    (0_usize..4, 1_usize..5, vec(spec(depth, false), 1..4)).prop_map(|(count, most, body)| Kind::While {
+        count,
+        most,
+        body,
     })
 }
 
@@ -166,145 +258,4 @@ fn retry() -> impl Strategy<Value = Value> {
                 "factor": factor, "jitter": jitter
             })
         })
-}
-
-impl Draft {
-    pub fn build(&self) -> Case {
-        let mut build = Build {
-            nodes: vec![json!({"key": "t", "type": "test.start"})],
-            edges: Vec::new(),
-        };
-        build.scope(&self.nodes);
-        let mut settings = json!({});
-        if let Some(timeout) = self.timeout {
-            settings["timeout"] = json!(format!("{timeout}ms"));
-        }
-        let graph = json!({"nodes": build.nodes, "edges": build.edges, "settings": settings});
-        Case {
-            graph: Graph::parse_from_json(Some(graph)).expect("a graph"),
-            cancel_at: self.cancel_at,
-            outage: self.outage,
-        }
-    }
-}
-
-struct Build {
-    nodes: Vec<Value>,
-    edges: Vec<Value>,
-}
-
-/// A node that was built, as those after it see it.
-struct Built {
-    key: String,
-    ports: Vec<&'static str>,
-    /// The nodes that are decided whenever it is told to run.
-    certain: BTreeSet<usize>,
-}
-
-impl Build {
-    fn scope(&mut self, specs: &[Spec]) {
-        let mut built = vec![Built {
-            key: "t".to_owned(),
-            ports: vec!["out"],
-            certain: BTreeSet::new(),
-        }];
-        for spec in specs {
-            let node = self.node(spec, &built);
-            built.push(node);
-        }
-    }
-
-    fn node(&mut self, spec: &Spec, before: &[Built]) -> Built {
-        let key = format!("n{}", self.nodes.len());
-        let mut incoming = BTreeSet::new();
-        if !matches!(spec.kind, Kind::Trigger) {
-            for (from, port) in &spec.incoming {
-                // Rather one of the last ones, so that graphs grow deep.
-                let from = before.len() - 1 - (from % before.len()).min(from / 100 % before.len());
-                let ports = &before[from].ports;
-                if incoming.insert((from, port % ports.len())) {
-                    let port = ports[port % ports.len()];
-                    self.edges
-                        .push(json!({"from": before[from].key, "port": port, "to": key}));
-                }
-            }
-        }
-        let certain = certain(spec, &incoming, before);
-        let seen: Vec<usize> = certain
-            .iter()
-            .copied()
-            .filter(|node| before[*node].ports[0] != "out")
-            .collect();
-        let of: Vec<String> = spec
-            .of
-            .iter()
-            .filter(|_| !seen.is_empty())
-            .map(|(node, form)| {
-                let key = &before[seen[node % seen.len()]].key;
-                match form {
-                    Form::Plain => format!("{{{{_nodes.{key}}}}}"),
-                    Form::Default => format!("{{{{default _nodes.{key} \"none\"}}}}"),
-                    Form::Saved => format!("{{{{default saved_{key} \"none\"}}}}"),
-                }
-            })
-            .collect();
-        let mut node = json!({"key": key});
-        match &spec.kind {
-            Kind::Trigger => node["type"] = json!("test.start"),
-            Kind::Pure(act) => {
-                node["type"] = json!("test.pure");
-                node["parameters"] = json!({"of": of, "act": act});
-            }
-            Kind::Work(script) => {
-                node["type"] = json!("test.work");
-                node["parameters"] = json!({"of": of, "script": script});
-            }
-        }
-        if !matches!(spec.kind, Kind::Trigger) {
-            spec.frame(&key, &mut node);
-        }
-        let ports = simulate::ports(&Node::parse_from_json(Some(node.clone())).expect("a node"));
-        self.nodes.push(node);
-        Built { key, ports, certain }
-    }
-}
-
-impl Spec {
-    /// What is common to every node.
-    fn frame(&self, key: &str, node: &mut Value) {
-        node["save_as"] = json!(format!("saved_{key}"));
-        if self.disabled {
-            node["disabled"] = json!(true);
-        }
-        let words = [
-            ("join", self.join.and_then(|it| it.to_json())),
-            ("on_error", self.on_error.and_then(|it| it.to_json())),
-            ("on_crash", self.on_crash.and_then(|it| it.to_json())),
-            ("retry", self.retry.clone()),
-            (
-                "timeout",
-                self.timeout.map(|timeout| json!(format!("{timeout}ms"))),
-            ),
-        ];
-        for (name, value) in words {
-            if let Some(value) = value {
-                node[name] = value;
-            }
-        }
-    }
-}
-
-/// Of what comes before a node, what has ended by the time it is told to run: with `join: first` only what leads
-/// to each of its edges.
-fn certain(spec: &Spec, incoming: &BTreeSet<(usize, usize)>, before: &[Built]) -> BTreeSet<usize> {
-    let by_edge = incoming.iter().map(|(from, _)| {
-        let mut certain = before[*from].certain.clone();
-        certain.insert(*from);
-        certain
-    });
-    let together = |one: BTreeSet<usize>, other: BTreeSet<usize>| match spec.join {
-        Some(Join::First) => one.intersection(&other).copied().collect(),
-        _ => one.union(&other).copied().collect(),
-    };
-    by_edge.reduce(together).unwrap_or_default()
 }

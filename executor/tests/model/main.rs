@@ -131,6 +131,9 @@ fn agree(
     lives: &[Life],
     seen: &Mutex<Seen>,
 ) -> Result<Option<usize>, String> {
+    if std::env::var("FLOWMATIC_MODEL_TRACE").is_ok() {
+        println!("{lives:?} {case:?}");
+    }
     let Ok(model) = foretell(case, lives) else {
         lock(seen).ties += 1;
         return Ok(None);
@@ -145,7 +148,12 @@ fn agree(
     }
     match told.differs_from(&model) {
         None => Ok(Some(model.writes.len())),
-        Some(difference) => Err(format!("lives {lives:?}: {difference}")),
+        Some(difference) => {
+            if std::env::var("FLOWMATIC_MODEL_SEED").is_ok() {
+                println!("{told:#?}");
+            }
+            Err(format!("lives {lives:?}: {difference}"))
+        }
     }
 }
 

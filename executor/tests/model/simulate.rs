@@ -2,25 +2,33 @@
 //! its own. It knows nothing of the engine; what they share are the graph and the scripts of [`crate::world`].
 
 mod edges;
+mod loops;
+mod process;
 mod steps;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use flowmatic_executor::journal::StepState;
 use flowmatic_openapi::ExecutionStatus;
+use serde_json::Value;
 use uuid::Uuid;
 
 use self::edges::Progress;
 pub use self::edges::ports;
-use self::steps::{Failure, Flight};
-use crate::told::{Case, ErrorTold, Life, StepTold, Told};
+use self::loops::{Iteration, Loop};
+use self::steps::Flight;
+use self::waits::Wait;
+use crate::told::{Case, ErrorTold, Life, Signal, StepTold, Told};
 
 /// The bounds that the engine of the tests has too.
 pub const NODE_TIMEOUT_MS: u64 = 300_000;
 pub const EXECUTION_TIMEOUT_MS: u64 = 3_600_000;
 pub const MAX_RECOVERIES: u32 = 3;
-/// How many pure nodes run before the accept is handed to the journal.
+/// How much is done in one turn: before the accept is handed to the journal, and before effects begin.
 const AHEAD: usize = 64;
+/// An execution that has to wait longer leaves memory.
+const SHORT_MS: u64 = 1_000;
 
 /// The id of every execution: jitter derives from it.
 pub const EXECUTION: Uuid = Uuid::from_u128(0x0191_d7f8_1f00_7000_8000_0000_0000_0001);
@@ -29,16 +37,10 @@ pub const EXECUTION: Uuid = Uuid::from_u128(0x0191_d7f8_1f00_7000_8000_0000_0000
 #[derive(Debug, PartialEq)]
 pub struct Tie;
 
-enum Stop {
-    Tie,
-    /// The process is dead.
-    Death,
-}
-
 /// What becomes of a case if the processes that run it live so long, one after the other, and the last one to the
 /// end.
 pub fn foretell(case: &Case, lives: &[Life]) -> Result<Told, Tie> {
-    let mut model = Model {
+    Model {
         case,
         now: 0,
         state: State::default(),
@@ -48,19 +50,21 @@ pub fn foretell(case: &Case, lives: &[Life]) -> Result<Told, Tie> {
         writes: Vec::new(),
         counts: BTreeMap::new(),
         calls: Vec::new(),
+        coming: case.signals.clone(),
+        come: Vec::new(),
+        late: Vec::new(),
+        signals: BTreeMap::new(),
+        children: BTreeSet::new(),
+        has_cancelled_children: false,
         recoveries: 0,
         is_finished: false,
+        rests_until: None,
         deadline: 0,
         cancel_is_known: false,
-    };
-    model.begin();
-    loop {
-        match model.live() {
-            Err(Stop::Tie) => return Err(Tie),
-            Err(Stop::Death) if !model.is_finished => model.revive(),
-            Ok(()) | Err(Stop::Death) => return Ok(model.told()),
-        }
+        is_awaited: case.is_awaited,
+        at_once: Vec::new(),
     }
+    .run()
 }
 
 struct Model<'a> {
@@ -77,24 +81,48 @@ struct Model<'a> {
     /// The calls by path, in all lives: the world does not forget.
     counts: BTreeMap<String, usize>,
     calls: Vec<(u64, String)>,
+    /// Signals that will come, those that have come, the first for each path, and those of them that a process has
+    /// found when it took the execution up and not looked at yet.
+    coming: Vec<Signal>,
+    come: Vec<Signal>,
+    late: Vec<Signal>,
+    /// What this process knows of them, by path.
+    signals: BTreeMap<String, Value>,
+    /// The paths of the calls of other workflows that were made.
+    children: BTreeSet<String>,
+    has_cancelled_children: bool,
+    /// How often it was taken up since the last progress.
     recoveries: u32,
     is_finished: bool,
+    /// It has left memory until then.
+    rests_until: Option<u64>,
     deadline: u64,
     /// It was cancelled while nobody ran it.
     cancel_is_known: bool,
+    /// Somebody waits for the answer.
+    is_awaited: bool,
+    /// What has begun and takes no time.
+    at_once: Vec<String>,
 }
 
-/// All that a process knows of an execution, by paths.
+/// All that a process knows of an execution, by paths; scopes by what the paths in them begin with.
 #[derive(Clone, Default)]
 struct State {
     progress: BTreeMap<String, Progress>,
+    loops: BTreeMap<String, Loop>,
+    iterations: BTreeMap<String, Iteration>,
     /// Told to run, in order.
     ready: VecDeque<String>,
+    /// Iterations that are over and that their loops do not know of.
+    over: VecDeque<String>,
     /// Effects that wait until what is before them is durable.
     effects: Vec<String>,
-    /// Attempts under way, and waits before another one.
+    /// Of these, those that were under way when a process died: they run whatever has happened around them.
+    insisting: BTreeSet<String>,
+    /// Attempts under way.
     flights: BTreeMap<String, Flight>,
-    /// Effects that are known to have been called and are not decided.
+    waits: BTreeMap<String, Wait>,
+    /// What is known to have begun and is not decided.
     called: BTreeMap<String, Called>,
     steps: BTreeMap<String, StepTold>,
     /// Why it ends before all is done.
@@ -102,193 +130,96 @@ struct State {
     result: Option<String>,
     has_answered: bool,
     is_accepted: bool,
-    /// An effect has come back, or is not to be called twice, and the journal does not know.
+    /// An effect or a wait has ended, or something is not to be called twice, and the journal does not know.
     has_news: bool,
+    /// The time of the journal's last record, or of the next one.
+    recorded_at: u64,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Copy, Default)]
 struct Called {
     failed: u32,
     /// A crash fails it.
     once: bool,
+    /// When another attempt is due.
+    due: Option<u64>,
+    /// When a wait began.
+    began: Option<u64>,
 }
 
-enum Event {
-    Lands(String),
-    /// A wait is over: another attempt begins.
-    Again(String),
-    Cancel,
-    Deadline,
+impl Called {
+    /// How many attempts have begun.
+    fn attempts(self, now: u64) -> u32 {
+        let waits = self.due.is_some_and(|due| due > now);
+        self.failed + u32::from(!waits)
+    }
+}
+
+/// The key of the node of a path.
+fn key(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// What the paths of a node's scope begin with: empty at the top.
+fn scope(path: &str) -> &str {
+    &path[..path.len() - key(path).len()]
 }
 
 impl Model<'_> {
-    fn begin(&mut self) {
-        self.deadline = self.now + self.timeout();
-        self.begin_scope();
+    /// Nothing is told to run and undecided.
+    fn is_done(&self) -> bool {
+        !self.is_busy("")
     }
 
-    fn timeout(&self) -> u64 {
-        let timeout = self.case.graph.settings.timeout;
-        timeout.map_or(EXECUTION_TIMEOUT_MS, |timeout| timeout.as_millis())
-    }
-
-    /// One process: to the end, or to its death.
-    fn live(&mut self) -> Result<(), Stop> {
-        let ahead = self.settle();
-        if self.is_over() && !self.state.is_accepted && ahead <= AHEAD {
-            // Accepted and finished in one write.
-            return self.finish();
-        }
-        loop {
-            self.settle();
-            if self.is_over() {
-                break;
-            }
-            if std::mem::take(&mut self.cancel_is_known) {
-                self.cancel();
-            } else {
-                if self.state.broken.is_none() {
-                    self.make_durable()?;
-                    self.launch();
-                }
-                self.next_event()?;
-            }
-        }
-        if !self.state.is_accepted {
-            self.make_durable()?;
-        }
-        self.finish()
+    /// Something has ended of which the journal must know before anything follows from it.
+    fn note_news(&mut self) {
+        self.state.has_news = true;
+        self.state.recorded_at = self.now;
     }
 
     fn is_over(&self) -> bool {
-        let nothing_runs = self.state.ready.is_empty() && self.state.effects.is_empty();
-        self.state.flights.is_empty() && (nothing_runs || self.state.broken.is_some())
+        self.state.flights.is_empty() && (self.is_done() || self.state.broken.is_some())
     }
 
-    fn make_durable(&mut self) -> Result<(), Stop> {
-        if !self.state.is_accepted {
-            self.state.is_accepted = true;
-            self.write(None)?;
-        }
-        for path in self.state.effects.clone() {
-            if self.crash_fails(&path) && !self.state.called.contains_key(&path) {
-                let once = Called {
-                    failed: 0,
-                    once: true,
-                };
-                self.state.called.insert(path, once);
-                self.state.has_news = true;
+    fn is_idle(&self) -> bool {
+        let state = &self.state;
+        state.ready.is_empty() && state.over.is_empty() && state.effects.is_empty()
+    }
+
+    /// One turn of what takes no time. Tells how much that was.
+    fn settle(&mut self) -> usize {
+        for count in 0..AHEAD {
+            if self.state.broken.is_some() {
+                return count;
+            }
+            if let Some(of) = self.state.over.pop_front() {
+                self.close(&of);
+                continue;
+            }
+            let Some(path) = self.state.ready.pop_front() else {
+                return count;
+            };
+            if self.is_stopped(scope(&path)) {
+                self.leave_out(&path, 0);
+                continue;
+            }
+            match self.node(&path).kind.as_str() {
+                "test.work" => self.state.effects.push(path),
+                "test.each" => self.begin_each(&path),
+                "test.while" => self.begin_while(&path),
+                "test.wait" => self.begin_wait(&path),
+                "test.child" => self.begin_child(&path),
+                _ => self.run_pure(&path),
             }
         }
-        if std::mem::take(&mut self.state.has_news) {
-            self.write(Some(self.state.clone()))?;
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<(), Stop> {
-        self.end();
-        let life = self.lives.front().copied().unwrap_or(Life::WHOLE);
-        self.is_finished = self.written < life.writes;
-        self.write(None)
-    }
-
-    /// One write, which leaves this in the journal.
-    fn write(&mut self, kept: Option<State>) -> Result<(), Stop> {
-        let life = self.lives.front().copied().unwrap_or(Life::WHOLE);
-        if self.written == life.writes {
-            return Err(Stop::Death);
-        }
-        self.written += 1;
-        self.writes.push(self.now);
-        if kept.is_some() {
-            self.kept = kept;
-            self.recoveries = 0;
-        }
-        if self.written == life.writes && !life.hears {
-            return Err(Stop::Death);
-        }
-        Ok(())
-    }
-
-    /// Another process takes it up where the journal ends.
-    fn revive(&mut self) {
-        self.lives.pop_front();
-        self.written = 0;
-        self.now += self.case.outage;
-        self.recoveries += 1;
-        match self.kept.clone() {
-            None => {
-                self.state = State::default();
-                self.begin();
-            }
-            Some(kept) => {
-                self.state = kept;
-                self.deadline = self.now + self.timeout();
-                let interrupted = std::mem::take(&mut self.state.flights).into_keys();
-                self.state.effects.extend(interrupted);
-                self.fail_what_must_not_repeat();
-            }
-        }
-        self.state.is_accepted = true;
-        if self.recoveries >= MAX_RECOVERIES {
-            self.break_off(ExecutionStatus::Failed, "crash_loop", None);
-        } else {
-            self.cancel_is_known = self.case.cancel_at.is_some_and(|at| at <= self.now);
-        }
-    }
-
-    fn fail_what_must_not_repeat(&mut self) {
-        let called = self.state.called.clone().into_iter();
-        for (path, call) in called.filter(|(_, call)| call.once) {
-            self.state.called.remove(&path);
-            self.state.effects.retain(|effect| *effect != path);
-            self.state.has_news = true;
-            self.fail(&path, call.failed + 1, Failure::for_good("crashed"));
-        }
-    }
-
-    fn next_event(&mut self) -> Result<(), Stop> {
-        let mut events = vec![(self.deadline, Event::Deadline)];
-        for (path, flight) in &self.state.flights {
-            events.push(match flight {
-                Flight::Call { ends_at, .. } => (*ends_at, Event::Lands(path.clone())),
-                Flight::Wait { until, .. } => (*until, Event::Again(path.clone())),
-            });
-        }
-        let cancel_at = self.case.cancel_at.filter(|at| *at > self.now);
-        if let Some(at) = cancel_at.filter(|_| self.state.broken.is_none()) {
-            events.push((at, Event::Cancel));
-        }
-        events.sort_by_key(|(at, _)| *at);
-        if events.get(1).is_some_and(|(at, _)| *at == events[0].0) {
-            return Err(Stop::Tie);
-        }
-        let (at, event) = events.swap_remove(0);
-        self.now = at;
-        match event {
-            Event::Lands(path) => self.land(&path)?,
-            Event::Again(path) => self.try_again(&path),
-            Event::Cancel => self.cancel(),
-            Event::Deadline => {
-                self.break_off(ExecutionStatus::TimedOut, "timeout", None);
-                for (path, flight) in std::mem::take(&mut self.state.flights) {
-                    let step = StepTold {
-                        attempts: flight.attempt(),
-                        ..StepTold::new(StepState::Cancelled)
-                    };
-                    self.state.steps.insert(path, step);
-                }
-            }
-        }
-        Ok(())
+        AHEAD
     }
 
     fn cancel(&mut self) {
         self.break_off(ExecutionStatus::Cancelled, "cancelled", None);
     }
 
-    /// Nothing begins any more; the first reason counts. What waits for another attempt has failed.
+    /// Nothing begins any more, and nothing is waited for but attempts under way; the first reason counts.
     fn break_off(&mut self, status: ExecutionStatus, code: &str, node: Option<&str>) {
         let error = ErrorTold {
             code: code.to_owned(),
@@ -298,25 +229,30 @@ impl Model<'_> {
             return;
         }
         self.state.broken = Some((status, error));
-        for (path, flight) in self.state.flights.clone() {
-            if let Flight::Wait { attempt, failure, .. } = flight {
-                self.state.flights.remove(&path);
-                self.state.called.remove(&path);
-                self.fail(&path, attempt - 1, failure);
-            }
+        for (path, wait) in std::mem::take(&mut self.state.waits) {
+            self.give_up(&path, wait);
+        }
+    }
+
+    /// The time of the execution is up: attempts under way are not awaited.
+    fn cut_off(&mut self) {
+        self.break_off(ExecutionStatus::TimedOut, "timeout", None);
+        for (path, flight) in std::mem::take(&mut self.state.flights) {
+            self.leave_out(&path, flight.attempt);
         }
     }
 
     /// What was to run and did not.
     fn end(&mut self) {
-        let state = &mut self.state;
-        let left: BTreeSet<String> = state.ready.drain(..).chain(state.effects.drain(..)).collect();
-        for path in left {
-            let step = StepTold {
-                attempts: self.state.called.get(&path).map_or(0, |call| call.failed + 1),
-                ..StepTold::new(StepState::Cancelled)
-            };
-            self.state.steps.insert(path, step);
+        for (path, progress) in self.state.progress.clone() {
+            if progress.is_running && !self.state.steps.contains_key(&path) {
+                let called = self.state.called.get(&path);
+                let step = StepTold {
+                    attempts: called.map_or(0, |called| called.attempts(self.now)),
+                    ..StepTold::new(StepState::Cancelled)
+                };
+                self.state.steps.insert(path, step);
+            }
         }
     }
 
@@ -332,6 +268,7 @@ impl Model<'_> {
             result: self.state.result,
             steps: self.state.steps,
             calls: self.calls,
+            has_cancelled_children: self.has_cancelled_children,
             writes: self.writes,
         }
     }

@@ -12,6 +12,10 @@ use serde_json::Value;
 pub struct Case {
     pub graph: Graph,
     pub cancel_at: Option<u64>,
+    /// What comes from outside, in any order.
+    pub signals: Vec<Signal>,
+    /// Somebody waits for the answer, and so the execution stays in memory until there is one.
+    pub is_awaited: bool,
     /// How long nobody runs it after a process has died.
     pub outage: u64,
 }
@@ -21,10 +25,18 @@ impl std::fmt::Debug for Case {
         let graph = self.graph.to_json().unwrap_or_default();
         write!(
             formatter,
-            "cancel at {:?}, outage of {} ms, graph:\n{graph}",
-            self.cancel_at, self.outage
+            "cancel at {:?}, {:?}, awaited: {}, outage of {} ms, graph:\n{graph}",
+            self.cancel_at, self.signals, self.is_awaited, self.outage
         )
     }
+}
+
+/// What ends a wait from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signal {
+    pub at: u64,
+    pub path: String,
+    pub payload: Value,
 }
 
 /// How long a process lives.
@@ -53,6 +65,8 @@ pub struct Told {
     pub steps: BTreeMap<String, StepTold>,
     /// The calls of effects: when, and by which path.
     pub calls: Vec<(u64, String)>,
+    /// Whether the executions that this one waited for were told to end.
+    pub has_cancelled_children: bool,
     /// When the journal was written to.
     pub writes: Vec<u64>,
 }
@@ -120,13 +134,6 @@ impl Told {
         let say = |what: &str, own: &dyn std::fmt::Debug, other: &dyn std::fmt::Debug| {
             Some(format!("{what}\n  engine: {own:?}\n  model:  {other:?}"))
         };
-        let paths = own.steps.keys().chain(other.steps.keys());
-        for path in paths {
-            let (own, other) = (own.steps.get(path), other.steps.get(path));
-            if own != other {
-                return say(&format!("the step `{path}`"), &own, &other);
-            }
-        }
         if own.status != other.status {
             return say("the status", &own.status, &other.status);
         }
@@ -136,8 +143,19 @@ impl Told {
         if own.result != other.result {
             return say("the result", &own.result, &other.result);
         }
+        let paths = own.steps.keys().chain(other.steps.keys());
+        for path in paths {
+            let (own, other) = (own.steps.get(path), other.steps.get(path));
+            if own != other {
+                return say(&format!("the step `{path}`"), &own, &other);
+            }
+        }
         if own.calls != other.calls {
             return say("the calls", &own.calls, &other.calls);
+        }
+        if own.has_cancelled_children != other.has_cancelled_children {
+            let (own, other) = (own.has_cancelled_children, other.has_cancelled_children);
+            return say("whether children were cancelled", &own, &other);
         }
         if own.writes != other.writes {
             return say("the times of the journal's writes", &own.writes, &other.writes);

@@ -8,31 +8,17 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::edges::ports;
-use super::{Called, EXECUTION, Model, NODE_TIMEOUT_MS, Stop};
-use crate::told::StepTold;
-use crate::world::{Act, BUSY_MS, Does, digest};
+use super::waits::Wait;
+use super::{EXECUTION, Model, NODE_TIMEOUT_MS, scope};
+use crate::told::{ErrorTold, StepTold};
+use crate::world::{Act, BUSY_MS, Does, digest, read};
 
+/// An attempt under way.
 #[derive(Clone)]
-pub(super) enum Flight {
-    Call {
-        attempt: u32,
-        ends_at: u64,
-        result: Result<Done, Failure>,
-    },
-    /// Until another attempt; the one before has failed so.
-    Wait {
-        attempt: u32,
-        until: u64,
-        failure: Failure,
-    },
-}
-
-impl Flight {
-    pub(super) fn attempt(&self) -> u32 {
-        match self {
-            Self::Call { attempt, .. } | Self::Wait { attempt, .. } => *attempt,
-        }
-    }
+pub(super) struct Flight {
+    pub(super) attempt: u32,
+    pub(super) ends_at: u64,
+    result: Result<Done, Failure>,
 }
 
 #[derive(Clone)]
@@ -40,6 +26,16 @@ pub(super) struct Done {
     output: Value,
     ports: Vec<String>,
     is_answer: bool,
+}
+
+impl Done {
+    pub(super) fn of(output: Value, port: &str) -> Self {
+        Self {
+            output,
+            ports: vec![port.to_owned()],
+            is_answer: false,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -61,6 +57,13 @@ impl Failure {
         }
     }
 
+    pub(super) fn with_data(code: &str, data: Value) -> Self {
+        Self {
+            data: Some(data),
+            ..Self::for_good(code)
+        }
+    }
+
     fn for_now(code: &str, peace: u64) -> Self {
         Self {
             may_pass: true,
@@ -71,42 +74,40 @@ impl Failure {
 }
 
 impl Model<'_> {
-    /// Runs what takes no time. Tells how many nodes that were.
-    pub(super) fn settle(&mut self) -> usize {
-        let mut count = 0;
-        while self.state.broken.is_none()
-            && let Some(path) = self.state.ready.pop_front()
-        {
-            let node = self.node(&path);
-            if node.kind == "test.work" {
-                self.state.effects.push(path);
-                continue;
-            }
-            count += 1;
-            let act: Act = read(&node.parameters.0["act"]);
-            match self.sees(&path).and_then(|seen| done(&act, &seen)) {
-                Ok(done) => self.complete(&path, 1, done),
-                Err(failure) => self.fail(&path, 1, failure),
-            }
+    pub(super) fn run_pure(&mut self, path: &str) {
+        let act: Act = read(&self.node(path).parameters.0["act"]);
+        match self.sees(path).and_then(|seen| done(&act, &seen)) {
+            Ok(done) => self.complete(path, 1, done),
+            Err(failure) => self.fail(path, 1, failure),
         }
-        count
     }
 
     /// Effects begin, all in this moment.
     pub(super) fn launch(&mut self) {
         for path in std::mem::take(&mut self.state.effects) {
-            let call = self.state.called.entry(path.clone()).or_default();
-            let attempt = call.failed + 1;
-            self.call(&path, attempt);
+            if self.is_stopped(scope(&path)) && !self.state.insisting.contains(&path) {
+                self.leave_out(&path, 0);
+            } else if self.node(&path).kind == "test.child" {
+                self.at_once.push(path);
+            } else {
+                self.resume_effect(&path);
+            }
+        }
+        self.land_at_once();
+    }
+
+    /// What takes no time comes back as soon as all has begun.
+    pub(super) fn land_at_once(&mut self) {
+        for path in std::mem::take(&mut self.at_once) {
+            if self.node(&path).kind == "test.child" {
+                self.start_child(&path);
+            } else {
+                self.land(&path);
+            }
         }
     }
 
-    pub(super) fn try_again(&mut self, path: &str) {
-        let attempt = self.state.flights[path].attempt();
-        self.call(path, attempt);
-    }
-
-    fn call(&mut self, path: &str, attempt: u32) {
+    pub(super) fn call(&mut self, path: &str, attempt: u32) {
         let node = self.node(path);
         let timeout = node
             .timeout
@@ -126,50 +127,58 @@ impl Model<'_> {
                 }
             }
         };
-        let flight = Flight::Call {
+        let flight = Flight {
             attempt,
             ends_at: self.now + takes,
             result,
         };
         self.state.flights.insert(path.to_owned(), flight);
+        if takes == 0 {
+            self.at_once.push(path.to_owned());
+        }
     }
 
     /// An attempt has ended.
-    pub(super) fn land(&mut self, path: &str) -> Result<(), Stop> {
-        let Some(Flight::Call { attempt, result, .. }) = self.state.flights.remove(path) else {
-            return Ok(());
+    pub(super) fn land(&mut self, path: &str) {
+        let Some(Flight { attempt, result, .. }) = self.state.flights.remove(path) else {
+            return;
         };
-        self.state.has_news = true;
+        self.note_news();
+        self.state.insisting.remove(path);
         let failure = match result {
             Ok(done) => {
                 self.state.called.remove(path);
                 self.complete(path, attempt, done);
-                return Ok(());
+                return self.note_stop(scope(path));
             }
             Err(failure) => failure,
         };
         match self.wait_before_another(path, attempt, &failure) {
             Some(wait) => {
-                self.state.called.entry(path.to_owned()).or_default().failed = attempt;
-                let flight = Flight::Wait {
+                let until = self.now + wait;
+                let called = self.state.called.entry(path.to_owned()).or_default();
+                called.failed = attempt;
+                called.due = Some(until);
+                let wait = Wait::Backoff {
                     attempt: attempt + 1,
-                    until: self.now + wait,
-                    failure,
+                    until,
+                    failure: Some(failure),
                 };
-                self.state.flights.insert(path.to_owned(), flight);
+                self.state.waits.insert(path.to_owned(), wait);
             }
             None => {
                 self.state.called.remove(path);
                 self.fail(path, attempt, failure);
+                self.note_stop(scope(path));
             }
         }
-        Ok(())
     }
 
     /// In milliseconds; none where there is no other attempt.
     fn wait_before_another(&self, path: &str, attempt: u32, failure: &Failure) -> Option<u64> {
         let retry = self.node(path).retry.as_ref()?;
-        if !failure.may_pass || attempt >= retry.max_attempts || self.state.broken.is_some() {
+        let is_last = self.state.broken.is_some() || self.is_stopped(scope(path));
+        if !failure.may_pass || attempt >= retry.max_attempts || is_last {
             return None;
         }
         let seconds = |duration: flowmatic_openapi::Duration| Duration::from(duration).as_secs_f64();
@@ -184,15 +193,16 @@ impl Model<'_> {
         Some(wait.max(failure.peace))
     }
 
-    fn complete(&mut self, path: &str, attempt: u32, done: Done) {
+    pub(super) fn complete(&mut self, path: &str, attempt: u32, done: Done) {
         let is_first_answer = done.is_answer && !self.state.has_answered;
-        if !self.state.has_answered {
+        if !self.state.has_answered && (is_first_answer || scope(path).is_empty()) {
             self.state.result = Some(path.to_owned());
             self.state.has_answered = is_first_answer;
         }
         let step = StepTold {
             attempts: attempt,
-            ports: Some(done.ports.clone()),
+            // Where it is the first, the port is not told.
+            ports: (done.ports != ["out"]).then(|| done.ports.clone()),
             output: done.output,
             answered: is_first_answer,
             finished_at: Some(self.now),
@@ -224,10 +234,17 @@ impl Model<'_> {
             ..StepTold::new(StepState::Failed)
         };
         self.state.steps.insert(path.to_owned(), step);
-        if on_error == OnError::Fail {
+        self.progress(path).is_running = false;
+        if on_error != OnError::Fail {
+            self.leave(path, ports);
+        } else if scope(path).is_empty() {
             self.break_off(ExecutionStatus::Failed, &failure.code, Some(path));
         } else {
-            self.leave(path, ports);
+            let error = ErrorTold {
+                code: failure.code,
+                node: Some(path.to_owned()),
+            };
+            self.fail_iteration(path, error);
         }
     }
 
@@ -237,39 +254,57 @@ impl Model<'_> {
 
     /// What a node's parameter `of` is when it runs.
     fn sees(&self, path: &str) -> Result<Value, Failure> {
-        self.evaluate(&self.node(path).parameters.0["of"])
+        self.evaluate(path, &self.node(path).parameters.0["of"])
     }
 
-    fn evaluate(&self, value: &Value) -> Result<Value, Failure> {
+    pub(super) fn evaluate(&self, path: &str, value: &Value) -> Result<Value, Failure> {
         match value {
-            Value::Array(values) => values.iter().map(|value| self.evaluate(value)).collect(),
+            Value::Array(values) => values.iter().map(|value| self.evaluate(path, value)).collect(),
             Value::String(text) => match text.strip_prefix("{{").and_then(|text| text.strip_suffix("}}")) {
-                Some(expression) => self.expression(expression),
+                Some(expression) => self.expression(path, expression),
                 None => Ok(value.clone()),
             },
             other => Ok(other.clone()),
         }
     }
 
-    /// `_nodes.a`, `saved_a`, or `default` with one of these and a text.
-    fn expression(&self, expression: &str) -> Result<Value, Failure> {
+    /// A name, or `default` with one and a text.
+    fn expression(&self, path: &str, expression: &str) -> Result<Value, Failure> {
         if let Some(tried) = expression.strip_prefix("default ") {
             let (name, other) = tried.split_once(' ').unwrap_or((tried, ""));
-            let found = self.name(name).filter(|value| !value.is_null());
+            let found = self.name(path, name).filter(|value| !value.is_null());
             return Ok(found.unwrap_or_else(|| json!(other.trim_matches('"'))));
         }
-        self.name(expression)
+        self.name(path, expression)
             .ok_or_else(|| Failure::for_good("expression"))
     }
 
-    /// None where it is missing.
-    fn name(&self, name: &str) -> Option<Value> {
-        if let Some(key) = name.strip_prefix("_nodes.") {
-            return self.state.steps.get(key).map(|step| step.output.clone());
+    /// What a name stands for; none where it is missing.
+    fn name(&self, path: &str, name: &str) -> Option<Value> {
+        let iteration = self.state.iterations.get(scope(path));
+        match name {
+            "_item" => return Some(iteration?.item.clone()),
+            "_index" => return Some(json!(iteration?.index)),
+            "_loop.count" => return Some(json!(iteration?.count)),
+            _ => {}
         }
-        let key = name.strip_prefix("saved_")?;
-        let saved = self.state.steps.get(key)?.output.clone();
+        let find = |key: &str| {
+            let scope = self.scope_of_key(path, key)?;
+            self.state.steps.get(&format!("{scope}{key}"))
+        };
+        if let Some(key) = name.strip_prefix("_nodes.") {
+            return find(key).map(|step| step.output.clone());
+        }
+        let saved = find(name.strip_prefix("saved_")?)?.output.clone();
         (!saved.is_null()).then_some(saved)
+    }
+
+    pub(super) fn output(&self, path: &str) -> Value {
+        self.state
+            .steps
+            .get(path)
+            .map(|step| step.output.clone())
+            .unwrap_or_default()
     }
 }
 
@@ -288,8 +323,4 @@ fn done(act: &Act, seen: &Value) -> Result<Done, Failure> {
         }),
         Does::Panic | Does::Hang => Err(Failure::for_good("panic")),
     }
-}
-
-fn read<T: serde::de::DeserializeOwned>(value: &Value) -> T {
-    serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{error}: {value}"))
 }
