@@ -50,6 +50,8 @@ impl Run {
     pub(in crate::run) fn replayed(&mut self) {
         self.ledger.replay_is_over();
         for (path, call) in self.ledger.calls.clone() {
+            // Of what is around it there may be no record.
+            self.enter(&path);
             let Some(at) = self.locate(&path) else { continue };
             if !call.once {
                 if at.scope != TOP && self.ready.contains(&at) {
