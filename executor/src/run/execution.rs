@@ -30,7 +30,7 @@ use self::landing::{Called, Source, step};
 use self::loops::Loop;
 pub(super) use self::scopes::{At, TOP};
 use self::scopes::{Scope, ScopeId, Scopes, node_of};
-use self::waits::{Waiting, What};
+use self::waits::Waiting;
 use super::caller::Caller;
 use super::ledger::Ledger;
 use super::{Engine, Handle, Outcome, Place};
@@ -72,6 +72,8 @@ pub(super) struct Run {
     has_called: bool,
     /// Effects that were in flight when a process died: these run again whatever has happened around them.
     pub(super) insisting: HashSet<At>,
+    /// Effects that were in flight then and must not be called twice.
+    crashed: Vec<At>,
     flights: FuturesUnordered<BoxFuture<'static, Landing>>,
     /// What ends the flights of an iteration that nobody waits for any more.
     tokens: HashMap<ScopeId, CancellationToken>,
@@ -126,6 +128,7 @@ impl Run {
             starting: HashMap::new(),
             has_called: false,
             insisting: HashSet::new(),
+            crashed: Vec::new(),
             flights: FuturesUnordered::new(),
             tokens: HashMap::new(),
             waits: BTreeMap::new(),
@@ -188,6 +191,9 @@ impl Run {
     async fn drive_to_end(&mut self) {
         loop {
             self.advance(AHEAD);
+            if self.fail_crashed() {
+                continue;
+            }
             if self.handle.cancel.is_cancelled() {
                 if !self.is_over {
                     self.cancelled();

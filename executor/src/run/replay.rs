@@ -111,8 +111,12 @@ fn replay(run: &mut Run, plan: &Plan, recovered: &Recovered) -> Result<(), Strin
         run.ledger = Ledger::replayed(records.clone());
     }
     run.begin(trigger);
+    let is_loop = |path: &Arc<str>| plan.find(path).is_some_and(|node| node.role == Role::Loop);
+    let under_way = records.last().into_iter().flat_map(|record| record.calls.keys());
+    let mut loops: Vec<Arc<str>> = under_way.filter(|path| is_loop(path)).cloned().collect();
     for record in &records {
         for step in &record.steps {
+            run.enter_loops(&mut loops);
             take(run, plan, step)?;
             run.close_all();
         }

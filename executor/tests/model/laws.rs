@@ -20,8 +20,11 @@ const HEARS_TWO: Life = Life {
     hears: true,
 };
 
+mod control;
+
 /// A case of the trigger `t` and the nodes that the edges name: `a.b>c` leaves `a` by its port `b`. They are pure
-/// and succeed, unless `special` has their `act`, or the `script` of an effect; the rest there is of the frame.
+/// and succeed, unless `special` has their `act`, the `script` of an effect, or what another kind of node is to do;
+/// the rest there is of the frame.
 fn case(edges: &[&str], special: Value) -> Case {
     let mut nodes = vec![json!({"key": "t", "type": "test.start"})];
     let mut add = |key: &str| {
@@ -35,6 +38,14 @@ fn case(edges: &[&str], special: Value) -> Case {
                 "script" => {
                     node["type"] = json!("test.work");
                     node["parameters"] = json!({"of": [], "script": value});
+                }
+                "each" | "while" | "wait" => {
+                    node["type"] = json!(format!("test.{name}"));
+                    node["parameters"] = value.clone();
+                }
+                "child" => {
+                    node["type"] = json!("test.child");
+                    node["parameters"] = json!({"child": value});
                 }
                 "trigger" => node = json!({"key": key, "type": "test.start"}),
                 _ => node[name] = value.clone(),

@@ -53,6 +53,7 @@ pub fn foretell(case: &Case, lives: &[Life]) -> Result<Told, Tie> {
         coming: case.signals.clone(),
         come: Vec::new(),
         late: Vec::new(),
+        crashed: Vec::new(),
         signals: BTreeMap::new(),
         children: BTreeSet::new(),
         has_cancelled_children: false,
@@ -86,6 +87,8 @@ struct Model<'a> {
     coming: Vec<Signal>,
     come: Vec<Signal>,
     late: Vec<Signal>,
+    /// What was under way when a process died and must not be called twice.
+    crashed: Vec<String>,
     /// What this process knows of them, by path.
     signals: BTreeMap<String, Value>,
     /// The paths of the calls of other workflows that were made.

@@ -112,7 +112,7 @@ impl Run {
             What::Backoff { .. } | What::Loop => false,
         });
         let payload = self.path(at).and_then(|path| self.signals.get(&*path).cloned());
-        if !waits_for_signal || payload.is_none() {
+        if !waits_for_signal || payload.is_none() || self.broken.is_some() {
             return;
         }
         let (Some(waiting), Some(payload)) = (self.waits.remove(&at), payload) else {
@@ -152,6 +152,9 @@ impl Run {
             .collect();
         over.sort_unstable();
         for (due, at) in over {
+            if self.broken.is_some() {
+                return;
+            }
             let Some(waiting) = self.waits.remove(&at) else {
                 continue;
             };

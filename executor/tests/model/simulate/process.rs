@@ -4,7 +4,7 @@ use flowmatic_openapi::ExecutionStatus;
 
 use super::steps::Failure;
 use super::waits::Wait;
-use super::{Called, EXECUTION_TIMEOUT_MS, MAX_RECOVERIES, Model, SHORT_MS, State, Tie};
+use super::{Called, EXECUTION_TIMEOUT_MS, MAX_RECOVERIES, Model, SHORT_MS, State, Tie, scope};
 use crate::told::{Life, Signal, Told};
 
 pub(super) enum Stop {
@@ -71,6 +71,9 @@ impl Model<'_> {
         }
         loop {
             self.settle();
+            if self.fail_crashed() {
+                continue;
+            }
             if std::mem::take(&mut self.cancel_is_known) && !self.is_done() {
                 self.cancel();
             }
@@ -111,7 +114,8 @@ impl Model<'_> {
             self.write(None)?;
         }
         for path in self.state.effects.clone() {
-            if self.crash_fails(&path) && !self.state.called.contains_key(&path) {
+            let is_stopped = self.is_stopped(scope(&path));
+            if self.crash_fails(&path) && !is_stopped && !self.state.called.contains_key(&path) {
                 let once = Called {
                     once: true,
                     ..Called::default()
@@ -234,7 +238,15 @@ impl Model<'_> {
                 let anew = self.now + self.own_timeout().unwrap_or(EXECUTION_TIMEOUT_MS);
                 self.deadline = own.unwrap_or(anew).max(self.now);
                 self.restart(was_at_rest);
-                self.fail_what_must_not_repeat();
+                self.crashed = self
+                    .state
+                    .called
+                    .keys()
+                    .filter(|path| self.state.called[*path].once)
+                    .cloned()
+                    .collect();
+                let crashed = &self.crashed;
+                self.state.effects.retain(|effect| !crashed.contains(effect));
             }
         }
         self.state.is_accepted = true;
@@ -245,14 +257,18 @@ impl Model<'_> {
         }
     }
 
-    fn fail_what_must_not_repeat(&mut self) {
-        let called = self.state.called.clone().into_iter();
-        for (path, call) in called.filter(|(_, call)| call.once) {
-            self.state.called.remove(&path);
-            self.state.effects.retain(|effect| *effect != path);
-            self.state.has_news = true;
-            self.fail(&path, call.failed + 1, Failure::for_good("crashed"));
+    /// What must not be called twice fails when all else is under way again. Tells whether there was any.
+    fn fail_crashed(&mut self) -> bool {
+        if self.state.broken.is_some() {
+            return false;
         }
+        let crashed = std::mem::take(&mut self.crashed);
+        for path in &crashed {
+            let failed = self.state.called.remove(path).map_or(0, |called| called.failed);
+            self.state.has_news = true;
+            self.fail(path, failed + 1, Failure::for_good("crashed"));
+        }
+        !crashed.is_empty()
     }
 
     fn next_event(&mut self) -> Result<(), Stop> {
@@ -285,7 +301,9 @@ impl Model<'_> {
         self.now = self.now.max(events[0].0);
         // What is overdue ends in the order in which it was due, all in one turn.
         for (_, event) in events.into_iter().take(overdue.max(1)) {
-            self.happen(event);
+            if overdue == 0 || self.state.broken.is_none() {
+                self.happen(event);
+            }
         }
         self.land_at_once();
         Ok(())

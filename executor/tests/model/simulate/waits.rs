@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::steps::{Done, Failure};
-use super::{Called, Model};
+use super::{Called, Model, SHORT_MS};
 use crate::told::Signal;
 use crate::world::{Child, child_id, extra, moment, read};
 
@@ -20,8 +20,10 @@ pub(super) enum Wait {
         until: u64,
         for_signal: bool,
     },
-    /// The end of a called execution.
-    Child,
+    /// The end of a called execution; until then it stays in memory for it.
+    Child {
+        soon: Option<u64>,
+    },
     /// The time-out of a loop.
     Loop {
         until: u64,
@@ -32,7 +34,7 @@ impl Wait {
     pub(super) fn until(&self) -> Option<u64> {
         match self {
             Self::Backoff { until, .. } | Self::Time { until, .. } | Self::Loop { until } => Some(*until),
-            Self::Child => None,
+            Self::Child { soon } => *soon,
         }
     }
 }
@@ -50,7 +52,7 @@ impl Model<'_> {
                 self.fail(path, attempt - 1, failure);
             }
             Wait::Backoff { attempt, .. } => self.leave_out(path, attempt - 1),
-            Wait::Time { .. } | Wait::Child => self.leave_out(path, 1),
+            Wait::Time { .. } | Wait::Child { .. } => self.leave_out(path, 1),
             Wait::Loop { .. } => {}
         }
     }
@@ -89,7 +91,8 @@ impl Model<'_> {
             self.coming.push(signal);
         }
         if child.is_awaited {
-            self.state.waits.insert(path.to_owned(), Wait::Child);
+            let soon = Some(self.now + SHORT_MS);
+            self.state.waits.insert(path.to_owned(), Wait::Child { soon });
             self.look_for_signal(path);
         } else {
             self.state.called.remove(path);
@@ -114,7 +117,7 @@ impl Model<'_> {
         };
         let result = match self.state.waits.get(path) {
             Some(Wait::Time { for_signal: true, .. }) => Ok(Done::of(payload, "out")),
-            Some(Wait::Child) => returned(path, &payload),
+            Some(Wait::Child { .. }) => returned(path, &payload),
             _ => return,
         };
         self.end_wait(path, result);
@@ -149,7 +152,11 @@ impl Model<'_> {
                 self.state.waits.remove(path);
                 self.time_out(path);
             }
-            Wait::Child => {}
+            Wait::Child { .. } => {
+                self.state
+                    .waits
+                    .insert(path.to_owned(), Wait::Child { soon: None });
+            }
         }
     }
 
@@ -159,7 +166,7 @@ impl Model<'_> {
         let mut effects: Vec<String> = interrupted.collect();
         for (path, wait) in std::mem::take(&mut self.state.waits) {
             match wait {
-                Wait::Backoff { .. } | Wait::Child => effects.push(path),
+                Wait::Backoff { .. } | Wait::Child { .. } => effects.push(path),
                 Wait::Time { .. } => self.state.ready.push_back(path),
                 Wait::Loop { until } => {
                     let timeout = self.node(&path).timeout.map_or(0, |timeout| timeout.as_millis());
