@@ -40,7 +40,7 @@ use crate::context::{Context, Identity, Payload};
 use crate::graph::Version;
 use crate::journal::{ErrorRecord, JournalError, Ticket};
 use crate::node::{self, Answer, NodeContext, NodeError, Output, Role};
-use crate::observe::Written;
+use crate::observe::{UnderWay, Written};
 use crate::schedule::Decision;
 
 /// How many nodes run before the accept is handed to the journal.
@@ -97,6 +97,8 @@ pub(super) struct Run {
     deadline: Instant,
     /// Something that takes time has begun.
     has_told: bool,
+    /// What has begun, and was not told of yet.
+    untold: Vec<UnderWay>,
     handle: Arc<Handle>,
 }
 
@@ -147,6 +149,7 @@ impl Run {
             was_at_rest: false,
             deadline: Instant::now() + timeout,
             has_told: false,
+            untold: Vec::new(),
             handle,
             engine,
         }

@@ -23,8 +23,11 @@ impl Run {
             at: self.engine.host.now(),
             state,
         };
-        if let Some(observer) = &self.engine.limits.observer {
-            observer.began(self.id, self.version.workflow_id, &step);
+        // What led to it is told first, once it is durable.
+        if self.ledger.is_durable() {
+            self.tell_began(&step);
+        } else {
+            self.untold.push(step.clone());
         }
         self.handle.under_way().insert(path, step);
         self.has_told = true;
@@ -62,9 +65,21 @@ impl Run {
         self.handle.under_way().remove(path);
     }
 
-    pub(super) fn tell_written(&self, written: Written) {
+    fn tell_began(&self, step: &UnderWay) {
+        if let Some(observer) = &self.engine.limits.observer {
+            observer.began(self.id, self.version.workflow_id, step);
+        }
+    }
+
+    pub(super) fn tell_written(&mut self, written: Written) {
         if let Some(observer) = &self.engine.limits.observer {
             observer.wrote(self.id, self.version.workflow_id, written);
+        }
+        for step in std::mem::take(&mut self.untold) {
+            let is_under_way = self.handle.under_way().get(&step.path) == Some(&step);
+            if is_under_way && written != Written::Finish {
+                self.tell_began(&step);
+            }
         }
     }
 }

@@ -70,6 +70,7 @@ impl Run {
         let path = self.path(at);
         if let Some(call) = path.and_then(|path| self.ledger.calls.get_mut(&path)) {
             call.about.clone_from(&wait.about);
+            call.due = wait.until;
         }
         self.tell(at, StepProgress::Waiting { until: wait.until });
         let due = wait.until.map(|until| self.due(until));
