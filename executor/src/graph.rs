@@ -143,11 +143,16 @@ impl Plan {
             Some((first, rest)) => (first, Some(rest)),
             None => (path, None),
         };
-        let key = first.split_once('[').map_or(first, |(key, _)| key);
+        let iteration = first.strip_suffix(']').and_then(|first| first.split_once('['));
+        let key = iteration.map_or(first, |(key, _)| key);
         let node = &self.nodes[*self.keys.get(key)?];
-        match rest {
-            None => Some(node),
-            Some(rest) => node.body.as_ref()?.find(rest),
+        match (iteration, rest) {
+            (None, None) => Some(node),
+            (Some((_, index)), rest) if node.role == Role::Loop && is_index(index) => match rest {
+                None => Some(node),
+                Some(rest) => node.body.as_ref()?.find(rest),
+            },
+            _ => None,
         }
     }
 
@@ -160,4 +165,13 @@ impl Plan {
             .filter(move |(_, node)| is_trigger(node))
             .map(|(index, _)| index)
     }
+}
+
+/// Iterations of one loop.
+const MOST_ITERATIONS: u32 = 100_000;
+
+/// Whether a text is the number of an iteration, written in the one way there is.
+fn is_index(text: &str) -> bool {
+    let index = text.parse().ok().filter(|index: &u32| *index < MOST_ITERATIONS);
+    index.is_some_and(|index| index.to_string() == text)
 }

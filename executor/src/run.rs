@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use self::caller::CALL;
+pub use self::execution::MAX_CALLS;
 use self::execution::Run;
 pub use self::prefix::prefix;
 use crate::Time;

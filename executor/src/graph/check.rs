@@ -430,6 +430,13 @@ fn check_common(node: &Node, role: Option<Role>, pointer: &str, compilation: &mu
         let message = format!("a `{}` cannot be tried again as a whole", node.kind);
         compilation.problem(format!("{pointer}/retry"), message);
     }
+    if node.timeout.is_some() && matches!(role, Some(Role::Control)) {
+        let message = format!(
+            "a `{}` waits and does nothing that could be cut off: see what its parameters offer",
+            node.kind
+        );
+        compilation.problem(format!("{pointer}/timeout"), message);
+    }
     if node.timeout.is_some_and(|timeout| timeout.as_millis() == 0) {
         compilation.problem(
             format!("{pointer}/timeout"),

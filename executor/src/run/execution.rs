@@ -31,6 +31,7 @@ use self::landing::{Called, Source, step};
 use self::loops::Loop;
 pub(super) use self::scopes::{At, TOP};
 use self::scopes::{Scope, ScopeId, Scopes, node_of};
+pub use self::waits::MAX_CALLS;
 use self::waits::Waiting;
 use super::caller::Caller;
 use super::ledger::Ledger;

@@ -208,8 +208,8 @@ impl Store {
     ) -> Result<Option<ExecutionStatus>, StoreError> {
         let writer = self.writer();
         // It is taken up once more: it may have called others, or another one waits for it.
-        let to_end_well =
-            "status = 'WAITING' OR EXISTS (SELECT 1 FROM children WHERE child_id = executions.id)";
+        let to_end_well = "status = 'WAITING' OR EXISTS (SELECT 1 FROM children WHERE child_id = executions.id) \
+             OR EXISTS (SELECT 1 FROM children WHERE parent_id = executions.id AND waits)";
         let sql = format!(
             "UPDATE executions SET cancel_requested = TRUE, \
              status = CASE WHEN {to_end_well} THEN 'QUEUED' \

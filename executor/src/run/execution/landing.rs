@@ -6,7 +6,7 @@ use flowmatic_openapi::{ExecutionMode, ExecutionStatus, OnError};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::super::redact::redact_error;
+use super::super::redact::{redact_error, redacted};
 use super::flight::Landing;
 use super::loops::Loop;
 use super::scopes::{At, TOP, node_of};
@@ -325,6 +325,8 @@ impl Run {
             Source::Step(context, node) => context.output(*node),
             Source::Value(output) => Some(output),
         });
+        // Another workflow's journal knows nothing of this one's secrets.
+        let result = result.map(|result| redacted(result, &self.version.secrets));
         let told = serde_json::json!({"status": status.as_str(), "result": result, "error": error});
         Some((parent, path, told.to_string()))
     }

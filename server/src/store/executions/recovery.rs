@@ -181,6 +181,7 @@ impl Store {
         let result = Entity::update_many()
             .col_expr(Column::Owner, Expr::value(None::<Uuid>))
             .filter(Expr::cust(OPEN))
+            .filter(Column::Status.eq("QUEUED"))
             .filter(Column::Owner.eq(owner))
             .exec(&self.writer())
             .await?;
@@ -192,6 +193,7 @@ impl Store {
         let result = Entity::update_many()
             .col_expr(Column::LeaseUntil, Expr::value(millis(now) + LEASE_MS))
             .filter(Expr::cust(OPEN))
+            .filter(Column::Status.eq("QUEUED"))
             .filter(Column::Owner.eq(owner))
             .exec(&self.writer())
             .await?;
