@@ -371,6 +371,7 @@ impl<'a> Draft<'a> {
                     .unwrap_or_default(),
             ),
             timeout: settings.timeout.map(Into::into),
+            start: None,
             secrets: walk.secrets,
         }
     }
