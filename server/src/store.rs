@@ -23,6 +23,8 @@ mod commit;
 pub use commit::CommitWriter;
 mod executions;
 pub use executions::{ExecutionFilter, OpenExecution, StoredExecution, Whose};
+mod start_control;
+pub use start_control::{Admission, Admitted, DROPPED, NewStart, Once};
 mod error;
 pub use error::StoreError;
 mod lock;

@@ -165,21 +165,17 @@ impl Store {
         now: Time,
     ) -> Result<Option<ExecutionStatus>, StoreError> {
         let writer = self.writer();
-        let sql = format!(
-            "UPDATE executions SET cancel_requested = TRUE, \
-             status = CASE WHEN owner IS NULL OR lease_until <= $3 THEN 'CANCELLED' ELSE status END, \
-             finished_at = CASE WHEN owner IS NULL OR lease_until <= $3 THEN $3 ELSE finished_at END \
-             WHERE id = $1 AND workspace_id = $2 AND {OPEN}"
-        );
-        let values: [Value; 3] = [id.into(), workspace_id.into(), millis(now).into()];
-        let statement = Statement::from_sql_and_values(writer.get_database_backend(), sql, values);
-        writer.execute_raw(statement).await?;
-        let row = Entity::find_by_id(id)
-            .filter(Column::WorkspaceId.eq(workspace_id))
-            .into_partial_model::<SummaryRow>()
-            .one(&writer)
-            .await?;
-        row.map(|row| row.status(now)).transpose()
+        let find = || {
+            Entity::find_by_id(id)
+                .filter(Column::WorkspaceId.eq(workspace_id))
+                .into_partial_model::<SummaryRow>()
+                .one(&writer)
+        };
+        if find().await?.is_none() {
+            return Ok(None);
+        }
+        cancel(&writer, id, now).await?;
+        find().await?.map(|row| row.status(now)).transpose()
     }
 
     /// The records of an execution's checkpoints, in order.
@@ -305,6 +301,21 @@ impl SummaryRow {
                 .map(|finished_at| std::cmp::max(finished_at - self.started_at, 0)),
         })
     }
+}
+
+/// Asks an execution to end; one that no process runs ends at once, and one that is final stays as it is. Nothing holds
+/// it back any longer.
+pub(super) async fn cancel(connection: &impl ConnectionTrait, id: Uuid, now: Time) -> Result<(), StoreError> {
+    let sql = format!(
+        "UPDATE executions SET cancel_requested = TRUE, on_hold = FALSE, \
+         status = CASE WHEN owner IS NULL OR lease_until <= $2 THEN 'CANCELLED' ELSE status END, \
+         finished_at = CASE WHEN owner IS NULL OR lease_until <= $2 THEN $2 ELSE finished_at END \
+         WHERE id = $1 AND {OPEN}"
+    );
+    let values: [Value; 2] = [id.into(), millis(now).into()];
+    let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
+    connection.execute_raw(statement).await?;
+    Ok(())
 }
 
 fn mode(name: &str) -> Result<ExecutionMode, StoreError> {

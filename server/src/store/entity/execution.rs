@@ -37,6 +37,10 @@ pub struct Model {
     pub payload: String,
     /// JSON text of a list of `StepRecord`; missing while it is open.
     pub steps: Option<String>,
+    /// Start control holds it back: nobody takes it up.
+    pub on_hold: bool,
+    /// Of those that wait to be taken up, the higher first.
+    pub priority: i32,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -4,7 +4,7 @@ use flowmatic_executor::{Accept, Recovered};
 use sea_orm::sea_query::{Expr, Order};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QuerySelect, Statement, Value,
+    QueryOrder, QuerySelect, QueryTrait, Statement, Value,
 };
 use uuid::Uuid;
 
@@ -32,23 +32,35 @@ pub enum Whose {
     Somebodys,
 }
 
+/// As in the partial index: SQLite uses it only for a condition that reads the same.
+const FREE: &str = "status = 'QUEUED' AND owner IS NULL";
+
 impl Store {
-    /// Executions that are not over, those that were recovered most often first. A claimed one changes hands, so
-    /// the next page is asked for in the same way.
+    /// Executions that are not over and not held back, by priority and age; of those that somebody has or had, the ones
+    /// that were recovered most often come before. A claimed one changes hands, so the next page is asked for in the
+    /// same way.
     pub async fn open_executions(&self, whose: Whose, limit: u32) -> Result<Vec<OpenExecution>, StoreError> {
-        let whose = match whose {
+        let condition = match whose {
             Whose::NotOf(owner) => Condition::any()
                 .add(Column::Owner.is_null())
                 .add(Column::Owner.ne(owner)),
-            Whose::Nobodys => Condition::all().add(Column::Owner.is_null()),
+            Whose::Nobodys => Condition::all().add(Expr::cust(FREE)),
             Whose::Somebodys => Condition::all().add(Column::Owner.is_not_null()),
+        };
+        let recovered_first = match whose {
+            Whose::Nobodys => None,
+            _ => Some((Column::Recoveries, Order::Desc)),
         };
         let rows: Vec<(Uuid, i32, i32)> = Entity::find()
             .select_only()
             .columns([Column::Id, Column::Epoch, Column::Recoveries])
             .filter(Expr::cust(OPEN))
-            .filter(whose)
-            .order_by(Column::Recoveries, Order::Desc)
+            .filter(Expr::cust("NOT on_hold"))
+            .filter(condition)
+            .apply_if(recovered_first, |query, (column, order)| {
+                query.order_by(column, order)
+            })
+            .order_by(Column::Priority, Order::Desc)
             .order_by(Column::Id, Order::Asc)
             .limit(u64::from(limit))
             .into_tuple()
@@ -86,7 +98,7 @@ impl Store {
             "UPDATE executions SET epoch = epoch + 1, owner = $3, lease_until = $4, progress = {count}, \
              recoveries = CASE WHEN owner IS NULL THEN recoveries WHEN {count} > progress THEN 1 \
              ELSE recoveries + 1 END \
-             WHERE id = $1 AND epoch = $2 AND {OPEN} RETURNING *"
+             WHERE id = $1 AND epoch = $2 AND NOT on_hold AND {OPEN} RETURNING *"
         );
         let lease_until = millis(now) + LEASE_MS;
         let values: [Value; 4] = [
@@ -131,6 +143,19 @@ impl Store {
             .filter(Column::Id.eq(execution))
             .filter(Column::Owner.eq(owner))
             .filter(Column::Recoveries.gt(0))
+            .exec(&self.writer())
+            .await?;
+        Ok(())
+    }
+
+    /// Leaves one that a process was to run, and has not begun, to whoever has room for it.
+    pub async fn leave(&self, execution: Uuid, owner: Uuid) -> Result<(), StoreError> {
+        Entity::update_many()
+            .col_expr(Column::Owner, Expr::value(None::<Uuid>))
+            .filter(Expr::cust(OPEN))
+            .filter(Column::Id.eq(execution))
+            .filter(Column::Owner.eq(owner))
+            .filter(Column::Epoch.eq(0))
             .exec(&self.writer())
             .await?;
         Ok(())

@@ -1,0 +1,271 @@
+//! Start control: each start of a workflow that has it is decided in one transaction with its row.
+//!
+//! Laws:
+//! * the starts of a workflow are decided one after the other, by however many processes: SQLite has one writer, on
+//!   PostgreSQL a transaction takes the workflow's advisory lock first;
+//! * what is refused leaves no trace, what is accepted is there whole;
+//! * who has a place is told by the executions that are open, so that none is lost with the process that held it.
+
+use std::time::Duration;
+
+use flowmatic_executor::graph::start::Terms;
+use flowmatic_executor::journal::ErrorRecord;
+use flowmatic_executor::{Accept, Time};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryResult, Statement, TryGetable, Value,
+};
+use uuid::Uuid;
+
+use super::entity::execution;
+use super::executions::{LEASE_MS, OPEN};
+use super::{Store, StoreError, millis};
+use crate::fault;
+
+mod debounce;
+mod idempotency;
+mod places;
+mod rate;
+mod tidy;
+
+/// The error code of an execution that found no place.
+pub const DROPPED: &str = "dropped";
+
+/// A start to be decided.
+#[derive(Debug, Clone)]
+pub struct NewStart {
+    pub accept: Accept,
+    pub terms: Terms,
+    pub once: Option<Once>,
+}
+
+/// By what a start is known again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Once {
+    pub key: String,
+    /// Where the caller made the key: what it must come with again.
+    pub body_hash: Option<Vec<u8>>,
+    pub ttl: Duration,
+}
+
+/// What was decided, and what follows for others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admission {
+    pub outcome: Admitted,
+    /// Executions that are to end: their durable flag is set.
+    pub cancelled: Vec<Uuid>,
+    /// Whether executions that were held back may be taken up now.
+    pub released: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admitted {
+    /// Its row belongs to the process that asked, which runs it.
+    Started,
+    /// It waits for a place.
+    Queued,
+    /// It waits for quiet. The execution is that of the first call since the last quiet.
+    Debounced { execution: Uuid },
+    /// There was no place: it is over.
+    Dropped,
+    /// Nothing was written: this one was started by the same key before.
+    Replayed { execution: Uuid, is_debounced: bool },
+    /// Nothing was written: the key was used with another body before.
+    KeyReused { execution: Uuid },
+    /// Nothing was written.
+    RateLimited { wait: Duration },
+}
+
+impl Admitted {
+    fn is_written(&self) -> bool {
+        matches!(
+            self,
+            Self::Started | Self::Queued | Self::Debounced { .. } | Self::Dropped
+        )
+    }
+}
+
+impl Store {
+    /// Decides a start, and writes it as far as it is accepted. What may run at once belongs to `owner`.
+    ///
+    /// Where a commit's outcome is not learned, it is told as not available; what it has written all the same is found
+    /// by who looks for executions that ought to run and do not.
+    pub async fn admit(&self, start: &NewStart, owner: Uuid) -> Result<Admission, StoreError> {
+        let accept = &start.accept;
+        let mut turn = Turn::begin(self, accept.workflow_id, accept.accepted_at).await?;
+        let outcome = turn.admit(start, owner).await?;
+        let is_written = outcome.is_written();
+        let admission = Admission {
+            outcome,
+            cancelled: std::mem::take(&mut turn.cancelled),
+            released: turn.released,
+        };
+        if is_written {
+            fault::point("before_accept_commit");
+            turn.transaction.commit().await?;
+            fault::point("after_accept_commit");
+        }
+        Ok(admission)
+    }
+}
+
+/// A transaction that has the starts of a workflow to itself.
+struct Turn {
+    transaction: DatabaseTransaction,
+    workflow_id: Uuid,
+    now: i64,
+    cancelled: Vec<Uuid>,
+    released: bool,
+}
+
+/// The first half of the advisory lock's number: `star` in ASCII.
+const START_LOCK: i32 = 0x7374_6172;
+
+impl Turn {
+    async fn begin(store: &Store, workflow_id: Uuid, now: Time) -> Result<Self, StoreError> {
+        let turn = Self {
+            transaction: store.begin().await?,
+            workflow_id,
+            now: millis(now),
+            cancelled: Vec::new(),
+            released: false,
+        };
+        if turn.transaction.get_database_backend() == DbBackend::Postgres {
+            // Two workflows that share a number wait for each other, and nothing else. A v7 id ends in chance.
+            let [.., a, b, c, d] = workflow_id.into_bytes();
+            let number = i32::from_be_bytes([a, b, c, d]);
+            let lock = "SELECT pg_advisory_xact_lock($1, $2)";
+            turn.query(lock, [START_LOCK.into(), number.into()]).await?;
+        }
+        Ok(turn)
+    }
+
+    async fn admit(&mut self, start: &NewStart, owner: Uuid) -> Result<Admitted, StoreError> {
+        let NewStart { accept, terms, once } = start;
+        if let Some(once) = once
+            && let Some(known) = self.known(once).await?
+        {
+            return Ok(known);
+        }
+        if let Some(rate) = &terms.rate_limit
+            && let Some(wait) = self.exceeds(rate).await?
+        {
+            return Ok(Admitted::RateLimited { wait });
+        }
+        let admitted = match (&terms.debounce, &terms.concurrency) {
+            (Some(debounce), _) => {
+                let execution = self.debounce(debounce, accept, terms).await?;
+                Admitted::Debounced { execution }
+            }
+            (None, Some(concurrency)) => {
+                self.insert(accept, terms.priority, None).await?;
+                let entered = self.enter(accept.id, concurrency, terms.priority).await?;
+                if entered == Admitted::Started {
+                    self.own(accept, owner).await?;
+                }
+                entered
+            }
+            (None, None) => {
+                self.insert(accept, terms.priority, Some(owner)).await?;
+                Admitted::Started
+            }
+        };
+        if let Some(once) = once {
+            let execution = match admitted {
+                Admitted::Debounced { execution } => execution,
+                _ => accept.id,
+            };
+            self.remember(once, execution).await?;
+        }
+        Ok(admitted)
+    }
+
+    /// Writes the row: one that has no owner is held back.
+    async fn insert(&self, accept: &Accept, priority: i32, owner: Option<Uuid>) -> Result<(), StoreError> {
+        let row = execution::ActiveModel {
+            id: Set(accept.id),
+            workspace_id: Set(accept.workspace_id),
+            workflow_id: Set(accept.workflow_id),
+            version: Set(accept.version),
+            mode: Set(accept.mode.as_str().to_owned()),
+            trigger_node: Set(accept.trigger.clone()),
+            status: Set("QUEUED".to_owned()),
+            owner: Set(owner),
+            lease_until: Set(self.now + LEASE_MS),
+            retry_of: Set(accept.retry_of),
+            started_at: Set(self.now),
+            meta: Set(accept.meta.clone()),
+            payload: Set(accept.payload.clone()),
+            on_hold: Set(owner.is_none()),
+            priority: Set(priority),
+            ..Default::default()
+        };
+        execution::Entity::insert(row)
+            .exec_without_returning(&self.transaction)
+            .await?;
+        Ok(())
+    }
+
+    async fn own(&self, accept: &Accept, owner: Uuid) -> Result<(), StoreError> {
+        let own = "UPDATE executions SET owner = $2 WHERE id = $1";
+        self.execute(own, [accept.id.into(), owner.into()]).await?;
+        Ok(())
+    }
+
+    /// Ends executions that are held back, by a condition on their rows in `$2` and further values.
+    async fn end_held<const N: usize>(
+        &self,
+        code: &str,
+        message: &str,
+        condition: &str,
+        values: [Value; N],
+    ) -> Result<(), StoreError> {
+        let error = ErrorRecord {
+            code: code.to_owned(),
+            message: message.to_owned(),
+            node: None,
+        };
+        // Serializing a struct of strings cannot fail.
+        let error = serde_json::to_string(&error).unwrap_or_default();
+        let sql = format!(
+            "UPDATE executions SET status = 'CANCELLED', finished_at = $1, error = $2 \
+             WHERE {OPEN} AND on_hold AND {condition}"
+        );
+        let values = [self.now.into(), error.into()].into_iter().chain(values);
+        let statement = self.statement(&sql, values);
+        self.transaction.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    fn statement(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+        Statement::from_sql_and_values(self.transaction.get_database_backend(), sql, values)
+    }
+
+    /// How many rows it has changed.
+    async fn execute(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
+        let statement = self.statement(sql, values);
+        Ok(self.transaction.execute_raw(statement).await?.rows_affected())
+    }
+
+    async fn query(
+        &self,
+        sql: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Option<QueryResult>, StoreError> {
+        let statement = self.statement(sql, values);
+        Ok(self.transaction.query_one_raw(statement).await?)
+    }
+}
+
+/// A column of a row, by its place.
+fn at<T: TryGetable>(row: &QueryResult, place: usize) -> Result<T, StoreError> {
+    row.try_get_by_index(place)
+        .map_err(|error| StoreError::Internal(format!("a row of start control: {error:?}")))
+}
+
+fn to_millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! Concurrency: who has a place, and who waits for one.
+
+use flowmatic_executor::graph::start::ConcurrencyTerms;
+use flowmatic_openapi::WhenFull;
+use sea_orm::{ConnectionTrait, Statement, Value};
+use uuid::Uuid;
+
+use super::super::executions::{OPEN, cancel};
+use super::super::{Store, StoreError, Time, time};
+use super::{Admitted, DROPPED, Turn, at};
+
+/// Keys that are looked after at a time.
+const KEYS: u64 = 100;
+
+impl Store {
+    /// Gives the place of an execution that has ended, or that is about to wait, to those who wait for it. Tells
+    /// whether one may be taken up now.
+    pub async fn pass_place_on(&self, execution: Uuid, now: Time) -> Result<bool, StoreError> {
+        let reader = self.reader();
+        // Most often nobody waits: then nothing is written.
+        let sql = "SELECT p.workflow_id, p.key FROM places p WHERE p.execution_id = $1 AND EXISTS \
+                   (SELECT 1 FROM places w WHERE w.workflow_id = p.workflow_id AND w.key = p.key AND w.waits)";
+        let values: [Value; 1] = [execution.into()];
+        let statement = Statement::from_sql_and_values(reader.get_database_backend(), sql, values);
+        match reader.query_one_raw(statement).await? {
+            None => Ok(false),
+            Some(row) => self.fill_places(at(&row, 0)?, at(&row, 1)?, now).await,
+        }
+    }
+
+    /// Finds places that are free though somebody waits, as after a crash. Tells whether one may be taken up now.
+    pub async fn fill_free_places(&self, now: Time) -> Result<bool, StoreError> {
+        let reader = self.reader();
+        let sql = format!(
+            "SELECT s.workflow_id, s.key FROM places s WHERE s.waits GROUP BY s.workflow_id, s.key \
+             HAVING (SELECT COUNT(*) FROM places r JOIN executions e ON e.id = r.execution_id \
+             WHERE r.workflow_id = s.workflow_id AND r.key = s.key AND NOT r.waits AND e.{OPEN}) < MAX(s.most) \
+             LIMIT {KEYS}"
+        );
+        let statement = Statement::from_string(reader.get_database_backend(), sql);
+        let mut released = false;
+        for row in reader.query_all_raw(statement).await? {
+            released |= self.fill_places(at(&row, 0)?, at(&row, 1)?, now).await?;
+        }
+        Ok(released)
+    }
+
+    async fn fill_places(&self, workflow_id: Uuid, key: String, now: Time) -> Result<bool, StoreError> {
+        let mut turn = Turn::begin(self, workflow_id, now).await?;
+        let released = turn.fill(&key).await?;
+        turn.transaction.commit().await?;
+        Ok(!released.is_empty())
+    }
+}
+
+impl Turn {
+    /// Has an execution, whose row is there and held back, take a place, wait for one or end.
+    pub(super) async fn enter(
+        &mut self,
+        execution: Uuid,
+        concurrency: &ConcurrencyTerms,
+        priority: i32,
+    ) -> Result<Admitted, StoreError> {
+        let key = &concurrency.key;
+        match concurrency.when_full {
+            WhenFull::Queue => {}
+            WhenFull::Drop => {
+                if self.taken(key).await? >= i64::from(concurrency.limit) || self.next(key).await?.is_some() {
+                    let message =
+                        "as many executions as the workflow's `start.concurrency` allows were under way";
+                    self.end_held(DROPPED, message, "id = $3", [execution.into()])
+                        .await?;
+                    return Ok(Admitted::Dropped);
+                }
+            }
+            WhenFull::CancelRunning => self.make_room(concurrency).await?,
+        }
+        let sql = "INSERT INTO places (execution_id, workflow_id, key, waits, priority, most) \
+                   VALUES ($1, $2, $3, TRUE, $4, $5)";
+        let most = i32::try_from(concurrency.limit).unwrap_or(i32::MAX);
+        let values = [
+            execution.into(),
+            self.workflow_id.into(),
+            key.clone().into(),
+            priority.into(),
+            most.into(),
+        ];
+        self.execute(sql, values).await?;
+        let filled = self.fill(key).await?;
+        self.released |= filled.iter().any(|filled| *filled != execution);
+        Ok(match filled.contains(&execution) {
+            true => Admitted::Started,
+            false => Admitted::Queued,
+        })
+    }
+
+    /// Gives free places to those who wait, the highest priority first, then the oldest; what has ended is forgotten.
+    async fn fill(&mut self, key: &str) -> Result<Vec<Uuid>, StoreError> {
+        let sql = format!(
+            "DELETE FROM places WHERE workflow_id = $1 AND key = $2 AND NOT waits \
+             AND NOT EXISTS (SELECT 1 FROM executions WHERE id = execution_id AND {OPEN})"
+        );
+        self.execute(&sql, [self.workflow_id.into(), key.into()]).await?;
+        let mut taken = self.taken(key).await?;
+        let mut released = Vec::new();
+        while let Some(next) = self.next(key).await? {
+            if !next.is_open {
+                let forget = "DELETE FROM places WHERE execution_id = $1";
+                self.execute(forget, [next.execution.into()]).await?;
+                continue;
+            }
+            if taken >= i64::from(next.most) {
+                break;
+            }
+            for sql in [
+                "UPDATE places SET waits = FALSE WHERE execution_id = $1",
+                "UPDATE executions SET on_hold = FALSE WHERE id = $1",
+            ] {
+                self.execute(sql, [next.execution.into()]).await?;
+            }
+            taken += 1;
+            released.push(next.execution);
+        }
+        Ok(released)
+    }
+
+    /// How many have a place.
+    async fn taken(&self, key: &str) -> Result<i64, StoreError> {
+        let sql = format!(
+            "SELECT COUNT(*) FROM places p JOIN executions e ON e.id = p.execution_id \
+             WHERE p.workflow_id = $1 AND p.key = $2 AND NOT p.waits AND e.{OPEN}"
+        );
+        match self.query(&sql, [self.workflow_id.into(), key.into()]).await? {
+            Some(row) => at(&row, 0),
+            None => Ok(0),
+        }
+    }
+
+    /// Who is the next to get a place.
+    async fn next(&self, key: &str) -> Result<Option<Next>, StoreError> {
+        let sql = format!(
+            "SELECT p.execution_id, p.most, EXISTS (SELECT 1 FROM executions WHERE id = p.execution_id AND {OPEN}) \
+             FROM places p WHERE p.workflow_id = $1 AND p.key = $2 AND p.waits \
+             ORDER BY p.priority DESC, p.execution_id LIMIT 1"
+        );
+        let row = self.query(&sql, [self.workflow_id.into(), key.into()]).await?;
+        let next = row.map(|row| {
+            Ok(Next {
+                execution: at(&row, 0)?,
+                most: at(&row, 1)?,
+                is_open: at(&row, 2)?,
+            })
+        });
+        next.transpose()
+    }
+
+    /// Ends those who wait, and asks the oldest who have a place to end until there is one for a newcomer.
+    async fn make_room(&mut self, concurrency: &ConcurrencyTerms) -> Result<(), StoreError> {
+        let key = || [self.workflow_id.into(), concurrency.key.clone().into()];
+        let waiting = "SELECT execution_id FROM places WHERE workflow_id = $3 AND key = $4 AND waits";
+        let message = "a later call has taken its place";
+        self.end_held("cancelled", message, &format!("id IN ({waiting})"), key())
+            .await?;
+        let sql = "DELETE FROM places WHERE workflow_id = $1 AND key = $2 AND waits";
+        self.execute(sql, key()).await?;
+        let sql = format!(
+            "SELECT p.execution_id FROM places p JOIN executions e ON e.id = p.execution_id \
+             WHERE p.workflow_id = $1 AND p.key = $2 AND NOT p.waits AND e.{OPEN} \
+             ORDER BY p.execution_id DESC LIMIT 100000 OFFSET $3"
+        );
+        let stay = i64::from(concurrency.limit) - 1;
+        let statement = self.statement(&sql, key().into_iter().chain([stay.into()]));
+        for row in self.transaction.query_all_raw(statement).await? {
+            let execution = at(&row, 0)?;
+            cancel(&self.transaction, execution, time(self.now)).await?;
+            self.cancelled.push(execution);
+        }
+        Ok(())
+    }
+}
+
+/// The first who waits.
+struct Next {
+    execution: Uuid,
+    /// How many places there are for it.
+    most: i32,
+    is_open: bool,
+}

@@ -1,0 +1,534 @@
+//! What is decided when many start at once, on both databases and from two processes.
+
+use std::time::Duration;
+
+use flowmatic_executor::graph::start::{ConcurrencyTerms, DebounceTerms, RateTerms, Terms};
+use flowmatic_openapi::{ExecutionMode, WhenFull};
+use futures_util::future::join_all;
+use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder};
+
+use super::debounce::{Begun, DueStart};
+use super::*;
+use crate::store::entity::execution::{Column, Entity, Model};
+use crate::store::testing::{TestStore, stores};
+use crate::store::{OpenExecution, Whose};
+
+const CALLS: usize = 100;
+const WORKFLOW: Uuid = Uuid::from_u128(7);
+const OWNER: Uuid = Uuid::from_u128(1);
+
+fn moment(millis: i64) -> Time {
+    Time::from_timestamp_millis(1_790_000_000_000 + millis).expect("a moment")
+}
+
+fn start(at: i64, terms: &Terms) -> NewStart {
+    let accept = Accept {
+        id: Uuid::now_v7(),
+        workspace_id: 1,
+        workflow_id: WORKFLOW,
+        version: 1,
+        mode: ExecutionMode::Webhook,
+        trigger: "hook".to_owned(),
+        payload: format!(r#"{{"at":{at}}}"#),
+        meta: "{}".to_owned(),
+        retry_of: None,
+        held: false,
+        accepted_at: moment(at),
+    };
+    NewStart {
+        accept,
+        terms: terms.clone(),
+        once: None,
+    }
+}
+
+fn once(body: &str) -> Once {
+    Once {
+        key: "order-7".to_owned(),
+        body_hash: Some(body.as_bytes().to_vec()),
+        ttl: Duration::from_secs(60),
+    }
+}
+
+fn places(limit: u32, when_full: WhenFull) -> Terms {
+    Terms {
+        concurrency: Some(ConcurrencyTerms {
+            key: "acme".to_owned(),
+            limit,
+            when_full,
+        }),
+        ..Terms::default()
+    }
+}
+
+fn debounced(max_wait: Option<Duration>) -> Terms {
+    Terms {
+        debounce: Some(DebounceTerms {
+            key: "acme".to_owned(),
+            period: Duration::from_secs(5),
+            max_wait,
+        }),
+        ..Terms::default()
+    }
+}
+
+async fn admit(store: &Store, start: &NewStart) -> Admitted {
+    store.admit(start, OWNER).await.expect("it is decided").outcome
+}
+
+/// Admits all at once, through two stores on one database.
+async fn at_once(test: &TestStore, starts: &[NewStart]) -> Vec<Admitted> {
+    let other = Store::open(test.options.clone()).await.expect("a second one");
+    let admissions = starts.iter().enumerate().map(|(place, start)| {
+        let store = if place % 2 == 0 { &test.store } else { &other };
+        admit(store, start)
+    });
+    let admitted = join_all(admissions).await;
+    other.close().await;
+    admitted
+}
+
+fn count(admitted: &[Admitted], is_it: impl Fn(&Admitted) -> bool) -> usize {
+    admitted.iter().filter(|admitted| is_it(admitted)).count()
+}
+
+async fn rows(store: &Store) -> Vec<Model> {
+    let rows = Entity::find().order_by_asc(Column::Id).all(&store.reader()).await;
+    rows.expect("they can be read")
+}
+
+async fn free(store: &Store) -> Vec<Uuid> {
+    let open = store
+        .open_executions(Whose::Nobodys, 1_000)
+        .await
+        .expect("they can be read");
+    open.into_iter().map(|open: OpenExecution| open.id).collect()
+}
+
+/// As the journal ends it.
+async fn end(store: &Store, id: Uuid) {
+    let change = execution::ActiveModel {
+        id: Set(id),
+        status: Set("COMPLETED".to_owned()),
+        ..Default::default()
+    };
+    Entity::update(change)
+        .exec(&store.writer())
+        .await
+        .expect("it is there");
+}
+
+#[tokio::test]
+async fn one_of_many_calls_with_a_key_starts() {
+    for test in stores().await {
+        let starts: Vec<NewStart> = (0..CALLS)
+            .map(|_| NewStart {
+                once: Some(once("a")),
+                ..start(0, &Terms::default())
+            })
+            .collect();
+        let admitted = at_once(&test, &starts).await;
+        let first = starts
+            .iter()
+            .zip(&admitted)
+            .find(|(_, admitted)| **admitted == Admitted::Started)
+            .map(|(start, _)| start.accept.id)
+            .expect(test.name);
+        let again = Admitted::Replayed {
+            execution: first,
+            is_debounced: false,
+        };
+        assert_eq!(count(&admitted, |it| *it == again), CALLS - 1, "{}", test.name);
+        let rows = rows(&test.store).await;
+        assert_eq!(rows.len(), 1, "{}", test.name);
+        assert_eq!(
+            (rows[0].id, rows[0].owner, rows[0].on_hold),
+            (first, Some(OWNER), false)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_bound_to_its_body_and_its_time() {
+    for test in stores().await {
+        let with = |at: i64, body: &str| NewStart {
+            once: Some(once(body)),
+            ..start(at, &Terms::default())
+        };
+        let first = with(0, "a");
+        assert_eq!(admit(&test.store, &first).await, Admitted::Started);
+        let execution = first.accept.id;
+        assert_eq!(
+            admit(&test.store, &with(1, "b")).await,
+            Admitted::KeyReused { execution },
+            "{}",
+            test.name
+        );
+        let is_debounced = false;
+        let again = Admitted::Replayed {
+            execution,
+            is_debounced,
+        };
+        assert_eq!(admit(&test.store, &with(59_999, "a")).await, again);
+        assert_eq!(admit(&test.store, &with(60_000, "b")).await, Admitted::Started);
+    }
+}
+
+#[tokio::test]
+async fn lets_no_more_in_than_the_limit() {
+    for test in stores().await {
+        let rate = RateTerms {
+            key: "acme".to_owned(),
+            limit: 10,
+            period: Duration::from_secs(60),
+        };
+        let terms = Terms {
+            rate_limit: Some(rate),
+            ..Terms::default()
+        };
+        let starts: Vec<NewStart> = (0..CALLS).map(|_| start(0, &terms)).collect();
+        let admitted = at_once(&test, &starts).await;
+        assert_eq!(
+            count(&admitted, |it| *it == Admitted::Started),
+            10,
+            "{}",
+            test.name
+        );
+        let wait = Duration::from_secs(6);
+        assert_eq!(
+            count(&admitted, |it| *it == Admitted::RateLimited { wait }),
+            CALLS - 10
+        );
+        assert_eq!(rows(&test.store).await.len(), 10);
+
+        // A refused call has used neither the limit nor its key.
+        let refused = NewStart {
+            once: Some(once("a")),
+            ..start(5_999, &terms)
+        };
+        assert!(matches!(
+            admit(&test.store, &refused).await,
+            Admitted::RateLimited { .. }
+        ));
+        let later = NewStart {
+            once: Some(once("b")),
+            ..start(6_000, &terms)
+        };
+        assert_eq!(admit(&test.store, &later).await, Admitted::Started);
+    }
+}
+
+#[tokio::test]
+async fn many_calls_are_debounced_into_one() {
+    for test in stores().await {
+        let terms = debounced(None);
+        let starts: Vec<NewStart> = (0..CALLS).map(|_| start(0, &terms)).collect();
+        let admitted = at_once(&test, &starts).await;
+        let Admitted::Debounced { execution } = admitted[0] else {
+            panic!("{}: {:?}", test.name, admitted[0]);
+        };
+        assert_eq!(
+            count(&admitted, |it| *it == Admitted::Debounced { execution }),
+            CALLS
+        );
+        let last = start(3_000, &terms);
+        assert_eq!(admit(&test.store, &last).await, Admitted::Debounced { execution });
+
+        let rows = rows(&test.store).await;
+        assert_eq!(
+            (rows.len(), rows[0].payload.as_str()),
+            (1, r#"{"at":3000}"#),
+            "{}",
+            test.name
+        );
+        assert!(free(&test.store).await.is_empty(), "it is held back");
+        assert_eq!(test.store.next_debounce().await, Ok(Some(moment(8_000))));
+        let due = |at| test.store.due_debounces(moment(at), 10);
+        assert_eq!(due(7_999).await, Ok(vec![]));
+        let found = due(8_000).await.expect("it can be read");
+        let workflow_id = WORKFLOW;
+        assert_eq!(
+            found,
+            [DueStart {
+                execution,
+                workflow_id
+            }]
+        );
+        let ends = (0..10).map(|_| test.store.end_debounce(found[0], moment(8_000)));
+        let released = join_all(ends).await;
+        let released = released
+            .iter()
+            .filter(|begun| begun.as_ref().is_ok_and(|it| it.released));
+        assert_eq!(released.count(), 1, "{}: it begins once", test.name);
+        assert_eq!(free(&test.store).await, [execution]);
+        assert_eq!(test.store.next_debounce().await, Ok(None));
+    }
+}
+
+#[tokio::test]
+async fn a_debounced_start_waits_no_longer_than_it_may() {
+    for test in stores().await {
+        let terms = debounced(Some(Duration::from_secs(12)));
+        for at in [0, 4_000, 8_000, 11_000] {
+            admit(&test.store, &start(at, &terms)).await;
+        }
+        assert_eq!(test.store.next_debounce().await, Ok(Some(moment(12_000))));
+        let due = test
+            .store
+            .due_debounces(moment(12_000), 10)
+            .await
+            .expect("it can be read");
+        // Put off, or cancelled, it does not begin.
+        assert_eq!(
+            test.store.end_debounce(due[0], moment(11_999)).await,
+            Ok(Begun::default())
+        );
+        let cancelled = test
+            .store
+            .request_cancel(1, due[0].execution, moment(11_999))
+            .await;
+        assert!(cancelled.is_ok_and(|status| status.is_some_and(|status| status.is_final())));
+        let next = start(11_999, &terms);
+        let execution = next.accept.id;
+        assert_eq!(
+            admit(&test.store, &next).await,
+            Admitted::Debounced { execution },
+            "{}",
+            test.name
+        );
+        assert_eq!(test.store.next_debounce().await, Ok(Some(moment(16_999))));
+    }
+}
+
+#[tokio::test]
+async fn those_beyond_the_places_queue_and_follow_by_priority_and_age() {
+    for test in stores().await {
+        let starts: Vec<NewStart> = (0..CALLS)
+            .map(|place| {
+                let priority = i32::from(place % 10 == 0);
+                start(
+                    0,
+                    &Terms {
+                        priority,
+                        ..places(3, WhenFull::Queue)
+                    },
+                )
+            })
+            .collect();
+        let admitted = at_once(&test, &starts).await;
+        assert_eq!(
+            count(&admitted, |it| *it == Admitted::Started),
+            3,
+            "{}",
+            test.name
+        );
+        assert_eq!(count(&admitted, |it| *it == Admitted::Queued), CALLS - 3);
+        assert!(free(&test.store).await.is_empty(), "they are held back");
+
+        let of = |wanted: Admitted| {
+            let pairs = starts.iter().zip(&admitted);
+            let found = pairs.filter(move |(_, admitted)| **admitted == wanted);
+            found.map(|(start, _)| (-start.terms.priority, start.accept.id))
+        };
+        let mut expected: Vec<(i32, Uuid)> = of(Admitted::Queued).collect();
+        expected.sort_unstable();
+        let mut running: Vec<Uuid> = of(Admitted::Started).map(|(_, id)| id).collect();
+        let mut followed = Vec::new();
+        while let Some(ended) = running.pop() {
+            end(&test.store, ended).await;
+            // However often it is told.
+            let passes = (0..3).map(|_| test.store.pass_place_on(ended, moment(1)));
+            let passed = join_all(passes).await;
+            let passed = passed.iter().filter(|passed| **passed == Ok(true)).count();
+            assert_eq!(passed, usize::from(followed.len() < CALLS - 3), "{}", test.name);
+            for id in free(&test.store).await {
+                test.store
+                    .claim(
+                        OpenExecution {
+                            id,
+                            epoch: 0,
+                            recoveries: 0,
+                        },
+                        OWNER,
+                        moment(1),
+                    )
+                    .await
+                    .expect("it can be claimed")
+                    .expect("it is free");
+                followed.push(id);
+                running.insert(0, id);
+            }
+        }
+        let expected: Vec<Uuid> = expected.into_iter().map(|(_, id)| id).collect();
+        assert_eq!(followed, expected, "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn a_place_is_found_that_nobody_has_told_of() {
+    for test in stores().await {
+        let terms = places(1, WhenFull::Queue);
+        let [first, second, third] = [0; 3].map(|at| start(at, &terms));
+        assert_eq!(admit(&test.store, &first).await, Admitted::Started);
+        assert_eq!(admit(&test.store, &second).await, Admitted::Queued);
+        assert_eq!(admit(&test.store, &third).await, Admitted::Queued);
+        assert_eq!(test.store.fill_free_places(moment(1)).await, Ok(false));
+        // One that waits is cancelled, and the process dies before it tells of the end.
+        let cancelled = test.store.request_cancel(1, second.accept.id, moment(1)).await;
+        assert!(cancelled.is_ok_and(|status| status.is_some_and(|status| status.is_final())));
+        end(&test.store, first.accept.id).await;
+        assert_eq!(
+            test.store.fill_free_places(moment(1)).await,
+            Ok(true),
+            "{}",
+            test.name
+        );
+        assert_eq!(free(&test.store).await, [third.accept.id]);
+    }
+}
+
+#[tokio::test]
+async fn those_beyond_the_places_are_dropped() {
+    for test in stores().await {
+        let terms = places(3, WhenFull::Drop);
+        let starts: Vec<NewStart> = (0..CALLS).map(|_| start(0, &terms)).collect();
+        let admitted = at_once(&test, &starts).await;
+        assert_eq!(
+            count(&admitted, |it| *it == Admitted::Started),
+            3,
+            "{}",
+            test.name
+        );
+        assert_eq!(count(&admitted, |it| *it == Admitted::Dropped), CALLS - 3);
+        let reader = test.store.reader();
+        let dropped = Entity::find()
+            .filter(Column::Status.eq("CANCELLED"))
+            .filter(Column::Error.contains(r#""code":"dropped""#))
+            .filter(Column::FinishedAt.is_not_null())
+            .count(&reader);
+        assert_eq!(dropped.await, Ok(CALLS as u64 - 3), "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn the_last_call_takes_the_place_of_all_before() {
+    for test in stores().await {
+        let terms = places(1, WhenFull::CancelRunning);
+        let starts: Vec<NewStart> = (0..CALLS).map(|_| start(0, &terms)).collect();
+        let admitted = at_once(&test, &starts).await;
+        assert_eq!(
+            count(&admitted, |it| *it == Admitted::Started),
+            1,
+            "{}",
+            test.name
+        );
+        let rows = rows(&test.store).await;
+        let runs: Vec<&Model> = rows.iter().filter(|row| row.owner == Some(OWNER)).collect();
+        assert_eq!(runs.len(), 1, "{}", test.name);
+        assert!(runs[0].cancel_requested && runs[0].status == "QUEUED");
+        let waits: Vec<&Model> = rows
+            .iter()
+            .filter(|row| row.on_hold && row.status == "QUEUED")
+            .collect();
+        assert_eq!(waits.len(), 1, "{}", test.name);
+        let over = rows.iter().filter(|row| row.status == "CANCELLED").count();
+        assert_eq!(over, CALLS - 2, "{}", test.name);
+        end(&test.store, runs[0].id).await;
+        assert_eq!(test.store.pass_place_on(runs[0].id, moment(1)).await, Ok(true));
+        assert_eq!(free(&test.store).await, [waits[0].id]);
+    }
+}
+
+#[tokio::test]
+async fn a_debounced_start_goes_on_to_its_place() {
+    for test in stores().await {
+        let whole = Terms {
+            concurrency: places(1, WhenFull::Drop).concurrency,
+            ..debounced(None)
+        };
+        let runs = start(0, &places(1, WhenFull::Drop));
+        assert_eq!(admit(&test.store, &runs).await, Admitted::Started);
+        let late = start(0, &whole);
+        admit(&test.store, &late).await;
+        let due = test
+            .store
+            .due_debounces(moment(5_000), 10)
+            .await
+            .expect("it can be read");
+        assert_eq!(
+            test.store.end_debounce(due[0], moment(5_000)).await,
+            Ok(Begun::default())
+        );
+        let rows = rows(&test.store).await;
+        let dropped = rows
+            .iter()
+            .find(|row| row.id == late.accept.id)
+            .expect("it is there");
+        assert_eq!(dropped.status, "CANCELLED", "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn keys_and_workflows_have_nothing_to_do_with_each_other() {
+    for test in stores().await {
+        let terms = places(1, WhenFull::Drop);
+        let first = start(0, &terms);
+        let mut other_key = start(0, &terms);
+        other_key.terms.concurrency.as_mut().expect("it has one").key = "else".to_owned();
+        let mut other_workflow = start(0, &terms);
+        other_workflow.accept.workflow_id = Uuid::from_u128(8);
+        for start in [&first, &other_key, &other_workflow] {
+            assert_eq!(
+                admit(&test.store, start).await,
+                Admitted::Started,
+                "{}",
+                test.name
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn forgets_what_it_need_not_remember() {
+    for test in stores().await {
+        let terms = Terms {
+            rate_limit: Some(RateTerms {
+                key: String::new(),
+                limit: 1,
+                period: Duration::from_secs(60),
+            }),
+            ..places(1, WhenFull::Drop)
+        };
+        let first = NewStart {
+            once: Some(once("a")),
+            ..start(0, &terms)
+        };
+        assert_eq!(admit(&test.store, &first).await, Admitted::Started);
+        let left = async || {
+            let mut left = Vec::new();
+            for table in ["idempotency_keys", "rate_limits", "places"] {
+                let writer = test.store.writer();
+                let sql = format!("SELECT COUNT(*) FROM {table}");
+                let statement = Statement::from_string(writer.get_database_backend(), sql);
+                let row = writer
+                    .query_one_raw(statement)
+                    .await
+                    .expect("it is read")
+                    .expect("a row");
+                left.push(at::<i64>(&row, 0).expect("a number"));
+            }
+            left
+        };
+        test.store
+            .tidy_start_control(moment(59_999))
+            .await
+            .expect(test.name);
+        assert_eq!(left().await, [1, 1, 1], "{}", test.name);
+        end(&test.store, first.accept.id).await;
+        test.store
+            .tidy_start_control(moment(60_000))
+            .await
+            .expect(test.name);
+        assert_eq!(left().await, [0, 0, 0], "{}", test.name);
+    }
+}
