@@ -1,16 +1,21 @@
 //! Which process runs which execution: starts, recoveries, cancels, the end of the process.
 
+mod answer;
 mod by_hand;
 mod cache;
+mod gate;
 mod host;
 mod recovery;
 mod show;
+mod start_control;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::Utc;
+use flowmatic_executor::graph::start::TermsError;
 use flowmatic_executor::{
     Catalogue, Engine, Journal, JournalError, Limits, Payload, Plan, Secrets, Start, Ticket, Time, Version,
     Waiting, json,
@@ -19,12 +24,16 @@ use flowmatic_nodes::trigger::webhook::Webhook;
 use flowmatic_openapi::ExecutionMode;
 use poem::http::Method;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+pub use self::by_hand::ByHand;
 use self::cache::Cache;
+use self::gate::Gate;
 pub use self::host::ServerHost;
+pub use self::start_control::Admission;
+use self::start_control::Control;
 use crate::fault;
 use crate::secret::SecretKey;
 use crate::store::{CommitWriter, Store, StoreError};
@@ -42,6 +51,11 @@ pub struct Dispatch {
     owner: Uuid,
     versions: Cache<(Uuid, i32), Arc<Version>>,
     routes: Cache<Uuid, Arc<Route>>,
+    gate: Gate,
+    control: Control,
+    /// Whether start control has ever let go of an execution that belongs to nobody, and when it does.
+    has_released: AtomicBool,
+    released: Notify,
 }
 
 /// Where calls of a webhook go.
@@ -91,6 +105,7 @@ pub struct StartRequest {
 }
 
 /// An execution that was started. It may be told of when `accepted` has resolved.
+#[derive(Debug)]
 pub struct Started {
     pub id: Uuid,
     pub accepted_at: Time,
@@ -105,6 +120,15 @@ pub enum StartError {
     Unavailable(String),
     #[error("there is no such version or trigger")]
     NotFound,
+    /// Nothing was accepted: the call lacks a key that start control needs.
+    #[error(transparent)]
+    NoKey(#[from] TermsError),
+    /// Nothing was accepted: the idempotency key has started this execution with another body.
+    #[error("the idempotency key was used with another body: it started the execution `{0}`")]
+    KeyReused(Uuid),
+    /// Nothing was accepted before this time is over.
+    #[error("the workflow's rate limit is reached; try again in {0:?}")]
+    RateLimited(Duration),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -141,8 +165,9 @@ impl Dispatch {
             fault: fault::point,
             ..Limits::default()
         };
-        let writer: Arc<dyn Journal> = journal.clone();
-        let engine = Engine::new(catalogue.clone(), Arc::new(host), writer, limits);
+        let (gate, freed) = Gate::new(journal.clone(), store.clone(), owner);
+        let seen: Arc<dyn Journal> = Arc::new(gate.clone());
+        let engine = Engine::new(catalogue.clone(), Arc::new(host), seen, limits);
         Arc::new(Self {
             store,
             secret_key,
@@ -153,11 +178,15 @@ impl Dispatch {
             owner,
             versions: Cache::new(CACHED_VERSIONS),
             routes: Cache::new(CACHED_ROUTES),
+            gate,
+            control: Control::new(freed),
+            has_released: AtomicBool::new(false),
+            released: Notify::new(),
         })
     }
 
-    /// Starts an execution. Fails with [`JournalError::Unavailable`], having written nothing, where the
-    /// process is ending.
+    /// Starts an execution of a workflow without start control; [`Dispatch::admit`] is for one with it. Fails with
+    /// [`JournalError::Unavailable`], having written nothing, where the process is ending.
     pub fn start(&self, request: StartRequest) -> Result<Started, JournalError> {
         let (id, accepted_at) = (Uuid::now_v7(), now());
         let started = self.engine.start(Start {
@@ -177,6 +206,12 @@ impl Dispatch {
             accepted: started.accepted,
             outcome: started.outcome,
         })
+    }
+
+    /// Has executions taken up that belong to nobody, now.
+    fn take_up_released(&self) {
+        self.has_released.store(true, Ordering::Release);
+        self.released.notify_one();
     }
 
     /// Ends an execution of this process; its durable flag is set already.
@@ -275,6 +310,8 @@ impl Dispatch {
     /// Ends well: lets what runs go on for a while, then leaves the rest to the next process.
     pub async fn drain(&self) {
         self.engine.drain(DRAIN).await;
+        self.control.deciding.close();
+        self.control.deciding.wait().await;
         self.journal.close();
         if let Some(writing) = self.writing.lock().await.take() {
             // A writer that panicked has been told of by the panic itself.

@@ -16,6 +16,7 @@ mod poison;
 mod raw;
 mod readme;
 mod shutdown;
+mod start_control;
 mod templates;
 mod tidy;
 mod webhooks;

@@ -4,8 +4,10 @@
 //! progress waits in a row of its own, where one at a time is tried.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use flowmatic_executor::graph::start::StartPlan;
 use flowmatic_executor::journal::ErrorRecord;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -65,6 +67,7 @@ impl Dispatch {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(SWEEP_EVERY) => {}
             }
+            self.gate.keep_places(|id| self.engine.runs(id));
             // All that run are among them, and are in memory longer than they are open.
             match self.store.open_executions(Whose::Somebodys, MOST_OPEN).await {
                 Ok(mut open) => {
@@ -77,19 +80,32 @@ impl Dispatch {
         }
     }
 
-    /// Takes up what was accepted while there was no room in memory, until told to stop.
+    /// Takes up what was accepted while there was no room in memory, and what start control has let go, until told
+    /// to stop: the highest priority first, then the oldest.
     pub async fn refill(self: Arc<Self>, stop: CancellationToken) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(REFILL_EVERY) => {}
+                () = self.released.notified() => {}
             }
-            let room = u32::try_from(self.engine.room()).unwrap_or(u32::MAX);
-            if !self.engine.has_held() || room == 0 {
+            let some_wait = self.engine.has_held() || self.has_released.load(Ordering::Acquire);
+            // Not more than begin at once, so that this one is soon back for those with a higher priority.
+            let room = self.engine.room().min(AT_ONCE);
+            if !some_wait || room == 0 {
                 continue;
             }
-            match self.store.open_executions(Whose::Nobodys, room).await {
-                Ok(held) => self.take_up(held, &stop).await,
+            match self
+                .store
+                .open_executions(Whose::Nobodys, u32::try_from(room).unwrap_or(u32::MAX))
+                .await
+            {
+                Ok(held) => {
+                    if held.len() == AT_ONCE {
+                        self.released.notify_one();
+                    }
+                    self.take_up(held, &stop).await;
+                }
                 Err(error) => tracing::warn!(%error, "waiting executions cannot be read; trying again"),
             }
         }
@@ -157,7 +173,12 @@ impl Dispatch {
             Err(error) => Err(error.to_string()),
         };
         Some(match usable {
-            Ok((version, payload)) => self.engine.resume(place, recovered, version, payload),
+            Ok((version, payload)) => {
+                if version.plan.start.as_ref().is_some_and(StartPlan::has_places) {
+                    self.gate.has_place(open.id);
+                }
+                self.engine.resume(place, recovered, version, payload)
+            }
             Err(message) => {
                 tracing::error!(execution = %open.id, message, "an execution cannot go on");
                 let code = UNUSABLE.to_owned();

@@ -75,6 +75,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         dispatch.sweep(stopped).await;
     });
     tasks.spawn(app.dispatch.clone().refill(draining.clone()));
+    tasks.spawn(app.dispatch.clone().pass_places_on(draining.clone()));
+    tasks.spawn(app.dispatch.clone().end_debounces(draining.clone()));
     tasks.spawn(app.dispatch.clone().keep_leases(stop.clone()));
     tasks.spawn(stop.clone().run_until_cancelled_owned(keep_house(app.clone())));
     tasks.close();
@@ -194,6 +196,9 @@ async fn keep_house(app: App) {
                 write_key_use(&app).await;
                 if let Err(error) = app.store.delete_ended_sessions(app.now()).await {
                     tracing::warn!(%error, "ended sessions could not be deleted");
+                }
+                if let Err(error) = app.store.tidy_start_control(app.now()).await {
+                    tracing::warn!(%error, "what start control need not remember could not be deleted");
                 }
             }
         }

@@ -1,0 +1,312 @@
+//! Starts under start control: decided by the store, then begun here, held back or answered by what was there before.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowmatic_executor::context::Identity;
+use flowmatic_executor::graph::start::{IdempotencyKey, Terms};
+use flowmatic_executor::{Accept, Start, Ticket, Time, Waiting};
+use flowmatic_openapi::ExecutionMode;
+use sha2::{Digest, Sha256};
+use tokio::sync::{Mutex, Notify, Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::{Dispatch, StartError, StartRequest, Started, now};
+use crate::store::{Admitted, NewStart, Once, StoreError};
+
+/// What start control has of a process.
+pub(super) struct Control {
+    /// Starts that are decided at a time: the database has others to serve.
+    turns: Semaphore,
+    /// Starts that are being decided.
+    pub(super) deciding: TaskTracker,
+    /// Executions whose places may be free.
+    freed: Mutex<Option<mpsc::Receiver<Uuid>>>,
+    /// A start waits for quiet.
+    debounced: Notify,
+}
+
+const TURNS: usize = 4;
+/// How long a start waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often free places are looked for that nobody has told of.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long a debounced start is overdue at most whose due time nobody has told of.
+const DEBOUNCE_EVERY: Duration = Duration::from_secs(1);
+/// Debounced starts that are begun at a time.
+const DUE: u32 = 100;
+
+/// What became of a start.
+#[derive(Debug)]
+pub enum Admission {
+    Started(Started),
+    /// It is accepted and waits for a place.
+    Queued(Uuid),
+    /// It is accepted, or was taken in by one that waits for quiet.
+    Debounced(Uuid),
+    /// It is accepted and over.
+    Dropped(Uuid),
+    /// It came before, and started this one.
+    Replayed {
+        execution: Uuid,
+        is_debounced: bool,
+    },
+}
+
+impl Control {
+    pub fn new(freed: mpsc::Receiver<Uuid>) -> Self {
+        Self {
+            turns: Semaphore::new(TURNS),
+            deciding: TaskTracker::new(),
+            freed: Mutex::new(Some(freed)),
+            debounced: Notify::new(),
+        }
+    }
+}
+
+impl Dispatch {
+    /// Starts an execution as its workflow's start control has it. What is told here is on disk.
+    ///
+    /// `caller_key` is the idempotency key that the caller gave.
+    pub async fn admit(
+        self: &Arc<Self>,
+        request: StartRequest,
+        caller_key: Option<String>,
+    ) -> Result<Admission, StartError> {
+        let dispatch = self.clone();
+        // What is decided is begun, though its caller hangs up.
+        let decided = self
+            .control
+            .deciding
+            .spawn(async move { dispatch.decide(request, caller_key).await });
+        decided
+            .await
+            .map_err(|error| StoreError::Internal(error.to_string()))?
+    }
+
+    async fn decide(
+        &self,
+        mut request: StartRequest,
+        caller_key: Option<String>,
+    ) -> Result<Admission, StartError> {
+        let id = Uuid::now_v7();
+        let mut terms = self.terms(id, &request)?;
+        let once = once(&mut terms, &request, caller_key);
+        let turn = tokio::time::timeout(PATIENCE, self.control.turns.acquire()).await;
+        let Ok(Ok(_turn)) = turn else {
+            let message = "more starts wait to be decided than the database can take";
+            return Err(StartError::Unavailable(message.to_owned()));
+        };
+        let accepted_at = now();
+        let has_place = terms.concurrency.is_some();
+        let mut start = NewStart {
+            accept: accept(&mut request, id, accepted_at),
+            terms,
+            once,
+        };
+        let admission = self.store.admit(&start, self.owner).await?;
+        self.follow(&admission.cancelled, admission.released);
+        Ok(match admission.outcome {
+            Admitted::Started => {
+                request.body = std::mem::take(&mut start.accept.payload);
+                request.meta = std::mem::take(&mut start.accept.meta);
+                Admission::Started(self.begin(request, id, accepted_at, has_place))
+            }
+            Admitted::Queued => {
+                // A place may have become free while this was written.
+                self.gate.freed(id);
+                Admission::Queued(id)
+            }
+            Admitted::Debounced { execution } => {
+                if execution == id {
+                    self.control.debounced.notify_one();
+                }
+                Admission::Debounced(execution)
+            }
+            Admitted::Dropped => Admission::Dropped(id),
+            Admitted::Replayed {
+                execution,
+                is_debounced,
+            } => Admission::Replayed {
+                execution,
+                is_debounced,
+            },
+            Admitted::KeyReused { execution } => return Err(StartError::KeyReused(execution)),
+            Admitted::RateLimited { wait } => return Err(StartError::RateLimited(wait)),
+        })
+    }
+
+    fn terms(&self, id: Uuid, request: &StartRequest) -> Result<Terms, StartError> {
+        let version = &request.version;
+        let Some(plan) = &version.plan.start else {
+            return Ok(Terms::default());
+        };
+        let identity = Identity {
+            id,
+            workflow_id: version.workflow_id,
+            version: version.number,
+            mode: request.mode,
+            started_at: now(),
+        };
+        let terms = plan.terms(version, request.trigger, identity, &request.payload)?;
+        Ok(match request.mode {
+            // What is repeated was let in before.
+            ExecutionMode::Retry => Terms {
+                concurrency: terms.concurrency,
+                priority: terms.priority,
+                ..Terms::default()
+            },
+            _ => terms,
+        })
+    }
+
+    /// Runs an execution whose row is there and this process's own.
+    fn begin(&self, request: StartRequest, id: Uuid, accepted_at: Time, has_place: bool) -> Started {
+        self.gate.accepted(id, has_place);
+        let start = Start {
+            id,
+            version: request.version,
+            trigger: request.trigger,
+            mode: request.mode,
+            payload: request.payload,
+            body: request.body,
+            meta: request.meta,
+            retry_of: request.retry_of,
+            accepted_at,
+        };
+        let (accepted, outcome) = match self.engine.start(start) {
+            Ok(started) => (started.accepted, started.outcome),
+            // The process ends. It is accepted all the same, and the next process takes it up.
+            Err(_) => {
+                self.gate.forget(id);
+                let (_, nobody_answers) = oneshot::channel();
+                (Ticket::settled(Ok(())), Waiting::Running(nobody_answers))
+            }
+        };
+        Started {
+            id,
+            accepted_at,
+            accepted,
+            outcome,
+        }
+    }
+
+    /// What a decision means for others: some are to end, some may be taken up.
+    fn follow(&self, cancelled: &[Uuid], released: bool) {
+        for id in cancelled {
+            self.engine.cancel(*id);
+        }
+        if released {
+            self.take_up_released();
+        }
+    }
+
+    /// Gives places that become free to those who wait for them, until told to stop.
+    pub async fn pass_places_on(self: Arc<Self>, stop: CancellationToken) {
+        let Some(mut freed) = self.control.freed.lock().await.take() else {
+            return;
+        };
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        loop {
+            let filled = tokio::select! {
+                () = stop.cancelled() => return,
+                Some(id) = freed.recv() => self.store.pass_place_on(id, now()).await,
+                _ = look.tick() => self.store.fill_free_places(now()).await,
+            };
+            match filled {
+                Ok(true) => self.take_up_released(),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "who waits for a place goes on waiting; trying again"),
+            }
+        }
+    }
+
+    /// Begins debounced starts when their time has come, until told to stop.
+    pub async fn end_debounces(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            let next = match self.begin_due().await {
+                Ok(next) => next,
+                Err(error) => {
+                    tracing::warn!(%error, "debounced starts cannot be read; trying again");
+                    None
+                }
+            };
+            let wait = next.map_or(DEBOUNCE_EVERY, |next| {
+                let wait = (next - now()).to_std().unwrap_or_default();
+                wait.min(DEBOUNCE_EVERY)
+            });
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+                () = self.control.debounced.notified() => {}
+            }
+        }
+    }
+
+    /// Gives the moment at which the next is due.
+    async fn begin_due(&self) -> Result<Option<Time>, StoreError> {
+        loop {
+            let due = self.store.due_debounces(now(), DUE).await?;
+            if due.is_empty() {
+                return self.store.next_debounce().await;
+            }
+            // One that fails holds up no other.
+            let mut failed = Ok(());
+            for due in due {
+                match self.store.end_debounce(due, now()).await {
+                    Ok(begun) => self.follow(&begun.cancelled, begun.released),
+                    Err(error) => failed = Err(error),
+                }
+            }
+            failed?;
+        }
+    }
+}
+
+/// Moves what the row holds out of the request.
+fn accept(request: &mut StartRequest, id: Uuid, accepted_at: Time) -> Accept {
+    Accept {
+        id,
+        workspace_id: request.version.workspace_id,
+        workflow_id: request.version.workflow_id,
+        version: request.version.number,
+        mode: request.mode,
+        trigger: request.version.plan.nodes[request.trigger].key.to_string(),
+        payload: std::mem::take(&mut request.body),
+        meta: std::mem::take(&mut request.meta),
+        retry_of: request.retry_of,
+        held: false,
+        accepted_at,
+    }
+}
+
+fn once(terms: &mut Terms, request: &StartRequest, caller_key: Option<String>) -> Option<Once> {
+    let idempotency = terms.idempotency.take()?;
+    let (key, body_hash) = match idempotency.key {
+        IdempotencyKey::OfCaller => (caller_key?, Some(body_hash(request))),
+        IdempotencyKey::OfWorkflow(key) => (key?, None),
+    };
+    Some(Once {
+        key,
+        body_hash,
+        ttl: idempotency.ttl,
+    })
+}
+
+/// What a caller must send again under the same key: the body, to the same trigger.
+fn body_hash(request: &StartRequest) -> Vec<u8> {
+    let files = request
+        .payload
+        .engine
+        .get("_webhook")
+        .map(|webhook| webhook["files"].to_string());
+    let mut hash = Sha256::new();
+    hash.update(request.version.plan.nodes[request.trigger].key.as_bytes());
+    hash.update([0]);
+    hash.update(request.body.as_bytes());
+    hash.update([0]);
+    hash.update(files.unwrap_or_default());
+    hash.finalize().to_vec()
+}

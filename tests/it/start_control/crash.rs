@@ -1,0 +1,174 @@
+//! What start control has decided is still so after `kill -9`.
+
+use flowmatic_tests::{Database, Receiver, TestApp};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::{
+    CALLS, controlled, counts, ends, execution, executions, most_at_a_time, post, posts, serve, statuses,
+};
+use crate::workflow::{Answered, LOOPBACK, call, on_both_databases, webhook_path};
+
+on_both_databases! {
+    a_call_that_was_not_answered_runs_once
+    a_call_that_was_not_accepted_leaves_its_key_free
+    keys_and_limits_are_remembered
+    a_debounced_start_begins_after_the_crash
+    those_who_queue_go_on_in_their_places
+    those_who_run_keep_others_out
+    those_who_were_cancelled_make_room
+}
+
+/// A hundred calls with one key on a server that dies on the way; then one more on the next.
+async fn repeated(database: Database, point: &str) -> (TestApp, Value, Receiver, Answered) {
+    let receiver = Receiver::start().await;
+    let mut app = TestApp::builder()
+        .database(database)
+        .flags(&LOOPBACK)
+        .fault(point)
+        .start()
+        .await;
+    let workflow = controlled(&app, json!({"idempotency": {}}), &[call("call", receiver.url())]).await;
+    let body = json!({"order": 7});
+    let path = webhook_path(&workflow);
+    let calls = (0..CALLS).map(|_| {
+        let request = app
+            .request("POST", &path)
+            .header("Idempotency-Key", "a")
+            .json(&body);
+        request.send()
+    });
+    let answered = join_all(calls).await;
+    assert!(
+        answered.iter().all(Result::is_err),
+        "nobody is told before it is on disk"
+    );
+    app.wait_for_exit().await;
+    app.restart().await;
+    let again = post(&app, &workflow, Some("a"), &body).await;
+    (app, workflow, receiver, again)
+}
+
+async fn a_call_that_was_not_answered_runs_once(database: Database) {
+    let (app, workflow, receiver, again) = repeated(database, "after_accept_commit").await;
+    assert_eq!(
+        (again.status, again.header("idempotency-replayed")),
+        (200, "true")
+    );
+    assert_eq!(ends(&app, &workflow).await, counts(&[("COMPLETED", 1)]));
+    assert_eq!(executions(&app, &workflow).await[0]["id"], execution(&again));
+    assert_eq!(receiver.received().len(), 1);
+}
+
+async fn a_call_that_was_not_accepted_leaves_its_key_free(database: Database) {
+    let (app, workflow, receiver, again) = repeated(database, "before_accept_commit").await;
+    assert_eq!((again.status, again.header("idempotency-replayed")), (200, ""));
+    assert_eq!(ends(&app, &workflow).await, counts(&[("COMPLETED", 1)]));
+    assert_eq!(receiver.received().len(), 1);
+}
+
+async fn keys_and_limits_are_remembered(database: Database) {
+    let mut app = serve(database).await;
+    let start = json!({"idempotency": {}, "rate_limit": {"limit": 10, "period": "10h"}});
+    let workflow = controlled(&app, start, &[]).await;
+    let first = post(&app, &workflow, Some("a"), &json!({"n": 0})).await;
+    assert_eq!(
+        statuses(&posts(&app, &workflow, None).await),
+        [(200, 9), (429, CALLS - 9)].into()
+    );
+    app.kill();
+    app.restart().await;
+    assert_eq!(
+        statuses(&posts(&app, &workflow, None).await),
+        [(429, CALLS)].into()
+    );
+    // A call that comes again is none that the limit counts.
+    let again = post(&app, &workflow, Some("a"), &json!({"n": 0})).await;
+    assert_eq!((again.status, execution(&again)), (200, execution(&first)));
+    assert_eq!(ends(&app, &workflow).await, counts(&[("COMPLETED", 10)]));
+}
+
+async fn a_debounced_start_begins_after_the_crash(database: Database) {
+    let mut app = serve(database).await;
+    let receiver = Receiver::start().await;
+    let start = json!({"debounce": {"period": "1s"}, "concurrency": {"limit": 1}});
+    let workflow = controlled(&app, start, &[call("call", receiver.url())]).await;
+    let answers = posts(&app, &workflow, None).await;
+    assert_eq!(statuses(&answers), [(202, CALLS)].into());
+    app.kill();
+    app.restart().await;
+    assert_eq!(ends(&app, &workflow).await, counts(&[("COMPLETED", 1)]));
+    assert_eq!(executions(&app, &workflow).await[0]["id"], execution(&answers[0]));
+    assert_eq!(receiver.received().len(), 1);
+}
+
+async fn those_who_queue_go_on_in_their_places(database: Database) {
+    let mut app = serve(database).await;
+    let receiver = Receiver::start().await;
+    receiver.hold();
+    let start = json!({"concurrency": {"limit": 3}});
+    let workflow = controlled(&app, start, &[call("call", receiver.url())]).await;
+    posts(&app, &workflow, None).await;
+    receiver.wait_for(3).await;
+    app.kill();
+    app.restart().await;
+    // Those in flight are repeated, and nobody else begins.
+    receiver.wait_for(6).await;
+    assert_eq!(receiver.received().len(), 6);
+    receiver.release();
+    receiver.wait_for(16).await;
+    receiver.hold();
+    // Once more, on the way.
+    app.kill();
+    receiver.release();
+    app.restart().await;
+    assert_eq!(ends(&app, &workflow).await, counts(&[("COMPLETED", CALLS)]));
+    assert!(most_at_a_time(&app, &workflow).await <= 3);
+}
+
+async fn those_who_run_keep_others_out(database: Database) {
+    let mut app = serve(database).await;
+    let receiver = Receiver::start().await;
+    receiver.hold();
+    let start = json!({"concurrency": {"limit": 3, "when_full": "drop"}});
+    let workflow = controlled(&app, start, &[call("call", receiver.url())]).await;
+    posts(&app, &workflow, None).await;
+    receiver.wait_for(3).await;
+    app.kill();
+    app.restart().await;
+    let dropped = posts(&app, &workflow, None).await;
+    assert!(
+        dropped
+            .iter()
+            .all(|answer| answer.json()["executionStatus"] == "CANCELLED")
+    );
+    receiver.release();
+    assert_eq!(
+        ends(&app, &workflow).await,
+        counts(&[("CANCELLED", 2 * CALLS - 3), ("COMPLETED", 3)])
+    );
+    let next = post(&app, &workflow, None, &json!({})).await;
+    assert_eq!(
+        next.json()["executionStatus"],
+        "RUNNING",
+        "there are places again"
+    );
+}
+
+async fn those_who_were_cancelled_make_room(database: Database) {
+    let mut app = serve(database).await;
+    let receiver = Receiver::start().await;
+    receiver.hold();
+    let start = json!({"concurrency": {"limit": 1, "when_full": "cancel_running"}});
+    let workflow = controlled(&app, start, &[call("call", receiver.url())]).await;
+    posts(&app, &workflow, None).await;
+    receiver.wait_for(1).await;
+    app.kill();
+    app.restart().await;
+    receiver.release();
+    assert_eq!(
+        ends(&app, &workflow).await,
+        counts(&[("CANCELLED", CALLS - 1), ("COMPLETED", 1)])
+    );
+    assert!(most_at_a_time(&app, &workflow).await <= 1);
+}
