@@ -8,6 +8,7 @@ mod host;
 mod recovery;
 mod show;
 mod start_control;
+mod turns;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -216,7 +217,10 @@ impl Dispatch {
 
     /// Ends an execution of this process; its durable flag is set already.
     pub fn cancel(&self, execution: Uuid) {
-        self.engine.cancel(execution);
+        // One that the engine does not know at first and that is not early any more has been begun in between.
+        let _ = self.engine.cancel(execution)
+            || self.gate.cancel_early(execution)
+            || self.engine.cancel(execution);
     }
 
     /// Where calls of this webhook go; `None` where there is none, or its workflow is not active.

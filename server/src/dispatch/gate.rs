@@ -28,8 +28,12 @@ struct Inner {
 
 #[derive(Default)]
 struct Known {
-    /// Its row is there, and the engine does not know it yet.
+    /// Its row is there, or about to be, and the engine does not know it yet.
     is_accepted: bool,
+    /// What the engine has said of it at once is being written: its end, or that there is no room for it.
+    is_settling: bool,
+    /// It was cancelled before the engine knew it.
+    is_cancelled: bool,
     has_place: bool,
     /// Changes with each of its records.
     records: Option<watch::Sender<()>>,
@@ -53,12 +57,19 @@ impl Gate {
         (Self(Arc::new(inner)), receiver)
     }
 
-    /// The engine is about to start an execution whose row is there already.
-    pub fn accepted(&self, id: Uuid, has_place: bool) {
+    /// The engine is to start an execution whose row is there by then. To be called before it is there: nobody else is
+    /// to take it for one that ought to run and does not.
+    pub fn expect(&self, id: Uuid, has_place: bool) {
         self.0.know(id, |known| {
             known.is_accepted = true;
             known.has_place = has_place;
         });
+    }
+
+    /// Whether an open execution of this process that the engine does not run is well all the same.
+    pub fn expects(&self, id: Uuid) -> bool {
+        let expected = self.0.change(id, |known| known.is_accepted || known.is_settling);
+        expected == Some(true)
     }
 
     /// The engine is about to take up an execution that has a place.
@@ -75,15 +86,30 @@ impl Gate {
     pub fn forget(&self, id: Uuid) {
         self.0.change(id, |known| {
             known.is_accepted = false;
+            known.is_cancelled = false;
             known.has_place = false;
         });
+    }
+
+    /// Remembers that an execution is to end which the engine does not know yet. Tells whether it is so.
+    pub fn cancel_early(&self, id: Uuid) -> bool {
+        let early = self.0.change(id, |known| {
+            known.is_cancelled |= known.is_accepted;
+            known.is_accepted
+        });
+        early == Some(true)
+    }
+
+    /// Whether an execution was to end before the engine knew it.
+    pub fn take_cancelled(&self, id: Uuid) -> bool {
+        self.0.change(id, |known| std::mem::take(&mut known.is_cancelled)) == Some(true)
     }
 
     /// Forgets places of executions that are in memory no more: another process has them, or they wait on disk.
     pub fn keep_places(&self, is_running: impl Fn(Uuid) -> bool) {
         let mut known = self.0.lock();
         known.retain(|id, known| {
-            known.has_place &= known.is_accepted || is_running(*id);
+            known.has_place &= known.is_accepted || known.is_settling || is_running(*id);
             known.is_of_use()
         });
         self.0.count.store(known.len(), Ordering::Release);
@@ -132,7 +158,7 @@ impl Drop for Watched {
 
 impl Known {
     fn is_of_use(&self) -> bool {
-        self.is_accepted || self.has_place || self.records.is_some()
+        self.is_accepted || self.is_settling || self.is_cancelled || self.has_place || self.records.is_some()
     }
 }
 
@@ -195,15 +221,19 @@ impl Inner {
 impl Journal for Gate {
     fn accept(&self, accept: Accept, finish: Option<Finish>) -> Ticket {
         let id = accept.id;
-        let is_there = self.0.change(id, |known| std::mem::take(&mut known.is_accepted));
+        let settles = finish.is_some() || accept.held;
+        let is_there = self.0.change(id, |known| {
+            known.is_settling = known.is_accepted && settles;
+            std::mem::take(&mut known.is_accepted)
+        });
         if is_there != Some(true) {
             return self.0.writer.accept(accept, finish);
         }
-        let (answer, told) = Ticket::new();
-        let (inner, ended) = (self.0.clone(), finish.map(|finish| self.finish(finish)));
-        if ended.is_none() && !accept.held {
+        if !settles {
             return Ticket::settled(Ok(()));
         }
+        let (answer, told) = Ticket::new();
+        let (inner, ended) = (self.0.clone(), finish.map(|finish| self.finish(finish)));
         tokio::spawn(async move {
             // Its row stands, whatever becomes of this: who looks for what ought to run and does not takes it up.
             match ended {
@@ -218,6 +248,7 @@ impl Journal for Gate {
                     }
                 }
             }
+            inner.change(id, |known| known.is_settling = false);
             // A caller who hung up is no one to tell.
             let _ = answer.send(Ok(()));
         });
@@ -240,5 +271,131 @@ impl Journal for Gate {
             Some(()) => self.0.told(id, ticket, true),
             None => ticket,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flowmatic_executor::Time;
+    use flowmatic_openapi::{ExecutionMode, ExecutionStatus};
+
+    use super::*;
+    use crate::store::testing::{TestStore, sqlite};
+
+    const ID: Uuid = Uuid::from_u128(7);
+
+    async fn gate() -> (Gate, mpsc::Receiver<Uuid>, TestStore) {
+        let test = sqlite().await;
+        let owner = Uuid::now_v7();
+        // The test ends before the task does.
+        let (writer, _task) = CommitWriter::start(test.store.clone(), owner);
+        let (gate, freed) = Gate::new(writer, test.store.clone(), owner);
+        (gate, freed, test)
+    }
+
+    fn accept() -> Accept {
+        Accept {
+            id: ID,
+            workspace_id: 1,
+            workflow_id: Uuid::nil(),
+            version: 1,
+            mode: ExecutionMode::Webhook,
+            trigger: "hook".to_owned(),
+            payload: "{}".to_owned(),
+            meta: "{}".to_owned(),
+            retry_of: None,
+            held: false,
+            accepted_at: Time::UNIX_EPOCH,
+        }
+    }
+
+    fn finish() -> Finish {
+        Finish {
+            id: ID,
+            epoch: 0,
+            status: ExecutionStatus::Completed,
+            error: None,
+            result: None,
+            steps: "[]".to_owned(),
+            finished_at: Time::UNIX_EPOCH,
+        }
+    }
+
+    async fn status(test: &TestStore) -> Option<ExecutionStatus> {
+        let found = test.store.get_execution(1, ID, Time::UNIX_EPOCH).await;
+        found.expect("it can be read").map(|stored| stored.summary.status)
+    }
+
+    #[tokio::test]
+    async fn passes_what_it_does_not_know() {
+        let (gate, mut freed, test) = gate().await;
+        assert_eq!(gate.accept(accept(), None).await, Ok(()));
+        assert!(status(&test).await.is_some());
+        assert_eq!(gate.finish(finish()).await, Ok(()));
+        assert_eq!(status(&test).await, Some(ExecutionStatus::Completed));
+        assert!(freed.try_recv().is_err() && gate.0.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn writes_no_accept_twice_and_tells_of_a_free_place() {
+        let (gate, mut freed, test) = gate().await;
+        gate.expect(ID, true);
+        assert!(gate.expects(ID));
+        assert_eq!(gate.accept(accept(), None).await, Ok(()));
+        assert_eq!((status(&test).await, gate.expects(ID)), (None, false));
+        // The journal has the row from elsewhere.
+        assert_eq!(gate.0.writer.accept(accept(), None).await, Ok(()));
+        assert_eq!(gate.finish(finish()).await, Ok(()));
+        assert_eq!((freed.recv().await, gate.0.lock().is_empty()), (Some(ID), true));
+    }
+
+    #[tokio::test]
+    async fn ends_at_once_what_is_over_at_once() {
+        let (gate, mut freed, test) = gate().await;
+        assert_eq!(gate.0.writer.accept(accept(), None).await, Ok(()));
+        gate.expect(ID, true);
+        let accepted = gate.accept(accept(), Some(finish()));
+        assert!(gate.expects(ID), "it is open, and does not run");
+        assert_eq!(accepted.await, Ok(()));
+        assert_eq!(status(&test).await, Some(ExecutionStatus::Completed));
+        assert_eq!((freed.recv().await, gate.expects(ID)), (Some(ID), false));
+    }
+
+    #[tokio::test]
+    async fn leaves_to_others_what_has_no_room() {
+        let (gate, _freed, test) = gate().await;
+        assert_eq!(gate.0.writer.accept(accept(), None).await, Ok(()));
+        gate.expect(ID, false);
+        let held = Accept {
+            held: true,
+            ..accept()
+        };
+        assert_eq!(gate.accept(held, None).await, Ok(()));
+        assert_eq!(status(&test).await, Some(ExecutionStatus::Queued));
+        let free = test.store.open_executions(crate::store::Whose::Nobodys, 10).await;
+        assert_eq!(free.map(|free| free.len()), Ok(1));
+    }
+
+    #[tokio::test]
+    async fn remembers_a_cancel_that_comes_early() {
+        let (gate, _freed, _test) = gate().await;
+        assert!(!gate.cancel_early(ID), "it is not expected");
+        gate.expect(ID, false);
+        assert!(gate.cancel_early(ID));
+        assert_eq!(gate.accept(accept(), None).await, Ok(()));
+        assert!(!gate.cancel_early(ID), "the engine has it");
+        assert!(gate.take_cancelled(ID) && !gate.take_cancelled(ID));
+        assert!(gate.0.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn tells_who_watches() {
+        let (gate, _freed, _test) = gate().await;
+        let mut watched = gate.watch(ID);
+        assert_eq!(gate.accept(accept(), None).await, Ok(()));
+        assert_eq!(gate.finish(finish()).await, Ok(()));
+        watched.changed().await;
+        drop(watched);
+        assert!(gate.0.lock().is_empty());
     }
 }

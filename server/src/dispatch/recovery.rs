@@ -68,10 +68,11 @@ impl Dispatch {
                 () = tokio::time::sleep(SWEEP_EVERY) => {}
             }
             self.gate.keep_places(|id| self.engine.runs(id));
-            // All that run are among them, and are in memory longer than they are open.
+            // All that run are among them, and are in memory longer than they are open; those that are only expected
+            // come there before they are expected no more.
             match self.store.open_executions(Whose::Somebodys, MOST_OPEN).await {
                 Ok(mut open) => {
-                    open.retain(|open| !self.engine.runs(open.id));
+                    open.retain(|open| !self.gate.expects(open.id) && !self.engine.runs(open.id));
                     open.truncate(self.engine.room());
                     self.take_up(open, &stop).await;
                 }

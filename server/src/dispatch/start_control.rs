@@ -8,29 +8,26 @@ use flowmatic_executor::graph::start::{IdempotencyKey, Terms};
 use flowmatic_executor::{Accept, Start, Ticket, Time, Waiting};
 use flowmatic_openapi::ExecutionMode;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Mutex, Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::turns::Turns;
 use super::{Dispatch, StartError, StartRequest, Started, now};
 use crate::store::{Admitted, NewStart, Once, StoreError};
 
 /// What start control has of a process.
 pub(super) struct Control {
-    /// Starts that are decided at a time: the database has others to serve.
-    turns: Semaphore,
-    /// Starts that are being decided.
+    pub(super) turns: Turns,
+    /// Starts that are being decided and begun.
     pub(super) deciding: TaskTracker,
     /// Executions whose places may be free.
     freed: Mutex<Option<mpsc::Receiver<Uuid>>>,
     /// A start waits for quiet.
-    debounced: Notify,
+    pub(super) debounced: Notify,
 }
 
-const TURNS: usize = 4;
-/// How long a start waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How often free places are looked for that nobody has told of.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How long a debounced start is overdue at most whose due time nobody has told of.
@@ -58,7 +55,7 @@ pub enum Admission {
 impl Control {
     pub fn new(freed: mpsc::Receiver<Uuid>) -> Self {
         Self {
-            turns: Semaphore::new(TURNS),
+            turns: Turns::default(),
             deciding: TaskTracker::new(),
             freed: Mutex::new(Some(freed)),
             debounced: Notify::new(),
@@ -94,37 +91,20 @@ impl Dispatch {
         let id = Uuid::now_v7();
         let mut terms = self.terms(id, &request)?;
         let once = once(&mut terms, &request, caller_key);
-        let turn = tokio::time::timeout(PATIENCE, self.control.turns.acquire()).await;
-        let Ok(Ok(_turn)) = turn else {
-            let message = "more starts wait to be decided than the database can take";
-            return Err(StartError::Unavailable(message.to_owned()));
-        };
-        let accepted_at = now();
-        let has_place = terms.concurrency.is_some();
-        let mut start = NewStart {
-            accept: accept(&mut request, id, accepted_at),
+        let start = NewStart {
+            accept: accept(&mut request, id),
             terms,
             once,
         };
-        let admission = self.store.admit(&start, self.owner).await?;
-        self.follow(&admission.cancelled, admission.released);
-        Ok(match admission.outcome {
+        let (mut start, outcome) = self.control.turns.decide(start).await?;
+        Ok(match outcome {
             Admitted::Started => {
                 request.body = std::mem::take(&mut start.accept.payload);
                 request.meta = std::mem::take(&mut start.accept.meta);
-                Admission::Started(self.begin(request, id, accepted_at, has_place))
+                Admission::Started(self.begin(request, id, start.accept.accepted_at))
             }
-            Admitted::Queued => {
-                // A place may have become free while this was written.
-                self.gate.freed(id);
-                Admission::Queued(id)
-            }
-            Admitted::Debounced { execution } => {
-                if execution == id {
-                    self.control.debounced.notify_one();
-                }
-                Admission::Debounced(execution)
-            }
+            Admitted::Queued => Admission::Queued(id),
+            Admitted::Debounced { execution } => Admission::Debounced(execution),
             Admitted::Dropped => Admission::Dropped(id),
             Admitted::Replayed {
                 execution,
@@ -163,8 +143,7 @@ impl Dispatch {
     }
 
     /// Runs an execution whose row is there and this process's own.
-    fn begin(&self, request: StartRequest, id: Uuid, accepted_at: Time, has_place: bool) -> Started {
-        self.gate.accepted(id, has_place);
+    fn begin(&self, request: StartRequest, id: Uuid, accepted_at: Time) -> Started {
         let start = Start {
             id,
             version: request.version,
@@ -177,7 +156,12 @@ impl Dispatch {
             accepted_at,
         };
         let (accepted, outcome) = match self.engine.start(start) {
-            Ok(started) => (started.accepted, started.outcome),
+            Ok(started) => {
+                if self.gate.take_cancelled(id) {
+                    self.engine.cancel(id);
+                }
+                (started.accepted, started.outcome)
+            }
             // The process ends. It is accepted all the same, and the next process takes it up.
             Err(_) => {
                 self.gate.forget(id);
@@ -194,9 +178,9 @@ impl Dispatch {
     }
 
     /// What a decision means for others: some are to end, some may be taken up.
-    fn follow(&self, cancelled: &[Uuid], released: bool) {
+    pub(super) fn follow(&self, cancelled: &[Uuid], released: bool) {
         for id in cancelled {
-            self.engine.cancel(*id);
+            self.cancel(*id);
         }
         if released {
             self.take_up_released();
@@ -266,7 +250,7 @@ impl Dispatch {
 }
 
 /// Moves what the row holds out of the request.
-fn accept(request: &mut StartRequest, id: Uuid, accepted_at: Time) -> Accept {
+fn accept(request: &mut StartRequest, id: Uuid) -> Accept {
     Accept {
         id,
         workspace_id: request.version.workspace_id,
@@ -278,7 +262,7 @@ fn accept(request: &mut StartRequest, id: Uuid, accepted_at: Time) -> Accept {
         meta: std::mem::take(&mut request.meta),
         retry_of: request.retry_of,
         held: false,
-        accepted_at,
+        accepted_at: now(),
     }
 }
 

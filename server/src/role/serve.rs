@@ -75,6 +75,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         dispatch.sweep(stopped).await;
     });
     tasks.spawn(app.dispatch.clone().refill(draining.clone()));
+    tasks.spawn(app.dispatch.clone().decide_starts(draining.clone()));
     tasks.spawn(app.dispatch.clone().pass_places_on(draining.clone()));
     tasks.spawn(app.dispatch.clone().end_debounces(draining.clone()));
     tasks.spawn(app.dispatch.clone().keep_leases(stop.clone()));

@@ -6,6 +6,7 @@
 //! * what is refused leaves no trace, what is accepted is there whole;
 //! * who has a place is told by the executions that are open, so that none is lost with the process that held it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use flowmatic_executor::graph::start::Terms;
@@ -86,32 +87,38 @@ impl Admitted {
 }
 
 impl Store {
-    /// Decides a start, and writes it as far as it is accepted. What may run at once belongs to `owner`.
+    /// Decides starts in their order, and writes them as far as they are accepted, all in one commit. What may run at
+    /// once belongs to `owner`.
     ///
     /// Where a commit's outcome is not learned, it is told as not available; what it has written all the same is found
     /// by who looks for executions that ought to run and do not.
-    pub async fn admit(&self, start: &NewStart, owner: Uuid) -> Result<Admission, StoreError> {
-        let accept = &start.accept;
-        let mut turn = Turn::begin(self, accept.workflow_id, accept.accepted_at).await?;
-        let outcome = turn.admit(start, owner).await?;
-        let is_written = outcome.is_written();
-        let admission = Admission {
-            outcome,
-            cancelled: std::mem::take(&mut turn.cancelled),
-            released: turn.released,
-        };
-        if is_written {
+    pub async fn admit(&self, starts: &[NewStart], owner: Uuid) -> Result<Vec<Admission>, StoreError> {
+        let workflows = starts.iter().map(|start| start.accept.workflow_id);
+        let mut turn = Turn::begin(self, workflows, Time::UNIX_EPOCH).await?;
+        let mut admissions = Vec::with_capacity(starts.len());
+        for start in starts {
+            turn.workflow_id = start.accept.workflow_id;
+            turn.now = millis(start.accept.accepted_at);
+            let outcome = turn.admit(start, owner).await?;
+            admissions.push(Admission {
+                outcome,
+                cancelled: std::mem::take(&mut turn.cancelled),
+                released: std::mem::take(&mut turn.released),
+            });
+        }
+        if admissions.iter().any(|admission| admission.outcome.is_written()) {
             fault::point("before_accept_commit");
             turn.transaction.commit().await?;
             fault::point("after_accept_commit");
         }
-        Ok(admission)
+        Ok(admissions)
     }
 }
 
-/// A transaction that has the starts of a workflow to itself.
+/// A transaction that has the starts of some workflows to itself.
 struct Turn {
     transaction: DatabaseTransaction,
+    /// The one at hand.
     workflow_id: Uuid,
     now: i64,
     cancelled: Vec<Uuid>,
@@ -122,20 +129,26 @@ struct Turn {
 const START_LOCK: i32 = 0x7374_6172;
 
 impl Turn {
-    async fn begin(store: &Store, workflow_id: Uuid, now: Time) -> Result<Self, StoreError> {
+    async fn begin(
+        store: &Store,
+        workflows: impl IntoIterator<Item = Uuid>,
+        now: Time,
+    ) -> Result<Self, StoreError> {
+        let workflows: Vec<Uuid> = workflows.into_iter().collect();
         let turn = Self {
             transaction: store.begin().await?,
-            workflow_id,
+            workflow_id: workflows.first().copied().unwrap_or_default(),
             now: millis(now),
             cancelled: Vec::new(),
             released: false,
         };
         if turn.transaction.get_database_backend() == DbBackend::Postgres {
-            // Two workflows that share a number wait for each other, and nothing else. A v7 id ends in chance.
-            let [.., a, b, c, d] = workflow_id.into_bytes();
-            let number = i32::from_be_bytes([a, b, c, d]);
-            let lock = "SELECT pg_advisory_xact_lock($1, $2)";
-            turn.query(lock, [START_LOCK.into(), number.into()]).await?;
+            // In one order everywhere, so that no two processes wait for each other.
+            let locks: BTreeSet<i32> = workflows.iter().map(lock_number).collect();
+            for number in locks {
+                let lock = "SELECT pg_advisory_xact_lock($1, $2)";
+                turn.query(lock, [START_LOCK.into(), number.into()]).await?;
+            }
         }
         Ok(turn)
     }
@@ -255,6 +268,12 @@ impl Turn {
         let statement = self.statement(sql, values);
         Ok(self.transaction.query_one_raw(statement).await?)
     }
+}
+
+/// A v7 id ends in chance. Two workflows that share a number wait for each other, and nothing else.
+fn lock_number(workflow_id: &Uuid) -> i32 {
+    let [.., a, b, c, d] = *workflow_id.as_bytes();
+    i32::from_be_bytes([a, b, c, d])
 }
 
 /// A column of a row, by its place.

@@ -56,7 +56,7 @@ impl Store {
 
     /// Lets a debounced start go on to its concurrency, once, unless it was put off in the meantime.
     pub async fn end_debounce(&self, due: DueStart, now: Time) -> Result<Begun, StoreError> {
-        let mut turn = Turn::begin(self, due.workflow_id, now).await?;
+        let mut turn = Turn::begin(self, [due.workflow_id], now).await?;
         if !turn.end_debounce(due.execution).await? {
             return Ok(Begun::default());
         }

@@ -9,6 +9,8 @@ use super::super::executions::{OPEN, cancel};
 use super::super::{Store, StoreError, Time, time};
 use super::{Admitted, DROPPED, Turn, at};
 
+// `waits` is compared with a constant everywhere: SQLite would not look in the index for `NOT waits`.
+
 /// Keys that are looked after at a time.
 const KEYS: u64 = 100;
 
@@ -17,9 +19,15 @@ impl Store {
     /// whether one may be taken up now.
     pub async fn pass_place_on(&self, execution: Uuid, now: Time) -> Result<bool, StoreError> {
         let reader = self.reader();
-        // Most often nobody waits: then nothing is written.
-        let sql = "SELECT p.workflow_id, p.key FROM places p WHERE p.execution_id = $1 AND EXISTS \
-                   (SELECT 1 FROM places w WHERE w.workflow_id = p.workflow_id AND w.key = p.key AND w.waits)";
+        // Most often nobody waits, or no place is free: then nothing is written.
+        let sql = format!(
+            "SELECT p.workflow_id, p.key FROM places p WHERE p.execution_id = $1 AND \
+             (SELECT COUNT(*) FROM places t JOIN executions e ON e.id = t.execution_id \
+             WHERE t.workflow_id = p.workflow_id AND t.key = p.key AND t.waits = FALSE AND e.{OPEN}) < \
+             (SELECT w.most FROM places w \
+             WHERE w.workflow_id = p.workflow_id AND w.key = p.key AND w.waits = TRUE \
+             ORDER BY w.priority DESC, w.execution_id LIMIT 1)"
+        );
         let values: [Value; 1] = [execution.into()];
         let statement = Statement::from_sql_and_values(reader.get_database_backend(), sql, values);
         match reader.query_one_raw(statement).await? {
@@ -32,9 +40,9 @@ impl Store {
     pub async fn fill_free_places(&self, now: Time) -> Result<bool, StoreError> {
         let reader = self.reader();
         let sql = format!(
-            "SELECT s.workflow_id, s.key FROM places s WHERE s.waits GROUP BY s.workflow_id, s.key \
+            "SELECT s.workflow_id, s.key FROM places s WHERE s.waits = TRUE GROUP BY s.workflow_id, s.key \
              HAVING (SELECT COUNT(*) FROM places r JOIN executions e ON e.id = r.execution_id \
-             WHERE r.workflow_id = s.workflow_id AND r.key = s.key AND NOT r.waits AND e.{OPEN}) < MAX(s.most) \
+             WHERE r.workflow_id = s.workflow_id AND r.key = s.key AND r.waits = FALSE AND e.{OPEN}) < MAX(s.most) \
              LIMIT {KEYS}"
         );
         let statement = Statement::from_string(reader.get_database_backend(), sql);
@@ -46,7 +54,7 @@ impl Store {
     }
 
     async fn fill_places(&self, workflow_id: Uuid, key: String, now: Time) -> Result<bool, StoreError> {
-        let mut turn = Turn::begin(self, workflow_id, now).await?;
+        let mut turn = Turn::begin(self, [workflow_id], now).await?;
         let released = turn.fill(&key).await?;
         turn.transaction.commit().await?;
         Ok(!released.is_empty())
@@ -97,7 +105,7 @@ impl Turn {
     /// Gives free places to those who wait, the highest priority first, then the oldest; what has ended is forgotten.
     async fn fill(&mut self, key: &str) -> Result<Vec<Uuid>, StoreError> {
         let sql = format!(
-            "DELETE FROM places WHERE workflow_id = $1 AND key = $2 AND NOT waits \
+            "DELETE FROM places WHERE workflow_id = $1 AND key = $2 AND waits = FALSE \
              AND NOT EXISTS (SELECT 1 FROM executions WHERE id = execution_id AND {OPEN})"
         );
         self.execute(&sql, [self.workflow_id.into(), key.into()]).await?;
@@ -128,7 +136,7 @@ impl Turn {
     async fn taken(&self, key: &str) -> Result<i64, StoreError> {
         let sql = format!(
             "SELECT COUNT(*) FROM places p JOIN executions e ON e.id = p.execution_id \
-             WHERE p.workflow_id = $1 AND p.key = $2 AND NOT p.waits AND e.{OPEN}"
+             WHERE p.workflow_id = $1 AND p.key = $2 AND p.waits = FALSE AND e.{OPEN}"
         );
         match self.query(&sql, [self.workflow_id.into(), key.into()]).await? {
             Some(row) => at(&row, 0),
@@ -140,7 +148,7 @@ impl Turn {
     async fn next(&self, key: &str) -> Result<Option<Next>, StoreError> {
         let sql = format!(
             "SELECT p.execution_id, p.most, EXISTS (SELECT 1 FROM executions WHERE id = p.execution_id AND {OPEN}) \
-             FROM places p WHERE p.workflow_id = $1 AND p.key = $2 AND p.waits \
+             FROM places p WHERE p.workflow_id = $1 AND p.key = $2 AND p.waits = TRUE \
              ORDER BY p.priority DESC, p.execution_id LIMIT 1"
         );
         let row = self.query(&sql, [self.workflow_id.into(), key.into()]).await?;
@@ -157,15 +165,15 @@ impl Turn {
     /// Ends those who wait, and asks the oldest who have a place to end until there is one for a newcomer.
     async fn make_room(&mut self, concurrency: &ConcurrencyTerms) -> Result<(), StoreError> {
         let key = || [self.workflow_id.into(), concurrency.key.clone().into()];
-        let waiting = "SELECT execution_id FROM places WHERE workflow_id = $3 AND key = $4 AND waits";
+        let waiting = "SELECT execution_id FROM places WHERE workflow_id = $3 AND key = $4 AND waits = TRUE";
         let message = "a later call has taken its place";
         self.end_held("cancelled", message, &format!("id IN ({waiting})"), key())
             .await?;
-        let sql = "DELETE FROM places WHERE workflow_id = $1 AND key = $2 AND waits";
+        let sql = "DELETE FROM places WHERE workflow_id = $1 AND key = $2 AND waits = TRUE";
         self.execute(sql, key()).await?;
         let sql = format!(
             "SELECT p.execution_id FROM places p JOIN executions e ON e.id = p.execution_id \
-             WHERE p.workflow_id = $1 AND p.key = $2 AND NOT p.waits AND e.{OPEN} \
+             WHERE p.workflow_id = $1 AND p.key = $2 AND p.waits = FALSE AND e.{OPEN} \
              ORDER BY p.execution_id DESC LIMIT 100000 OFFSET $3"
         );
         let stay = i64::from(concurrency.limit) - 1;

@@ -73,19 +73,23 @@ fn debounced(max_wait: Option<Duration>) -> Terms {
 }
 
 async fn admit(store: &Store, start: &NewStart) -> Admitted {
-    store.admit(start, OWNER).await.expect("it is decided").outcome
+    let admissions = store.admit(std::slice::from_ref(start), OWNER).await;
+    admissions.expect("it is decided").remove(0).outcome
 }
 
-/// Admits all at once, through two stores on one database.
+/// Admits all at once through two stores on one database, each by itself or a few together.
 async fn at_once(test: &TestStore, starts: &[NewStart]) -> Vec<Admitted> {
     let other = Store::open(test.options.clone()).await.expect("a second one");
-    let admissions = starts.iter().enumerate().map(|(place, start)| {
+    let admissions = starts.chunks(3).enumerate().map(|(place, starts)| {
         let store = if place % 2 == 0 { &test.store } else { &other };
-        admit(store, start)
+        store.admit(starts, OWNER)
     });
-    let admitted = join_all(admissions).await;
+    let decided = join_all(admissions).await;
     other.close().await;
-    admitted
+    let admissions = decided
+        .into_iter()
+        .flat_map(|decided| decided.expect("they are decided"));
+    admissions.map(|admission| admission.outcome).collect()
 }
 
 fn count(admitted: &[Admitted], is_it: impl Fn(&Admitted) -> bool) -> usize {
@@ -485,6 +489,33 @@ async fn keys_and_workflows_have_nothing_to_do_with_each_other() {
                 test.name
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn says_of_each_what_follows_for_others() {
+    for test in stores().await {
+        let terms = places(1, WhenFull::CancelRunning);
+        let other = Terms::default();
+        let starts = [
+            start(0, &terms),
+            start(0, &other),
+            start(0, &terms),
+            start(0, &terms),
+        ];
+        let admissions = test.store.admit(&starts, OWNER).await.expect("they are decided");
+        let first = starts[0].accept.id;
+        let told: Vec<(&Admitted, &[Uuid])> = admissions
+            .iter()
+            .map(|admission| (&admission.outcome, &admission.cancelled[..]))
+            .collect();
+        let expected: [(&Admitted, &[Uuid]); 4] = [
+            (&Admitted::Started, &[]),
+            (&Admitted::Started, &[]),
+            (&Admitted::Queued, &[first]),
+            (&Admitted::Queued, &[first]),
+        ];
+        assert_eq!(told, expected, "{}", test.name);
     }
 }
 

@@ -14,24 +14,25 @@ impl Store {
     /// Forgets keys that have expired, limits that are whole and places of executions that have ended.
     pub async fn tidy_start_control(&self, now: Time) -> Result<(), StoreError> {
         let now = millis(now);
-        self.delete_all("idempotency_keys", "(workflow_id, key)", "expires_at <= $1", now)
+        let by_key = "(workflow_id, key)";
+        self.delete_all("idempotency_keys", by_key, "expires_at <= $1", [now.into()])
             .await?;
         // Its moments are microseconds.
         let micros = now.saturating_mul(1_000);
-        self.delete_all("rate_limits", "(workflow_id, key)", "full_at <= $1", micros)
+        self.delete_all("rate_limits", by_key, "full_at <= $1", [micros.into()])
             .await?;
         let ended = format!(
-            "NOT waits AND NOT EXISTS (SELECT 1 FROM executions WHERE id = execution_id AND {OPEN}) AND $1 > 0"
+            "waits = FALSE AND NOT EXISTS (SELECT 1 FROM executions WHERE id = execution_id AND {OPEN})"
         );
-        self.delete_all("places", "(execution_id)", &ended, now).await
+        self.delete_all("places", "(execution_id)", &ended, []).await
     }
 
-    async fn delete_all(
+    async fn delete_all<const N: usize>(
         &self,
         table: &str,
         key: &str,
         condition: &str,
-        value: i64,
+        values: [Value; N],
     ) -> Result<(), StoreError> {
         let columns = key.trim_matches(['(', ')']);
         let sql = format!(
@@ -39,8 +40,8 @@ impl Store {
         );
         let writer = self.writer();
         for _ in 0..BATCHES {
-            let values: [Value; 1] = [value.into()];
-            let statement = Statement::from_sql_and_values(writer.get_database_backend(), &sql, values);
+            let backend = writer.get_database_backend();
+            let statement = Statement::from_sql_and_values(backend, &sql, values.clone());
             if writer.execute_raw(statement).await?.rows_affected() < ROWS {
                 break;
             }
