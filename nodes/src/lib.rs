@@ -15,6 +15,7 @@ use flowmatic_executor::{Catalogue, Entry};
 pub mod trigger {
     //! What starts an execution.
     pub mod manual;
+    pub mod schedule;
     pub mod webhook;
 }
 pub mod flow {
@@ -49,6 +50,7 @@ pub fn catalogue() -> Catalogue {
     Catalogue::new(vec![
         Entry::of::<trigger::webhook::Webhook>(),
         Entry::of::<trigger::manual::Manual>(),
+        Entry::of::<trigger::schedule::Schedule>(),
         Entry::of::<flow::r#if::If>(),
         Entry::of::<flow::switch::Switch>(),
         Entry::of::<flow::response::Response>(),

@@ -60,16 +60,18 @@ impl ExecutionStatus {
 pub enum ExecutionMode {
     Webhook,
     Manual,
+    Schedule,
     Retry,
 }
 
 impl ExecutionMode {
-    pub const ALL: [Self; 3] = [Self::Webhook, Self::Manual, Self::Retry];
+    pub const ALL: [Self; 4] = [Self::Webhook, Self::Manual, Self::Schedule, Self::Retry];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Webhook => "webhook",
             Self::Manual => "manual",
+            Self::Schedule => "schedule",
             Self::Retry => "retry",
         }
     }

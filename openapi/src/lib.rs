@@ -18,6 +18,8 @@ mod start;
 pub use start::*;
 mod execution;
 pub use execution::*;
+mod schedule;
+pub use schedule::*;
 mod connector;
 pub use connector::*;
 mod auth;

@@ -23,6 +23,7 @@ mod draft;
 mod executions;
 mod health;
 pub mod keys;
+mod schedules;
 mod session;
 mod webhooks;
 mod workflows;
@@ -42,6 +43,8 @@ enum Tag {
     Workflows,
     /// Runs of a workflow, with their steps.
     Executions,
+    /// The triggers that start executions at times of their own.
+    Schedules,
     /// The types of nodes there are.
     Connectors,
     /// Calls from outside that start a workflow.
@@ -57,6 +60,7 @@ enum Tag {
 type Served = (
     workflows::Workflows,
     executions::Executions,
+    schedules::Schedules,
     connectors::Connectors,
     session::Sessions,
     keys::Keys,
@@ -66,6 +70,7 @@ type Served = (
 const SERVED: Served = (
     workflows::Workflows,
     executions::Executions,
+    schedules::Schedules,
     connectors::Connectors,
     session::Sessions,
     keys::Keys,

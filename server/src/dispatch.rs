@@ -4,6 +4,7 @@ mod answer;
 mod by_hand;
 mod cache;
 mod gate;
+mod held;
 mod host;
 mod recovery;
 mod show;
@@ -54,8 +55,10 @@ pub struct Dispatch {
     routes: Cache<Uuid, Arc<Route>>,
     gate: Gate,
     control: Control,
-    /// Whether start control has ever let go of an execution that belongs to nobody, and when it does.
-    has_released: AtomicBool,
+    /// Whether executions were left, ever, that belong to nobody: there was no room in memory, or start control has let
+    /// them go.
+    has_held: AtomicBool,
+    /// Some of them may be taken up.
     released: Notify,
 }
 
@@ -181,7 +184,7 @@ impl Dispatch {
             routes: Cache::new(CACHED_ROUTES),
             gate,
             control: Control::new(freed),
-            has_released: AtomicBool::new(false),
+            has_held: AtomicBool::new(false),
             released: Notify::new(),
         })
     }
@@ -211,7 +214,7 @@ impl Dispatch {
 
     /// Has executions taken up that belong to nobody, now.
     fn take_up_released(&self) {
-        self.has_released.store(true, Ordering::Release);
+        self.has_held.store(true, Ordering::Release);
         self.released.notify_one();
     }
 

@@ -16,9 +16,14 @@ pub mod trigger;
 
 pub mod dispatch;
 mod fault;
+mod housekeeping;
 pub mod store;
+pub mod timer;
 
 pub mod auth;
 pub mod guard;
 pub mod secret;
 pub mod telemetry;
+
+#[cfg(test)]
+mod testing;

@@ -34,11 +34,15 @@ pub use sqlite::SqliteCheckpoints;
 mod postgres;
 
 mod keys;
+mod schedules;
 mod secrets;
+pub(crate) mod timers;
 mod users;
 mod workflows;
 pub use keys::NewKey;
+pub use schedules::ScheduleFilter;
 pub use secrets::SealedSecret;
+pub use timers::{DueTimer, TimerKind};
 pub use users::UserWithPassword;
 pub use workflows::{WebhookTarget, WorkflowFilter, WorkflowSave};
 
@@ -70,6 +74,7 @@ struct Inner {
     data_dir: PathBuf,
     /// As a person would name it, without a password.
     name: String,
+    bell: timers::Bell,
 }
 
 #[derive(Debug)]
@@ -121,6 +126,7 @@ impl Store {
             database,
             data_dir: options.data_dir,
             name,
+            bell: timers::Bell::default(),
         }));
         migration::refuse_newer(&store).await?;
         Ok(store)
@@ -196,6 +202,10 @@ impl Store {
 
     pub(crate) fn database(&self) -> &Database {
         &self.0.database
+    }
+
+    fn bell(&self) -> &timers::Bell {
+        &self.0.bell
     }
 
     pub(crate) fn data_dir(&self) -> &Path {

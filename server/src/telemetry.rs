@@ -13,7 +13,8 @@ pub fn log(config: &Config) -> anyhow::Result<()> {
         .with_context(|| format!("`--log {}` is not a filter", config.log))?
         // Of these the store says itself what matters.
         .add_directive("sqlx=error".parse().context("a fixed directive")?)
-        .add_directive("sea_orm_migration=warn".parse().context("a fixed directive")?);
+        .add_directive("sea_orm_migration=warn".parse().context("a fixed directive")?)
+        .add_directive("tokio_cron_scheduler=warn".parse().context("a fixed directive")?);
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -1,22 +1,15 @@
 //! What holds for every operation, walked by the description.
 
-use std::sync::Arc;
-
 use chrono::Utc;
-use clap::Parser;
 use flowmatic_openapi::Scope;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use poem::http::{HeaderMap, Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};
 use serde_json::{Value, json};
 
 use super::{description, endpoint, keys};
-use crate::app::{App, Parts};
-use crate::config::Command;
-use crate::dispatch::{Dispatch, ServerHost};
-use crate::guard::Guard;
-use crate::secret::SecretKey;
+use crate::app::App;
 use crate::store::testing::{TestStore, sqlite};
+use crate::testing::app;
 
 struct TestApi {
     app: App,
@@ -32,33 +25,8 @@ struct Answer {
 
 impl TestApi {
     async fn start() -> Self {
-        // Another test of this process may have installed it.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let store = sqlite().await;
-        let config = Command::try_parse_from(["flowmatic"])
-            .expect("the defaults parse")
-            .config;
-        let secret_key = SecretKey::open(Some(&"ab".repeat(32)), ".".as_ref(), true).expect("a good key");
-        let catalogue = Arc::new(flowmatic_nodes::catalogue());
-        let host = ServerHost::new(Guard::new(Vec::new()).expect("a guard"));
-        let dispatch = Dispatch::new(
-            store.store.clone(),
-            secret_key.clone(),
-            catalogue.clone(),
-            host,
-            100,
-        );
-        let app = App::new(Parts {
-            config,
-            store: store.store.clone(),
-            catalogue,
-            dispatch,
-            secret_key,
-            metrics: PrometheusBuilder::new().build_recorder().handle(),
-            base_url: "http://localhost:8080".to_owned(),
-            setup: true,
-            clock: Utc::now,
-        });
+        let app = app(&store.store, 100, Utc::now);
         let endpoint = Box::new(poem::endpoint::ToDynEndpoint(endpoint(app.clone())));
         Self {
             app,
@@ -182,6 +150,7 @@ async fn hides_what_belongs_to_another_workspace() {
     let theirs = api.key(true).await;
     let graph = json!({"nodes": [
         {"key": "start", "type": "trigger.manual"},
+        {"key": "daily", "type": "trigger.schedule", "parameters": {"cron": "0 9 * * *"}},
         {"key": "set", "type": "data.set", "parameters": {"fields": {"a": 1}}},
     ], "edges": [{"from": "start", "to": "set"}]});
     let create = json!({"name": "mine", "active": true, "graph": graph});
@@ -189,6 +158,10 @@ async fn hides_what_belongs_to_another_workspace() {
         .call("post", "/api/v1/workflows", Some(&mine), Some(&create))
         .await;
     assert_eq!(workflow.status, StatusCode::CREATED, "{}", workflow.body);
+    let schedule = workflow.body["triggers"][1]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
     let workflow = workflow.body["id"].as_str().expect("an id").to_owned();
     let execution = api
         .call(
@@ -209,6 +182,7 @@ async fn hides_what_belongs_to_another_workspace() {
         let id = match resource {
             "workflows" => &workflow,
             "executions" => &execution,
+            "schedules" => &schedule,
             "keys" => &key,
             _ => continue,
         };

@@ -237,7 +237,11 @@ impl Workflows {
         app: Data<&App>,
         id: Path<Uuid>,
     ) -> Result<Json<Workflow>, ApiError> {
-        let Some(workflow) = app.store.deactivate_workflow(auth.workspace_id, id.0).await? else {
+        let switched = app
+            .store
+            .deactivate_workflow(auth.workspace_id, id.0, app.now())
+            .await?;
+        let Some(workflow) = switched else {
             return Err(ApiError::not_found("workflow", id.0));
         };
         app.dispatch.forget_routes();

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use flowmatic_executor::{Outcome, Payload, Waiting};
+use flowmatic_nodes::trigger::schedule::{KIND, context};
 use flowmatic_openapi::{ExecutionMode, ExecutionStatus, ExecutionSummary, JsonObject};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::show::show_error;
-use super::{Admission, Dispatch, StartError, StartRequest, Started, payload};
+use super::{Admission, Dispatch, StartError, StartRequest, Started, now, payload};
 use crate::store::{StoreError, StoredExecution};
 
 /// What a start by hand gives.
@@ -37,16 +38,18 @@ impl Dispatch {
             .ok_or(StartError::NotFound)?;
         let &trigger = version.plan.keys.get(trigger).ok_or(StartError::NotFound)?;
         let body = Value::Object(input.0);
+        let engine = match version.plan.nodes[trigger].kind {
+            // Its workflow may speak of the time, so that it is due now.
+            KIND => context(now(), now()),
+            _ => Map::new(),
+        };
         let request = StartRequest {
             version,
             trigger,
             mode,
             body: body.to_string(),
-            meta: "{}".to_owned(),
-            payload: Payload {
-                body,
-                engine: Map::new(),
-            },
+            meta: Value::Object(engine.clone()).to_string(),
+            payload: Payload { body, engine },
             retry_of: None,
         };
         self.accept(request, idempotency_key).await

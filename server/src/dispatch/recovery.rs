@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use flowmatic_executor::Recovered;
 use flowmatic_executor::graph::start::StartPlan;
 use flowmatic_executor::journal::ErrorRecord;
+use flowmatic_executor::run::Place;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -90,7 +92,7 @@ impl Dispatch {
                 () = tokio::time::sleep(REFILL_EVERY) => {}
                 () = self.released.notified() => {}
             }
-            let some_wait = self.engine.has_held() || self.has_released.load(Ordering::Acquire);
+            let some_wait = self.engine.has_held() || self.has_held.load(Ordering::Relaxed);
             // Not more than begin at once, so that this one is soon back for those with a higher priority.
             let room = self.engine.room().min(AT_ONCE);
             if !some_wait || room == 0 {
@@ -164,6 +166,17 @@ impl Dispatch {
                 return None;
             }
         };
+        self.go_on(place, recovered, stop).await
+    }
+
+    /// Runs what was claimed.
+    pub(super) async fn go_on(
+        &self,
+        place: Place,
+        recovered: Recovered,
+        stop: &CancellationToken,
+    ) -> Option<JoinHandle<()>> {
+        let id = recovered.accept.id;
         let (workflow, number) = (recovered.accept.workflow_id, recovered.accept.version);
         let version = until_available(stop, || self.version(workflow, number)).await?;
         let usable = match version {
@@ -176,12 +189,12 @@ impl Dispatch {
         Some(match usable {
             Ok((version, payload)) => {
                 if version.plan.start.as_ref().is_some_and(StartPlan::has_places) {
-                    self.gate.has_place(open.id);
+                    self.gate.has_place(id);
                 }
                 self.engine.resume(place, recovered, version, payload)
             }
             Err(message) => {
-                tracing::error!(execution = %open.id, message, "an execution cannot go on");
+                tracing::error!(execution = %id, message, "an execution cannot go on");
                 let code = UNUSABLE.to_owned();
                 let error = ErrorRecord {
                     code,
@@ -210,7 +223,7 @@ impl Dispatch {
 }
 
 /// Tries while the database is not available; None if told to stop meanwhile.
-async fn until_available<T, F: Future<Output = Result<T, StoreError>>>(
+pub(super) async fn until_available<T, F: Future<Output = Result<T, StoreError>>>(
     stop: &CancellationToken,
     load: impl Fn() -> F,
 ) -> Option<Result<T, StoreError>> {

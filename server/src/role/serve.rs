@@ -17,16 +17,15 @@ use crate::app::{App, Parts, base_url};
 use crate::config::{Config, DATA_DIR};
 use crate::dispatch::{Dispatch, ServerHost};
 use crate::guard::Guard;
+use crate::housekeeping::{Housekeeping, write_key_use};
 use crate::secret::SecretKey;
 use crate::store::Store;
-use crate::{api, auth, telemetry};
+use crate::{api, auth, telemetry, timer};
 
 /// How long the end may take in all.
 const END: Duration = Duration::from_millis(29_500);
 /// How long answers that are under way may take after the executions have come to rest.
 const ANSWERS_GRACE: Duration = Duration::from_secs(4);
-const HOUSEKEEPING: Duration = Duration::from_secs(60);
-const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let store = super::open(&config).await?;
@@ -79,8 +78,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tasks.spawn(app.dispatch.clone().pass_places_on(draining.clone()));
     tasks.spawn(app.dispatch.clone().end_debounces(draining.clone()));
     tasks.spawn(app.dispatch.clone().keep_leases(stop.clone()));
-    tasks.spawn(stop.clone().run_until_cancelled_owned(keep_house(app.clone())));
+    tasks.spawn(timer::run(app.clone(), draining.clone()));
     tasks.close();
+    let housekeeping = Housekeeping::start(&app).await?;
     greet(&app, address).await?;
 
     let lost = tokio::select! {
@@ -99,6 +99,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         stop.cancel();
         serving.await.context("the listener failed")?;
         tasks.wait().await;
+        housekeeping.stop().await;
         write_key_use(&app).await;
         app.store.close().await;
         anyhow::Ok(())
@@ -185,29 +186,4 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
-}
-
-async fn keep_house(app: App) {
-    let mut upkeep = tokio::time::interval(METRICS_UPKEEP);
-    let mut house = tokio::time::interval(HOUSEKEEPING);
-    loop {
-        tokio::select! {
-            _ = upkeep.tick() => app.metrics.run_upkeep(),
-            _ = house.tick() => {
-                write_key_use(&app).await;
-                if let Err(error) = app.store.delete_ended_sessions(app.now()).await {
-                    tracing::warn!(%error, "ended sessions could not be deleted");
-                }
-                if let Err(error) = app.store.tidy_start_control(app.now()).await {
-                    tracing::warn!(%error, "what start control need not remember could not be deleted");
-                }
-            }
-        }
-    }
-}
-
-async fn write_key_use(app: &App) {
-    if let Err(error) = app.store.touch_keys(app.auth.take_used()).await {
-        tracing::warn!(%error, "when keys were last used could not be written");
-    }
 }

@@ -3,8 +3,11 @@
 pub mod api_key;
 pub mod checkpoint;
 pub mod execution;
+pub mod firing;
+pub mod schedule;
 pub mod secret;
 pub mod session;
+pub mod timer;
 pub mod trigger;
 pub mod user;
 pub mod version;

@@ -71,7 +71,7 @@ pub struct StoredExecution {
 /// The columns of a list: none of the long ones.
 #[derive(Debug, DerivePartialModel)]
 #[sea_orm(entity = "Entity")]
-struct SummaryRow {
+pub(super) struct SummaryRow {
     id: Uuid,
     workflow_id: Uuid,
     version: i32,
@@ -275,7 +275,7 @@ impl SummaryRow {
         })
     }
 
-    fn summary(self, now: Time) -> Result<ExecutionSummary, StoreError> {
+    pub(super) fn summary(self, now: Time) -> Result<ExecutionSummary, StoreError> {
         let status = self.status(now)?;
         let error = self
             .error

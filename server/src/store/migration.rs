@@ -7,6 +7,7 @@ use sea_orm_migration::seaql_migrations;
 use super::{Store, StoreError};
 
 mod m20261121_000001_tables;
+mod m20261121_000003_timers;
 mod m20261121_000004_start_control;
 
 struct Migrator;
@@ -15,6 +16,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20261121_000001_tables::Migration),
+            Box::new(m20261121_000003_timers::Migration),
             Box::new(m20261121_000004_start_control::Migration),
         ]
     }

@@ -6,11 +6,14 @@ use flowmatic_openapi::{Graph, Page, Time, Workflow, WorkflowSummary};
 use poem_openapi::types::{ParseFromJSON, ToJSON};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Cond, Expr, ExprTrait, Func, LikeExpr};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
 use self::triggers::{TRIGGER_GROUP, listed, save_triggers, trigger_nodes, triggers_of};
 use super::entity::{trigger, version, workflow};
+use super::schedules;
 use super::secrets::{self, SealedSecret};
 use super::{Store, StoreError, cursor, millis, time};
 
@@ -78,9 +81,9 @@ impl Store {
         if save.active == Some(true) {
             row.version = Some(publish(&transaction, &row, save.now).await?);
             row.active = true;
-            set_live(&transaction, &row).await?;
+            set_live(&transaction, &row, save.now).await?;
         }
-        transaction.commit().await?;
+        self.commit_live(transaction).await?;
         workflow_of(row, save.graph, triggers)
     }
 
@@ -118,9 +121,9 @@ impl Store {
                 row.version = Some(publish(&transaction, &row, save.now).await?);
             }
             row.active = active;
-            set_live(&transaction, &row).await?;
+            set_live(&transaction, &row, save.now).await?;
         }
-        transaction.commit().await?;
+        self.commit_live(transaction).await?;
         workflow_of(row, save.graph, triggers).map(Some)
     }
 
@@ -140,10 +143,10 @@ impl Store {
         };
         row.version = Some(publish(&transaction, &row, now).await?);
         row.active = true;
-        if !set_live(&transaction, &row).await? {
+        if !set_live(&transaction, &row, now).await? {
             return Ok(None);
         }
-        transaction.commit().await?;
+        self.commit_live(transaction).await?;
         self.with_triggers(row).await.map(Some)
     }
 
@@ -152,28 +155,41 @@ impl Store {
         &self,
         workspace_id: i64,
         id: Uuid,
+        now: Time,
     ) -> Result<Option<Workflow>, StoreError> {
         let transaction = self.begin().await?;
         let Some(mut row) = row(&transaction, workspace_id, id).await? else {
             return Ok(None);
         };
         row.active = false;
-        set_live(&transaction, &row).await?;
-        transaction.commit().await?;
+        set_live(&transaction, &row, now).await?;
+        self.commit_live(transaction).await?;
         self.with_triggers(row).await.map(Some)
     }
 
     /// Deletes a workflow; its rows stay for the executions that name it. Whether there was one.
     pub async fn delete_workflow(&self, workspace_id: i64, id: Uuid, now: Time) -> Result<bool, StoreError> {
+        let transaction = self.begin().await?;
         let deleted = workflow::Entity::update_many()
             .col_expr(workflow::Column::DeletedAt, Some(millis(now)).into())
             .col_expr(workflow::Column::Active, false.into())
             .filter(workflow::Column::Id.eq(id))
             .filter(workflow::Column::WorkspaceId.eq(workspace_id))
             .filter(workflow::Column::DeletedAt.is_null())
-            .exec(&self.writer())
+            .exec(&transaction)
             .await?;
+        if deleted.rows_affected > 0 {
+            schedules::forget(&transaction, id).await?;
+        }
+        transaction.commit().await?;
         Ok(deleted.rows_affected > 0)
+    }
+
+    /// What is live now may be due before all that was.
+    async fn commit_live(&self, transaction: DatabaseTransaction) -> Result<(), StoreError> {
+        transaction.commit().await?;
+        self.timer_written(i64::MIN);
+        Ok(())
     }
 
     pub async fn workflow(&self, workspace_id: i64, id: Uuid) -> Result<Option<Workflow>, StoreError> {
@@ -333,8 +349,13 @@ async fn publish(
     Ok(number)
 }
 
-/// Writes `active` and `version`; `false` where the revision is another one by now.
-async fn set_live(transaction: &impl ConnectionTrait, row: &workflow::Model) -> Result<bool, StoreError> {
+/// Writes `active` and `version`, which the workflow's schedules follow; `false` where the revision is another one by
+/// now.
+async fn set_live(
+    transaction: &impl ConnectionTrait,
+    row: &workflow::Model,
+    now: Time,
+) -> Result<bool, StoreError> {
     let updated = workflow::Entity::update_many()
         .col_expr(workflow::Column::Active, row.active.into())
         .col_expr(workflow::Column::Version, row.version.into())
@@ -343,7 +364,11 @@ async fn set_live(transaction: &impl ConnectionTrait, row: &workflow::Model) -> 
         .filter(workflow::Column::DeletedAt.is_null())
         .exec(transaction)
         .await?;
-    Ok(updated.rows_affected > 0)
+    if updated.rows_affected == 0 {
+        return Ok(false);
+    }
+    schedules::follow(transaction, row, now).await?;
+    Ok(true)
 }
 
 fn workflow_of(

@@ -1,13 +1,16 @@
 //! Taking up what another process left: leases and claims.
 
+use std::collections::HashMap;
+
 use flowmatic_executor::{Accept, Recovered};
-use sea_orm::sea_query::{Expr, Order};
+use sea_orm::sea_query::{Expr, ExprTrait, Order};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
     QueryOrder, QuerySelect, QueryTrait, Statement, Value,
 };
 use uuid::Uuid;
 
+use super::super::entity::checkpoint;
 use super::super::entity::execution::{Column, Entity, Model};
 use super::super::{Store, StoreError, Time, millis, time};
 use super::{LEASE_MS, OPEN, mode};
@@ -114,25 +117,49 @@ impl Store {
         let row = Model::from_query_result(&row, "")?;
         let checkpoints = self.checkpoints(&transaction, row.id).await?;
         transaction.commit().await?;
-        Ok(Some(Recovered {
-            epoch: row.epoch,
-            recoveries: row.recoveries,
-            checkpoints,
-            cancel_requested: row.cancel_requested,
-            accept: Accept {
-                id: row.id,
-                workspace_id: row.workspace_id,
-                workflow_id: row.workflow_id,
-                version: row.version,
-                mode: mode(&row.mode)?,
-                trigger: row.trigger_node,
-                payload: row.payload,
-                meta: row.meta,
-                retry_of: row.retry_of,
-                held: false,
-                accepted_at: time(row.started_at),
-            },
-        }))
+        recovered(row, checkpoints).map(Some)
+    }
+
+    /// Makes executions this process's own that belong to nobody and are to run: those of these that are such, in
+    /// the order of their ids.
+    pub async fn claim_held(
+        &self,
+        ids: &[Uuid],
+        owner: Uuid,
+        now: Time,
+    ) -> Result<Vec<Recovered>, StoreError> {
+        let transaction = self.begin().await?;
+        let count = "(SELECT COUNT(*) FROM checkpoints WHERE execution_id = executions.id)";
+        let mut rows = Entity::update_many()
+            .col_expr(Column::Epoch, Expr::col(Column::Epoch).add(1))
+            .col_expr(Column::Owner, Some(owner).into())
+            .col_expr(Column::LeaseUntil, (millis(now) + LEASE_MS).into())
+            .col_expr(Column::Progress, Expr::cust(count))
+            .filter(Column::Id.is_in(ids.iter().copied()))
+            .filter(Column::Owner.is_null())
+            .filter(Column::Status.eq("QUEUED"))
+            .filter(Expr::cust("NOT on_hold"))
+            .exec_with_returning(&transaction)
+            .await?;
+        rows.sort_by_key(|row| row.id);
+        let records: Vec<(Uuid, String)> = checkpoint::Entity::find()
+            .select_only()
+            .columns([checkpoint::Column::ExecutionId, checkpoint::Column::Record])
+            .filter(checkpoint::Column::ExecutionId.is_in(rows.iter().map(|row| row.id)))
+            .order_by_asc(checkpoint::Column::Sequence)
+            .into_tuple()
+            .all(&transaction)
+            .await?;
+        transaction.commit().await?;
+        let mut checkpoints: HashMap<Uuid, Vec<String>> = HashMap::new();
+        for (id, record) in records {
+            checkpoints.entry(id).or_default().push(record);
+        }
+        let claimed = rows.into_iter().map(|row| {
+            let checkpoints = checkpoints.remove(&row.id).unwrap_or_default();
+            recovered(row, checkpoints)
+        });
+        claimed.collect()
     }
 
     /// Takes back the recovery that was counted when this process took the execution up.
@@ -182,4 +209,26 @@ impl Store {
             .await?;
         Ok(result.rows_affected)
     }
+}
+
+fn recovered(row: Model, checkpoints: Vec<String>) -> Result<Recovered, StoreError> {
+    Ok(Recovered {
+        epoch: row.epoch,
+        recoveries: row.recoveries,
+        checkpoints,
+        cancel_requested: row.cancel_requested,
+        accept: Accept {
+            id: row.id,
+            workspace_id: row.workspace_id,
+            workflow_id: row.workflow_id,
+            version: row.version,
+            mode: mode(&row.mode)?,
+            trigger: row.trigger_node,
+            payload: row.payload,
+            meta: row.meta,
+            retry_of: row.retry_of,
+            held: false,
+            accepted_at: time(row.started_at),
+        },
+    })
 }

@@ -1,0 +1,43 @@
+//! A server's parts for tests inside this crate, without its loops and its port.
+
+use std::sync::Arc;
+
+use clap::Parser;
+use flowmatic_openapi::Time;
+use metrics_exporter_prometheus::PrometheusBuilder;
+
+use crate::app::{App, Parts};
+use crate::config::Command;
+use crate::dispatch::{Dispatch, ServerHost};
+use crate::guard::Guard;
+use crate::secret::SecretKey;
+use crate::store::Store;
+
+pub(crate) fn app(store: &Store, max_running: usize, clock: fn() -> Time) -> App {
+    // Another test of this process may have installed it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config = Command::try_parse_from(["flowmatic"])
+        .expect("the defaults parse")
+        .config;
+    let secret_key = SecretKey::open(Some(&"ab".repeat(32)), ".".as_ref(), true).expect("a good key");
+    let catalogue = Arc::new(flowmatic_nodes::catalogue());
+    let host = ServerHost::new(Guard::new(Vec::new()).expect("a guard"));
+    let dispatch = Dispatch::new(
+        store.clone(),
+        secret_key.clone(),
+        catalogue.clone(),
+        host,
+        max_running,
+    );
+    App::new(Parts {
+        config,
+        store: store.clone(),
+        catalogue,
+        dispatch,
+        secret_key,
+        metrics: PrometheusBuilder::new().build_recorder().handle(),
+        base_url: "http://localhost:8080".to_owned(),
+        setup: true,
+        clock,
+    })
+}
