@@ -37,6 +37,7 @@ pub async fn run(app: App, stop: CancellationToken) {
         async move {
             match kind {
                 TimerKind::Schedule => schedule::fire(&app, &due, &stop).await,
+                TimerKind::Debounce => app.dispatch.end_debounces(&due).await,
             }
         }
     };

@@ -8,14 +8,14 @@ use flowmatic_executor::graph::start::{IdempotencyKey, Terms};
 use flowmatic_executor::{Accept, Start, Ticket, Time, Waiting};
 use flowmatic_openapi::ExecutionMode;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::turns::Turns;
 use super::{Dispatch, StartError, StartRequest, Started, now};
-use crate::store::{Admitted, NewStart, Once, StoreError};
+use crate::store::{Admitted, DueTimer, NewStart, Once, StoreError};
 
 /// What start control has of a process.
 pub(super) struct Control {
@@ -24,16 +24,10 @@ pub(super) struct Control {
     pub(super) deciding: TaskTracker,
     /// Executions whose places may be free.
     freed: Mutex<Option<mpsc::Receiver<Uuid>>>,
-    /// A start waits for quiet.
-    pub(super) debounced: Notify,
 }
 
 /// How often free places are looked for that nobody has told of.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How long a debounced start is overdue at most whose due time nobody has told of.
-const DEBOUNCE_EVERY: Duration = Duration::from_secs(1);
-/// Debounced starts that are begun at a time.
-const DUE: u32 = 100;
 
 /// What became of a start.
 #[derive(Debug)]
@@ -58,7 +52,6 @@ impl Control {
             turns: Turns::default(),
             deciding: TaskTracker::new(),
             freed: Mutex::new(Some(freed)),
-            debounced: Notify::new(),
         }
     }
 }
@@ -207,45 +200,17 @@ impl Dispatch {
         }
     }
 
-    /// Begins debounced starts when their time has come, until told to stop.
-    pub async fn end_debounces(self: Arc<Self>, stop: CancellationToken) {
-        loop {
-            let next = match self.begin_due().await {
-                Ok(next) => next,
-                Err(error) => {
-                    tracing::warn!(%error, "debounced starts cannot be read; trying again");
-                    None
-                }
-            };
-            let wait = next.map_or(DEBOUNCE_EVERY, |next| {
-                let wait = (next - now()).to_std().unwrap_or_default();
-                wait.min(DEBOUNCE_EVERY)
-            });
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(wait) => {}
-                () = self.control.debounced.notified() => {}
+    /// Begins the debounced starts of these timers.
+    pub async fn end_debounces(&self, due: &[DueTimer]) -> Result<(), StoreError> {
+        // One that fails holds up no other; it is tried again.
+        let mut ended = Ok(());
+        for timer in due {
+            match self.store.end_debounce(timer, now()).await {
+                Ok(begun) => self.follow(&begun.cancelled, begun.released),
+                Err(error) => ended = Err(error),
             }
         }
-    }
-
-    /// Gives the moment at which the next is due.
-    async fn begin_due(&self) -> Result<Option<Time>, StoreError> {
-        loop {
-            let due = self.store.due_debounces(now(), DUE).await?;
-            if due.is_empty() {
-                return self.store.next_debounce().await;
-            }
-            // One that fails holds up no other.
-            let mut failed = Ok(());
-            for due in due {
-                match self.store.end_debounce(due, now()).await {
-                    Ok(begun) => self.follow(&begun.cancelled, begun.released),
-                    Err(error) => failed = Err(error),
-                }
-            }
-            failed?;
-        }
+        ended
     }
 }
 

@@ -105,26 +105,20 @@ impl Dispatch {
                 return;
             }
         };
-        let mut is_first = false;
         for ((start, answer), admission) in starts.into_iter().zip(answers).zip(admissions) {
             let id = start.accept.id;
             if admission.outcome != Admitted::Started {
                 self.gate.forget(id);
             }
-            match admission.outcome {
+            if admission.outcome == Admitted::Queued {
                 // A place may have become free while this was written.
-                Admitted::Queued => self.gate.freed(id),
-                Admitted::Debounced { execution } => is_first |= execution == id,
-                _ => {}
+                self.gate.freed(id);
             }
             self.follow(&admission.cancelled, admission.released);
             if answer.send(Ok((start, admission.outcome))).is_err() {
                 // Nobody begins it: who looks for what ought to run and does not takes it up.
                 self.gate.forget(id);
             }
-        }
-        if is_first {
-            self.control.debounced.notify_one();
         }
     }
 }

@@ -76,7 +76,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tasks.spawn(app.dispatch.clone().refill(draining.clone()));
     tasks.spawn(app.dispatch.clone().decide_starts(draining.clone()));
     tasks.spawn(app.dispatch.clone().pass_places_on(draining.clone()));
-    tasks.spawn(app.dispatch.clone().end_debounces(draining.clone()));
     tasks.spawn(app.dispatch.clone().keep_leases(stop.clone()));
     tasks.spawn(timer::run(app.clone(), draining.clone()));
     tasks.close();

@@ -108,8 +108,10 @@ impl Store {
         }
         if admissions.iter().any(|admission| admission.outcome.is_written()) {
             fault::point("before_accept_commit");
+            let earliest_timer = turn.earliest_timer;
             turn.transaction.commit().await?;
             fault::point("after_accept_commit");
+            self.timer_written(earliest_timer);
         }
         Ok(admissions)
     }
@@ -123,6 +125,8 @@ struct Turn {
     now: i64,
     cancelled: Vec<Uuid>,
     released: bool,
+    /// Of the timers that it writes.
+    earliest_timer: i64,
 }
 
 /// The first half of the advisory lock's number: `star` in ASCII.
@@ -141,6 +145,7 @@ impl Turn {
             now: millis(now),
             cancelled: Vec::new(),
             released: false,
+            earliest_timer: i64::MAX,
         };
         if turn.transaction.get_database_backend() == DbBackend::Postgres {
             // In one order everywhere, so that no two processes wait for each other.

@@ -23,15 +23,18 @@ use super::{Store, StoreError, Time, millis, time};
 pub enum TimerKind {
     /// A schedule fires; the subject is its trigger.
     Schedule,
+    /// It has been quiet for long enough; the subject is the execution that begins.
+    Debounce,
 }
 
 impl TimerKind {
-    const ALL: [Self; 1] = [Self::Schedule];
+    const ALL: [Self; 2] = [Self::Schedule, Self::Debounce];
 
     /// The name in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Schedule => "schedule",
+            Self::Debounce => "debounce",
         }
     }
 

@@ -16,7 +16,7 @@ impl MigrationTrait for Migration {
 
 /// The columns of `executions` have defaults, so that executions without start control are written as before; the index
 /// has those that may be taken up, few as they are among many that are held back.
-const STATEMENTS: [&str; 11] = [
+const STATEMENTS: [&str; 10] = [
     "ALTER TABLE executions ADD COLUMN on_hold {bool} NOT NULL DEFAULT FALSE",
     "ALTER TABLE executions ADD COLUMN priority {int} NOT NULL DEFAULT 0",
     "CREATE INDEX executions_free ON executions (priority DESC, id)
@@ -42,13 +42,11 @@ const STATEMENTS: [&str; 11] = [
         workflow_id {uuid} NOT NULL,
         key TEXT NOT NULL,
         first_at {bigint} NOT NULL,
-        due_at {bigint} NOT NULL,
         concurrency_key TEXT,
         concurrency_limit {int},
         when_full TEXT,
         UNIQUE (workflow_id, key)
     ){strict}",
-    "CREATE INDEX debounces_due ON debounces (due_at)",
     "CREATE TABLE places (
         execution_id {uuid} NOT NULL PRIMARY KEY,
         workflow_id {uuid} NOT NULL,

@@ -1,4 +1,5 @@
-//! Debounces: starts that wait for quiet. What they would bring is in their executions' rows.
+//! Debounces: starts that wait for quiet. What they would bring is in their executions' rows, when they are due in
+//! their timers'.
 
 use flowmatic_executor::Accept;
 use flowmatic_executor::graph::start::{ConcurrencyTerms, DebounceTerms, Terms};
@@ -7,17 +8,11 @@ use sea_orm::{ConnectionTrait, Statement, Value};
 use uuid::Uuid;
 
 use super::super::executions::OPEN;
-use super::super::{Store, StoreError, Time, millis, time};
+use super::super::timers::{self, DueTimer, TimerKind};
+use super::super::{Store, StoreError, Time};
 use super::{Admitted, Turn, at, to_millis};
 
-/// A debounced start whose time has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DueStart {
-    pub execution: Uuid,
-    pub workflow_id: Uuid,
-}
-
-/// What follows for others when one begins.
+/// What follows for others when a debounced start begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Begun {
     /// Executions that are to end: their durable flag is set.
@@ -27,39 +22,25 @@ pub struct Begun {
 }
 
 impl Store {
-    /// When the next debounced start is due, if there is one.
-    pub async fn next_debounce(&self) -> Result<Option<Time>, StoreError> {
-        let reader = self.reader();
-        let sql = "SELECT due_at FROM debounces ORDER BY due_at LIMIT 1";
-        let statement = Statement::from_string(reader.get_database_backend(), sql);
-        let row = reader.query_one_raw(statement).await?;
-        row.map(|row| at(&row, 0).map(time)).transpose()
-    }
-
-    /// Those that are due, in due order.
-    pub async fn due_debounces(&self, now: Time, limit: u32) -> Result<Vec<DueStart>, StoreError> {
-        let reader = self.reader();
-        let sql =
-            "SELECT execution_id, workflow_id FROM debounces WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
-        let values: [Value; 2] = [millis(now).into(), i64::from(limit).into()];
-        let statement = Statement::from_sql_and_values(reader.get_database_backend(), sql, values);
-        let rows = reader.query_all_raw(statement).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(DueStart {
-                    execution: at(row, 0)?,
-                    workflow_id: at(row, 1)?,
-                })
-            })
-            .collect()
-    }
-
     /// Lets a debounced start go on to its concurrency, once, unless it was put off in the meantime.
-    pub async fn end_debounce(&self, due: DueStart, now: Time) -> Result<Begun, StoreError> {
-        let mut turn = Turn::begin(self, [due.workflow_id], now).await?;
-        if !turn.end_debounce(due.execution).await? {
+    pub async fn end_debounce(&self, timer: &DueTimer, now: Time) -> Result<Begun, StoreError> {
+        let reader = self.reader();
+        let sql = "SELECT workflow_id FROM debounces WHERE execution_id = $1";
+        let values: [Value; 1] = [timer.subject.into()];
+        let statement = Statement::from_sql_and_values(reader.get_database_backend(), sql, values);
+        let workflow_id = match reader.query_one_raw(statement).await? {
+            Some(row) => at(&row, 0)?,
+            // Whoever took the row away takes its timer with it.
+            None => return Ok(Begun::default()),
+        };
+        let mut turn = Turn::begin(self, [workflow_id], now).await?;
+        if !timers::hold(&turn.transaction, std::slice::from_ref(timer))
+            .await?
+            .contains(&timer.id)
+        {
             return Ok(Begun::default());
         }
+        turn.end_debounce(timer.subject).await?;
         let begun = Begun {
             cancelled: std::mem::take(&mut turn.cancelled),
             released: turn.released,
@@ -72,44 +53,39 @@ impl Store {
 impl Turn {
     /// Puts a start off, with what this call brings; gives the execution that it will be.
     pub(super) async fn debounce(
-        &self,
+        &mut self,
         debounce: &DebounceTerms,
         accept: &Accept,
         terms: &Terms,
     ) -> Result<Uuid, StoreError> {
         let key = || [self.workflow_id.into(), debounce.key.clone().into()];
         let sql = format!(
-            "SELECT d.execution_id, d.first_at FROM debounces d JOIN executions e ON e.id = d.execution_id \
-             WHERE d.workflow_id = $1 AND d.key = $2 AND e.{OPEN}"
+            "SELECT d.execution_id, d.first_at, e.{OPEN} FROM debounces d \
+             JOIN executions e ON e.id = d.execution_id WHERE d.workflow_id = $1 AND d.key = $2"
         );
-        let pending = match self.query(&sql, key()).await? {
-            Some(row) => Some((at::<Uuid>(&row, 0)?, at::<i64>(&row, 1)?)),
+        let pending: Option<(Uuid, i64, bool)> = match self.query(&sql, key()).await? {
+            Some(row) => Some((at(&row, 0)?, at(&row, 1)?, at(&row, 2)?)),
             None => None,
         };
         let (execution, first_at) = match pending {
-            Some(pending) => {
-                self.bring(pending.0, accept, terms.priority).await?;
-                pending
+            Some((execution, first_at, true)) => {
+                self.bring(execution, accept, terms.priority).await?;
+                (execution, first_at)
             }
-            None => {
+            _ => {
                 self.insert(accept, terms.priority, None).await?;
                 (accept.id, self.now)
             }
         };
-        let latest = debounce
-            .max_wait
-            .map_or(i64::MAX, |wait| first_at.saturating_add(to_millis(wait)));
-        let due_at = self.now.saturating_add(to_millis(debounce.period)).min(latest);
-        // What was cancelled meanwhile leaves its row behind.
-        let forget = "DELETE FROM debounces WHERE workflow_id = $1 AND key = $2";
-        self.execute(forget, key()).await?;
-        let sql = "INSERT INTO debounces (workflow_id, key, execution_id, first_at, due_at, concurrency_key, \
-                   concurrency_limit, when_full) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        if let Some((before, ..)) = pending {
+            self.forget_debounce(before).await?;
+        }
+        let sql = "INSERT INTO debounces (workflow_id, key, execution_id, first_at, concurrency_key, \
+                   concurrency_limit, when_full) VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let concurrency = terms.concurrency.as_ref();
         let values = [
             execution.into(),
             first_at.into(),
-            due_at.into(),
             concurrency.map(|it| it.key.clone()).into(),
             concurrency
                 .map(|it| i32::try_from(it.limit).unwrap_or(i32::MAX))
@@ -117,7 +93,19 @@ impl Turn {
             concurrency.map(|it| it.when_full.as_str()).into(),
         ];
         self.execute(sql, key().into_iter().chain(values)).await?;
+        let latest = debounce
+            .max_wait
+            .map_or(i64::MAX, |wait| first_at.saturating_add(to_millis(wait)));
+        let due_at = self.now.saturating_add(to_millis(debounce.period)).min(latest);
+        timers::set(&self.transaction, TimerKind::Debounce, &[(execution, due_at)]).await?;
+        self.earliest_timer = self.earliest_timer.min(due_at);
         Ok(execution)
+    }
+
+    async fn forget_debounce(&self, execution: Uuid) -> Result<(), StoreError> {
+        let sql = "DELETE FROM debounces WHERE execution_id = $1";
+        self.execute(sql, [execution.into()]).await?;
+        timers::remove(&self.transaction, TimerKind::Debounce, &[execution]).await
     }
 
     /// The last call counts, for all but the moment at which it was accepted.
@@ -137,20 +125,19 @@ impl Turn {
         Ok(())
     }
 
-    /// Tells whether anything was changed.
-    async fn end_debounce(&mut self, execution: Uuid) -> Result<bool, StoreError> {
+    async fn end_debounce(&mut self, execution: Uuid) -> Result<(), StoreError> {
         let sql = format!(
             "SELECT e.priority, e.{OPEN}, d.concurrency_key, d.concurrency_limit, d.when_full \
-             FROM debounces d JOIN executions e ON e.id = d.execution_id \
-             WHERE d.execution_id = $1 AND d.due_at <= $2"
+             FROM debounces d JOIN executions e ON e.id = d.execution_id WHERE d.execution_id = $1"
         );
-        let Some(row) = self.query(&sql, [execution.into(), self.now.into()]).await? else {
-            return Ok(false);
+        let row = self.query(&sql, [execution.into()]).await?;
+        self.forget_debounce(execution).await?;
+        let Some(row) = row else {
+            return Ok(());
         };
-        let forget = "DELETE FROM debounces WHERE execution_id = $1";
-        self.execute(forget, [execution.into()]).await?;
+        // What was cancelled meanwhile does not begin.
         if !at::<bool>(&row, 1)? {
-            return Ok(true);
+            return Ok(());
         }
         let (key, limit, when_full): (Option<String>, Option<i32>, Option<String>) =
             (at(&row, 2)?, at(&row, 3)?, at(&row, 4)?);
@@ -171,6 +158,6 @@ impl Turn {
                 self.released = true;
             }
         }
-        Ok(true)
+        Ok(())
     }
 }

@@ -7,11 +7,11 @@ use flowmatic_openapi::{ExecutionMode, WhenFull};
 use futures_util::future::join_all;
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder};
 
-use super::debounce::{Begun, DueStart};
+use super::debounce::Begun;
 use super::*;
 use crate::store::entity::execution::{Column, Entity, Model};
 use crate::store::testing::{TestStore, stores};
-use crate::store::{OpenExecution, Whose};
+use crate::store::{DueTimer, OpenExecution, TimerKind, Whose};
 
 const CALLS: usize = 100;
 const WORKFLOW: Uuid = Uuid::from_u128(7);
@@ -107,6 +107,14 @@ async fn free(store: &Store) -> Vec<Uuid> {
         .await
         .expect("they can be read");
     open.into_iter().map(|open: OpenExecution| open.id).collect()
+}
+
+/// The timers that are due at that moment.
+async fn due(store: &Store, at: i64) -> Vec<DueTimer> {
+    store
+        .claim_timers(moment(at), 10)
+        .await
+        .expect("they can be claimed")
 }
 
 /// As the journal ends it.
@@ -246,26 +254,18 @@ async fn many_calls_are_debounced_into_one() {
             test.name
         );
         assert!(free(&test.store).await.is_empty(), "it is held back");
-        assert_eq!(test.store.next_debounce().await, Ok(Some(moment(8_000))));
-        let due = |at| test.store.due_debounces(moment(at), 10);
-        assert_eq!(due(7_999).await, Ok(vec![]));
-        let found = due(8_000).await.expect("it can be read");
-        let workflow_id = WORKFLOW;
-        assert_eq!(
-            found,
-            [DueStart {
-                execution,
-                workflow_id
-            }]
-        );
-        let ends = (0..10).map(|_| test.store.end_debounce(found[0], moment(8_000)));
+        assert_eq!(due(&test.store, 7_999).await, []);
+        let timers = due(&test.store, 8_000).await;
+        let fires: Vec<_> = timers.iter().map(|timer| (timer.kind, timer.subject)).collect();
+        assert_eq!(fires, [(TimerKind::Debounce, execution)], "{}", test.name);
+        let ends = (0..10).map(|_| test.store.end_debounce(&timers[0], moment(8_000)));
         let released = join_all(ends).await;
         let released = released
             .iter()
             .filter(|begun| begun.as_ref().is_ok_and(|it| it.released));
         assert_eq!(released.count(), 1, "{}: it begins once", test.name);
         assert_eq!(free(&test.store).await, [execution]);
-        assert_eq!(test.store.next_debounce().await, Ok(None));
+        assert_eq!(test.store.next_timer(moment(100_000)).await, Ok(None));
     }
 }
 
@@ -276,31 +276,47 @@ async fn a_debounced_start_waits_no_longer_than_it_may() {
         for at in [0, 4_000, 8_000, 11_000] {
             admit(&test.store, &start(at, &terms)).await;
         }
-        assert_eq!(test.store.next_debounce().await, Ok(Some(moment(12_000))));
-        let due = test
-            .store
-            .due_debounces(moment(12_000), 10)
-            .await
-            .expect("it can be read");
-        // Put off, or cancelled, it does not begin.
+        assert_eq!(due(&test.store, 11_999).await, []);
+        let timers = due(&test.store, 12_000).await;
+        // A call that comes in between is taken in, and its timer counts.
+        let late = admit(&test.store, &start(12_000, &terms)).await;
+        let execution = timers[0].subject;
+        assert_eq!(late, Admitted::Debounced { execution });
         assert_eq!(
-            test.store.end_debounce(due[0], moment(11_999)).await,
+            test.store.end_debounce(&timers[0], moment(12_000)).await,
             Ok(Begun::default())
         );
-        let cancelled = test
-            .store
-            .request_cancel(1, due[0].execution, moment(11_999))
-            .await;
-        assert!(cancelled.is_ok_and(|status| status.is_some_and(|status| status.is_final())));
-        let next = start(11_999, &terms);
-        let execution = next.accept.id;
+        let timers = due(&test.store, 12_000).await;
+        let begun = test.store.end_debounce(&timers[0], moment(12_000)).await;
+        assert!(begun.is_ok_and(|begun| begun.released), "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn a_debounced_start_that_is_cancelled_does_not_begin() {
+    for test in stores().await {
+        let terms = debounced(None);
+        let (first, second) = (start(0, &terms), start(1_000, &terms));
+        let cancel = async |start: &NewStart| {
+            let status = test.store.request_cancel(1, start.accept.id, moment(1)).await;
+            assert!(status.is_ok_and(|status| status.is_some_and(|status| status.is_final())));
+        };
+        admit(&test.store, &first).await;
+        cancel(&first).await;
+        let execution = second.accept.id;
         assert_eq!(
-            admit(&test.store, &next).await,
-            Admitted::Debounced { execution },
-            "{}",
-            test.name
+            admit(&test.store, &second).await,
+            Admitted::Debounced { execution }
         );
-        assert_eq!(test.store.next_debounce().await, Ok(Some(moment(16_999))));
+        cancel(&second).await;
+        let timers = due(&test.store, 6_000).await;
+        assert_eq!(timers.len(), 1, "{}: the first one's went with it", test.name);
+        assert_eq!(
+            test.store.end_debounce(&timers[0], moment(6_000)).await,
+            Ok(Begun::default())
+        );
+        assert_eq!(test.store.next_timer(moment(100_000)).await, Ok(None));
+        assert!(free(&test.store).await.is_empty());
     }
 }
 
@@ -454,13 +470,9 @@ async fn a_debounced_start_goes_on_to_its_place() {
         assert_eq!(admit(&test.store, &runs).await, Admitted::Started);
         let late = start(0, &whole);
         admit(&test.store, &late).await;
-        let due = test
-            .store
-            .due_debounces(moment(5_000), 10)
-            .await
-            .expect("it can be read");
+        let timers = due(&test.store, 5_000).await;
         assert_eq!(
-            test.store.end_debounce(due[0], moment(5_000)).await,
+            test.store.end_debounce(&timers[0], moment(5_000)).await,
             Ok(Begun::default())
         );
         let rows = rows(&test.store).await;
