@@ -9,19 +9,21 @@ use serde_json::Value;
 
 use crate::Duration;
 
-/// Which calls of a workflow become executions, when, and in what order. It holds for webhooks and for starts by
-/// hand, for this workflow alone, and over all its versions: a key that an older version used is still used.
+/// Which calls of a workflow become executions, when, and in what order. It holds for this workflow alone, and over all
+/// its versions: a key that an older version used is still used.
 ///
 /// A call passes what is set of it in this order: `idempotency`, `rate_limit`, `debounce`, `concurrency`; `priority`
 /// orders those that wait. What is decided is on disk, with the execution, before the caller hears of it.
+///
+/// The first three hold for webhooks and for starts by hand. `concurrency` and `priority` hold for every execution,
+/// whoever starts it: a schedule, another workflow and a retry by hand, which repeats what was let in before, too.
 ///
 /// Keys are expressions over what the call brings, such as `{{customer}}` or `{{_webhook.headers.x-tenant}}`; they may
 /// not name nodes or secrets. Calls with different keys have nothing to do with each other; without a key all calls of
 /// the workflow are one group. A key is a text, number, boolean or null of at most 256 bytes. A call whose key cannot
 /// be had (a missing field, an object) is refused with 422 and nothing is accepted: write `{{default customer ""}}` to
-/// let such calls be a group of their own.
-///
-/// A retry by hand repeats what was let in before: it passes `concurrency` and `priority` alone.
+/// let such calls be a group of their own. An execution that nobody called for fails then, with the code
+/// `start_control`.
 #[derive(Debug, Clone, Default, PartialEq, Object)]
 #[oai(deny_unknown_fields, skip_serializing_if_is_none)]
 pub struct StartControl {
@@ -91,7 +93,8 @@ pub struct Debounce {
     pub max_wait: Option<Duration>,
 }
 
-/// At most so many executions at a time. One takes its place from its start to its end, waits within it included.
+/// At most so many executions at a time. One takes its place from its start to its end, waits within it included; a
+/// workflow that calls itself and waits needs a place for each call in the row.
 #[derive(Debug, Clone, PartialEq, Object)]
 #[oai(deny_unknown_fields, skip_serializing_if_is_none)]
 pub struct Concurrency {
@@ -112,8 +115,8 @@ pub enum WhenFull {
     /// as any other does; without one, it gets 202, the id and the address at once.
     #[default]
     Queue,
-    /// It is recorded as an execution that ended at once: `CANCELLED`, with the error code `dropped`. Its caller gets
-    /// 200 with that status, so that it does not call again.
+    /// It is recorded as an execution that ended at once: `CANCELLED`, with the error code `dropped`, or `cancelled`
+    /// where nobody called for it. Its caller gets 200 with that status, so that it does not call again.
     Drop,
     /// It is queued, and the oldest ones that run are cancelled to make room for it; it begins when they have ended,
     /// which is after their effects in flight have come back. What was queued before it ends as `CANCELLED` at once.

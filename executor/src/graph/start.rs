@@ -204,7 +204,7 @@ impl Draft {
 }
 
 impl StartPlan {
-    /// Whether executions take places, which their ends make free.
+    /// Whether its executions take places, which their ends make free.
     pub fn has_places(&self) -> bool {
         self.concurrency.is_some()
     }
@@ -222,37 +222,52 @@ impl StartPlan {
         identity: Identity,
         payload: &Payload,
     ) -> Result<Terms, TermsError> {
-        let now = identity.started_at;
-        let context = self.has_templates().then(|| {
-            let secrets = Arc::new(Secrets::default());
-            Context::new(identity, version.plan.clone(), secrets, payload.clone())
-        });
-        let view = context.as_ref().map(|context| context.view(trigger, now, &[]));
-        let view = view.as_ref();
-        let idempotency = self.idempotency.as_ref().map(|(key, ttl)| {
-            let key = match key {
-                None => IdempotencyKey::OfCaller,
-                Some(key) => {
-                    let key = key.text("idempotency.key", view)?;
-                    IdempotencyKey::OfWorkflow(Some(key).filter(|key| !key.is_empty()))
-                }
-            };
-            Ok(IdempotencyTerms { key, ttl: *ttl })
-        });
-        let rate_limit = self.rate_limit.as_ref().map(|(key, limit, period)| {
-            Ok(RateTerms {
-                key: key.text("rate_limit.key", view)?,
-                limit: *limit,
-                period: *period,
+        self.evaluate(version, trigger, identity, payload, |view| {
+            let idempotency = self.idempotency.as_ref().map(|(key, ttl)| {
+                let key = match key {
+                    None => IdempotencyKey::OfCaller,
+                    Some(key) => {
+                        let key = key.text("idempotency.key", view)?;
+                        IdempotencyKey::OfWorkflow(Some(key).filter(|key| !key.is_empty()))
+                    }
+                };
+                Ok(IdempotencyTerms { key, ttl: *ttl })
+            });
+            let rate_limit = self.rate_limit.as_ref().map(|(key, limit, period)| {
+                Ok(RateTerms {
+                    key: key.text("rate_limit.key", view)?,
+                    limit: *limit,
+                    period: *period,
+                })
+            });
+            let debounce = self.debounce.as_ref().map(|(key, period, max_wait)| {
+                Ok(DebounceTerms {
+                    key: key.text("debounce.key", view)?,
+                    period: *period,
+                    max_wait: *max_wait,
+                })
+            });
+            Ok(Terms {
+                idempotency: idempotency.transpose()?,
+                rate_limit: rate_limit.transpose()?,
+                debounce: debounce.transpose()?,
+                ..self.place(view)?
             })
-        });
-        let debounce = self.debounce.as_ref().map(|(key, period, max_wait)| {
-            Ok(DebounceTerms {
-                key: key.text("debounce.key", view)?,
-                period: *period,
-                max_wait: *max_wait,
-            })
-        });
+        })
+    }
+
+    /// What of it is asked of an execution that was let in: concurrency and priority.
+    pub fn terms_of_place(
+        &self,
+        version: &Version,
+        trigger: usize,
+        identity: Identity,
+        payload: &Payload,
+    ) -> Result<Terms, TermsError> {
+        self.evaluate(version, trigger, identity, payload, |view| self.place(view))
+    }
+
+    fn place(&self, view: Option<&View<'_>>) -> Result<Terms, TermsError> {
         let concurrency = self.concurrency.as_ref().map(|(key, limit, when_full)| {
             Ok(ConcurrencyTerms {
                 key: key.text("concurrency.key", view)?,
@@ -261,12 +276,28 @@ impl StartPlan {
             })
         });
         Ok(Terms {
-            idempotency: idempotency.transpose()?,
-            rate_limit: rate_limit.transpose()?,
-            debounce: debounce.transpose()?,
             concurrency: concurrency.transpose()?,
             priority: self.priority.read("priority", view, priority_of)?,
+            ..Terms::default()
         })
+    }
+
+    /// Gives a view of what the call brings, where there is something to evaluate.
+    fn evaluate(
+        &self,
+        version: &Version,
+        trigger: usize,
+        identity: Identity,
+        payload: &Payload,
+        evaluate: impl Fn(Option<&View<'_>>) -> Result<Terms, TermsError>,
+    ) -> Result<Terms, TermsError> {
+        if !self.has_templates() {
+            return evaluate(None);
+        }
+        let now = identity.started_at;
+        let secrets = Arc::new(Secrets::default());
+        let context = Context::new(identity, version.plan.clone(), secrets, payload.clone());
+        evaluate(Some(&context.view(trigger, now, &[])))
     }
 
     fn has_templates(&self) -> bool {

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::start_control::Turn;
 use super::{Dispatch, now, payload};
 use crate::store::{OpenExecution, StoreError, Whose};
 
@@ -31,6 +32,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// The error of an execution whose version or payload cannot be used any more.
 const UNUSABLE: &str = "version_unusable";
+/// The error of an execution whose concurrency key cannot be had.
+const NO_PLACE: &str = "start_control";
 
 impl Dispatch {
     /// Takes up all that is open and belongs to no living process.
@@ -173,7 +176,7 @@ impl Dispatch {
     pub(super) async fn go_on(
         &self,
         place: Place,
-        recovered: Recovered,
+        mut recovered: Recovered,
         stop: &CancellationToken,
     ) -> Option<JoinHandle<()>> {
         let id = recovered.accept.id;
@@ -186,24 +189,29 @@ impl Dispatch {
             Ok(None) => Err(format!("version {number} of `{workflow}` is gone")),
             Err(error) => Err(error.to_string()),
         };
-        Some(match usable {
+        let failed = match usable {
             Ok((version, payload)) => {
-                if version.plan.start.as_ref().is_some_and(StartPlan::has_places) {
-                    self.gate.has_place(id);
+                match self.take_place(&version, &mut recovered, &payload, stop).await? {
+                    Turn::Begins => {
+                        if version.plan.start.as_ref().is_some_and(StartPlan::has_places) {
+                            self.gate.has_place(id);
+                        }
+                        return Some(self.engine.resume(place, recovered, version, payload));
+                    }
+                    Turn::Waits => return None,
+                    Turn::Fails(message) => (NO_PLACE, message),
                 }
-                self.engine.resume(place, recovered, version, payload)
             }
-            Err(message) => {
-                tracing::error!(execution = %id, message, "an execution cannot go on");
-                let code = UNUSABLE.to_owned();
-                let error = ErrorRecord {
-                    code,
-                    message,
-                    node: None,
-                };
-                self.engine.give_up(place, &recovered, &error)
-            }
-        })
+            Err(message) => (UNUSABLE, message),
+        };
+        let (code, message) = failed;
+        tracing::error!(execution = %id, code, message, "an execution cannot go on");
+        let error = ErrorRecord {
+            code: code.to_owned(),
+            message,
+            node: None,
+        };
+        Some(self.engine.give_up(place, &recovered, &error))
     }
 
     /// Renews the leases of what this process runs, until told to stop.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flowmatic_executor::context::Identity;
 use flowmatic_executor::graph::start::{IdempotencyKey, Terms};
-use flowmatic_executor::{Accept, Start, Ticket, Time, Waiting};
+use flowmatic_executor::{Accept, Payload, Recovered, Start, Ticket, Time, Version, Waiting};
 use flowmatic_openapi::ExecutionMode;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::recovery::until_available;
 use super::turns::Turns;
 use super::{Dispatch, StartError, StartRequest, Started, now};
 use crate::store::{Admitted, DueTimer, NewStart, Once, StoreError};
@@ -44,6 +45,16 @@ pub enum Admission {
         execution: Uuid,
         is_debounced: bool,
     },
+}
+
+/// How an execution goes on that was to take a place.
+pub(super) enum Turn {
+    /// It runs, or ends where it was cancelled.
+    Begins,
+    /// It is nobody's until there is a place for it.
+    Waits,
+    /// It can never have one.
+    Fails(String),
 }
 
 impl Control {
@@ -123,16 +134,73 @@ impl Dispatch {
             mode: request.mode,
             started_at: now(),
         };
-        let terms = plan.terms(version, request.trigger, identity, &request.payload)?;
         Ok(match request.mode {
             // What is repeated was let in before.
-            ExecutionMode::Retry => Terms {
-                concurrency: terms.concurrency,
-                priority: terms.priority,
-                ..Terms::default()
-            },
-            _ => terms,
+            ExecutionMode::Retry => {
+                plan.terms_of_place(version, request.trigger, identity, &request.payload)?
+            }
+            _ => plan.terms(version, request.trigger, identity, &request.payload)?,
         })
+    }
+
+    /// Has an execution that was just claimed take its place, where its workflow has places: others than those that
+    /// passed start control have none yet, such as a schedule's. Tells how it goes on.
+    pub(super) async fn take_place(
+        &self,
+        version: &Version,
+        recovered: &mut Recovered,
+        payload: &Payload,
+        stop: &CancellationToken,
+    ) -> Option<Turn> {
+        let accept = &recovered.accept;
+        let Some(plan) = version.plan.start.as_ref().filter(|plan| plan.has_places()) else {
+            return Some(Turn::Begins);
+        };
+        match until_available(stop, || self.store.is_placed(accept.id)).await? {
+            Ok(true) => return Some(Turn::Begins),
+            Ok(false) => {}
+            Err(error) => return Some(Self::waits(accept.id, &error)),
+        }
+        let identity = Identity {
+            id: accept.id,
+            workflow_id: accept.workflow_id,
+            version: accept.version,
+            mode: accept.mode,
+            started_at: accept.accepted_at,
+        };
+        let trigger = version
+            .plan
+            .keys
+            .get(&accept.trigger)
+            .copied()
+            .unwrap_or_default();
+        let terms = match plan.terms_of_place(version, trigger, identity, payload) {
+            Ok(terms) => terms,
+            Err(error) => return Some(Turn::Fails(error.to_string())),
+        };
+        let take = || self.store.take_place(recovered, &terms, self.owner, now());
+        let admission = match until_available(stop, take).await? {
+            Ok(admission) => admission,
+            Err(error) => return Some(Self::waits(accept.id, &error)),
+        };
+        self.follow(&admission.cancelled, admission.released);
+        Some(match admission.outcome {
+            Admitted::Started => Turn::Begins,
+            Admitted::Dropped => {
+                recovered.cancel_requested = true;
+                Turn::Begins
+            }
+            _ => {
+                self.gate.freed(accept.id);
+                Turn::Waits
+            }
+        })
+    }
+
+    /// It is taken up again by who looks for what ought to run and does not.
+    fn waits(id: Uuid, error: &StoreError) -> Turn {
+        tracing::warn!(execution = %id, %error, "an execution could not take its place; trying again");
+        Turn::Waits
     }
 
     /// Runs an execution whose row is there and this process's own.
@@ -206,7 +274,8 @@ impl Dispatch {
         let mut ended = Ok(());
         for timer in due {
             match self.store.end_debounce(timer, now()).await {
-                Ok(begun) => self.follow(&begun.cancelled, begun.released),
+                Ok(None) => {}
+                Ok(Some(begun)) => self.follow(&begun.cancelled, begun.released),
                 Err(error) => ended = Err(error),
             }
         }

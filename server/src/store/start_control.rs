@@ -100,11 +100,7 @@ impl Store {
             turn.workflow_id = start.accept.workflow_id;
             turn.now = millis(start.accept.accepted_at);
             let outcome = turn.admit(start, owner).await?;
-            admissions.push(Admission {
-                outcome,
-                cancelled: std::mem::take(&mut turn.cancelled),
-                released: std::mem::take(&mut turn.released),
-            });
+            admissions.push(turn.admission(outcome));
         }
         if admissions.iter().any(|admission| admission.outcome.is_written()) {
             fault::point("before_accept_commit");
@@ -179,7 +175,7 @@ impl Turn {
                 self.insert(accept, terms.priority, None).await?;
                 let entered = self.enter(accept.id, concurrency, terms.priority).await?;
                 if entered == Admitted::Started {
-                    self.own(accept, owner).await?;
+                    self.own(accept.id, owner).await?;
                 }
                 entered
             }
@@ -224,35 +220,35 @@ impl Turn {
         Ok(())
     }
 
-    async fn own(&self, accept: &Accept, owner: Uuid) -> Result<(), StoreError> {
-        let own = "UPDATE executions SET owner = $2 WHERE id = $1";
-        self.execute(own, [accept.id.into(), owner.into()]).await?;
+    async fn own(&self, execution: Uuid, owner: Uuid) -> Result<(), StoreError> {
+        let own = "UPDATE executions SET owner = $2, lease_until = $3 WHERE id = $1";
+        let values = [execution.into(), owner.into(), (self.now + LEASE_MS).into()];
+        self.execute(own, values).await?;
         Ok(())
     }
 
-    /// Ends executions that are held back, by a condition on their rows in `$2` and further values.
-    async fn end_held<const N: usize>(
-        &self,
-        code: &str,
-        message: &str,
-        condition: &str,
-        values: [Value; N],
-    ) -> Result<(), StoreError> {
-        let error = ErrorRecord {
-            code: code.to_owned(),
-            message: message.to_owned(),
-            node: None,
-        };
-        // Serializing a struct of strings cannot fail.
-        let error = serde_json::to_string(&error).unwrap_or_default();
+    /// Ends an execution that is held back.
+    async fn end_held(&self, execution: Uuid, code: &str, message: &str) -> Result<(), StoreError> {
         let sql = format!(
-            "UPDATE executions SET status = 'CANCELLED', finished_at = $1, error = $2 \
-             WHERE {OPEN} AND on_hold AND {condition}"
+            "UPDATE executions SET status = 'CANCELLED', finished_at = $2, error = $3 \
+             WHERE id = $1 AND on_hold AND {OPEN}"
         );
-        let values = [self.now.into(), error.into()].into_iter().chain(values);
-        let statement = self.statement(&sql, values);
-        self.transaction.execute_raw(statement).await?;
+        let values = [
+            execution.into(),
+            self.now.into(),
+            error_text(code, message).into(),
+        ];
+        self.execute(&sql, values).await?;
         Ok(())
+    }
+
+    /// What was decided of one, and what follows for others.
+    fn admission(&mut self, outcome: Admitted) -> Admission {
+        Admission {
+            outcome,
+            cancelled: std::mem::take(&mut self.cancelled),
+            released: std::mem::take(&mut self.released),
+        }
     }
 
     fn statement(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
@@ -273,6 +269,16 @@ impl Turn {
         let statement = self.statement(sql, values);
         Ok(self.transaction.query_one_raw(statement).await?)
     }
+}
+
+fn error_text(code: &str, message: &str) -> String {
+    let error = ErrorRecord {
+        code: code.to_owned(),
+        message: message.to_owned(),
+        node: None,
+    };
+    // Serializing a struct of strings cannot fail.
+    serde_json::to_string(&error).unwrap_or_default()
 }
 
 /// A v7 id ends in chance. Two workflows that share a number wait for each other, and nothing else.

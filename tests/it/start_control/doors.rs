@@ -1,15 +1,16 @@
 //! The other ways in, and what cannot be published.
 
-use flowmatic_tests::{Database, Receiver, TestApp};
+use flowmatic_tests::{Database, Receiver, TestApp, eventually};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::{CALLS, controlled, counts, ends, executions, post, serve};
-use crate::workflow::{Answered, call, hook, hooked, id, on_both_databases, path, reply, row};
+use super::{CALLS, controlled, counts, ends, executions, most_at_a_time, post, serve};
+use crate::workflow::{Answered, call, create, hook, hooked, id, on_both_databases, path, reply, row};
 
 on_both_databases! {
     a_start_by_hand_passes_all_of_it
     a_retry_passes_places_alone
+    executions_of_a_schedule_take_places_too
 }
 
 async fn by_hand(app: &TestApp, workflow: &Value, key: Option<&str>, input: &Value) -> Answered {
@@ -97,6 +98,46 @@ async fn a_retry_passes_places_alone(database: Database) {
     assert_eq!(ends(&app, &workflow).await, counts(&[("COMPLETED", 3)]));
 }
 
+async fn executions_of_a_schedule_take_places_too(database: Database) {
+    let app = serve(database).await;
+    let receiver = Receiver::start().await;
+    receiver.hold();
+    let tick = json!({"key": "tick", "type": "trigger.schedule", "parameters": {"every": "1s"}});
+    let mut workflow = row(&[tick, call("call", receiver.url())]);
+    // Neither a key that a schedule does not have nor a limit keeps it from starting.
+    workflow["graph"]["settings"] = json!({"start": {
+        "rate_limit": {"limit": 1, "period": "10h", "key": "{{customer}}"}, "concurrency": {"limit": 1}
+    }});
+    let workflow = create(&app, workflow).await;
+    let started = eventually("three executions", async || {
+        Some(executions(&app, &workflow).await).filter(|executions| executions.len() >= 3)
+    })
+    .await;
+    let statuses: Vec<&Value> = started.iter().map(|execution| &execution["status"]).collect();
+    assert_eq!(statuses[..2], ["RUNNING", "QUEUED"]);
+    assert_eq!(receiver.received().len(), 1);
+    app.api("POST", &format!("{}/deactivate", path(&workflow)), Value::Null)
+        .await;
+    receiver.release();
+    let ended = ends(&app, &workflow).await;
+    assert_eq!(ended.keys().collect::<Vec<_>>(), ["COMPLETED"]);
+    assert_eq!(most_at_a_time(&app, &workflow).await, 1);
+
+    // One whose key cannot be had ends, and says why.
+    let tick = json!({"key": "tick", "type": "trigger.schedule", "parameters": {"every": "1s"}});
+    let mut workflow = row(&[tick]);
+    workflow["graph"]["settings"] = json!({"start": {"concurrency": {"limit": 1, "key": "{{customer}}"}}});
+    let workflow = create(&app, workflow).await;
+    let ended = eventually("an end", async || {
+        executions(&app, &workflow)
+            .await
+            .into_iter()
+            .find(|execution| execution["status"] == "FAILED")
+    })
+    .await;
+    assert_eq!(ended["error"]["code"], "start_control", "{ended}");
+}
+
 #[tokio::test]
 async fn mistakes_are_refused_with_their_places() {
     let app = TestApp::start().await;
@@ -156,7 +197,7 @@ async fn mistakes_are_refused_with_their_places() {
 #[tokio::test]
 async fn without_it_a_key_means_nothing() {
     let app = TestApp::start().await;
-    let workflow = crate::workflow::create(&app, row(&[hook(json!({}))])).await;
+    let workflow = create(&app, row(&[hook(json!({}))])).await;
     for _ in 0..2 {
         let answer = post(&app, &workflow, Some("a"), &json!({})).await;
         assert_eq!((answer.status, answer.header("idempotency-replayed")), (200, ""));

@@ -10,20 +10,12 @@ use uuid::Uuid;
 use super::super::executions::OPEN;
 use super::super::timers::{self, DueTimer, TimerKind};
 use super::super::{Store, StoreError, Time};
-use super::{Admitted, Turn, at, to_millis};
-
-/// What follows for others when a debounced start begins.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Begun {
-    /// Executions that are to end: their durable flag is set.
-    pub cancelled: Vec<Uuid>,
-    /// Whether executions that were held back may be taken up now.
-    pub released: bool,
-}
+use super::{Admission, Admitted, Turn, at, to_millis};
 
 impl Store {
-    /// Lets a debounced start go on to its concurrency, once, unless it was put off in the meantime.
-    pub async fn end_debounce(&self, timer: &DueTimer, now: Time) -> Result<Begun, StoreError> {
+    /// Lets a debounced start go on to its concurrency, once. None where it was put off in the meantime, or does not
+    /// begin.
+    pub async fn end_debounce(&self, timer: &DueTimer, now: Time) -> Result<Option<Admission>, StoreError> {
         let reader = self.reader();
         let sql = "SELECT workflow_id FROM debounces WHERE execution_id = $1";
         let values: [Value; 1] = [timer.subject.into()];
@@ -31,22 +23,19 @@ impl Store {
         let workflow_id = match reader.query_one_raw(statement).await? {
             Some(row) => at(&row, 0)?,
             // Whoever took the row away takes its timer with it.
-            None => return Ok(Begun::default()),
+            None => return Ok(None),
         };
         let mut turn = Turn::begin(self, [workflow_id], now).await?;
         if !timers::hold(&turn.transaction, std::slice::from_ref(timer))
             .await?
             .contains(&timer.id)
         {
-            return Ok(Begun::default());
+            return Ok(None);
         }
-        turn.end_debounce(timer.subject).await?;
-        let begun = Begun {
-            cancelled: std::mem::take(&mut turn.cancelled),
-            released: turn.released,
-        };
+        let entered = turn.end_debounce(timer.subject).await?;
+        let admission = entered.map(|entered| turn.admission(entered));
         turn.transaction.commit().await?;
-        Ok(begun)
+        Ok(admission)
     }
 }
 
@@ -125,7 +114,7 @@ impl Turn {
         Ok(())
     }
 
-    async fn end_debounce(&mut self, execution: Uuid) -> Result<(), StoreError> {
+    async fn end_debounce(&mut self, execution: Uuid) -> Result<Option<Admitted>, StoreError> {
         let sql = format!(
             "SELECT e.priority, e.{OPEN}, d.concurrency_key, d.concurrency_limit, d.when_full \
              FROM debounces d JOIN executions e ON e.id = d.execution_id WHERE d.execution_id = $1"
@@ -133,31 +122,31 @@ impl Turn {
         let row = self.query(&sql, [execution.into()]).await?;
         self.forget_debounce(execution).await?;
         let Some(row) = row else {
-            return Ok(());
+            return Ok(None);
         };
         // What was cancelled meanwhile does not begin.
         if !at::<bool>(&row, 1)? {
-            return Ok(());
+            return Ok(None);
         }
         let (key, limit, when_full): (Option<String>, Option<i32>, Option<String>) =
             (at(&row, 2)?, at(&row, 3)?, at(&row, 4)?);
         let when_full = when_full.and_then(|name| WhenFull::parse(&name));
-        match (key, limit.and_then(|limit| u32::try_from(limit).ok()), when_full) {
+        let entered = match (key, limit.and_then(|limit| u32::try_from(limit).ok()), when_full) {
             (Some(key), Some(limit), Some(when_full)) => {
                 let concurrency = ConcurrencyTerms {
                     key,
                     limit,
                     when_full,
                 };
-                let entered = self.enter(execution, &concurrency, at(&row, 0)?).await?;
-                self.released |= entered == Admitted::Started;
+                self.enter(execution, &concurrency, at(&row, 0)?).await?
             }
             _ => {
                 let release = "UPDATE executions SET on_hold = FALSE WHERE id = $1";
                 self.execute(release, [execution.into()]).await?;
-                self.released = true;
+                Admitted::Started
             }
-        }
-        Ok(())
+        };
+        self.released |= entered == Admitted::Started;
+        Ok(Some(entered))
     }
 }

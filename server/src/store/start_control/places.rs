@@ -1,13 +1,14 @@
 //! Concurrency: who has a place, and who waits for one.
 
-use flowmatic_executor::graph::start::ConcurrencyTerms;
+use flowmatic_executor::Recovered;
+use flowmatic_executor::graph::start::{ConcurrencyTerms, Terms};
 use flowmatic_openapi::WhenFull;
 use sea_orm::{ConnectionTrait, Statement, Value};
 use uuid::Uuid;
 
 use super::super::executions::{OPEN, cancel};
 use super::super::{Store, StoreError, Time, time};
-use super::{Admitted, DROPPED, Turn, at};
+use super::{Admission, Admitted, DROPPED, Turn, at, error_text};
 
 // `waits` is compared with a constant everywhere: SQLite would not look in the index for `NOT waits`.
 
@@ -61,7 +62,62 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Has an execution that its process has just claimed take a place, unless it has one: it begins, waits for one,
+    /// belonging to nobody, or is to be dropped, which is left to its process.
+    pub async fn take_place(
+        &self,
+        recovered: &Recovered,
+        terms: &Terms,
+        owner: Uuid,
+        now: Time,
+    ) -> Result<Admission, StoreError> {
+        let (id, workflow_id) = (recovered.accept.id, recovered.accept.workflow_id);
+        let mut turn = Turn::begin(self, [workflow_id], now).await?;
+        let Some(concurrency) = &terms.concurrency else {
+            return Ok(turn.admission(Admitted::Started));
+        };
+        if turn.is_placed(id).await? {
+            return Ok(turn.admission(Admitted::Started));
+        }
+        let hold = format!(
+            "UPDATE executions SET on_hold = TRUE, owner = NULL \
+             WHERE id = $1 AND owner = $2 AND epoch = $3 AND {OPEN}"
+        );
+        let values = [id.into(), owner.into(), recovered.epoch.into()];
+        if turn.execute(&hold, values).await? == 0 {
+            return Err(StoreError::Conflict(format!(
+                "the execution `{id}` belongs to another process"
+            )));
+        }
+        let outcome = turn.enter(id, concurrency, terms.priority).await?;
+        match outcome {
+            Admitted::Started => turn.own(id, owner).await?,
+            // Nothing is written: its process ends it.
+            Admitted::Dropped => return Ok(turn.admission(outcome)),
+            _ => {}
+        }
+        let admission = turn.admission(outcome);
+        turn.transaction.commit().await?;
+        Ok(admission)
+    }
+
+    /// Whether an execution has a place, or waits for one.
+    pub async fn is_placed(&self, execution: Uuid) -> Result<bool, StoreError> {
+        let reader = self.reader();
+        let values: [Value; 1] = [execution.into()];
+        let statement = Statement::from_sql_and_values(reader.get_database_backend(), IS_PLACED, values);
+        Ok(reader.query_one_raw(statement).await?.is_some())
+    }
+}
+
+const IS_PLACED: &str = "SELECT 1 FROM places WHERE execution_id = $1";
+
 impl Turn {
+    async fn is_placed(&self, execution: Uuid) -> Result<bool, StoreError> {
+        Ok(self.query(IS_PLACED, [execution.into()]).await?.is_some())
+    }
+
     /// Has an execution, whose row is there and held back, take a place, wait for one or end.
     pub(super) async fn enter(
         &mut self,
@@ -76,8 +132,7 @@ impl Turn {
                 if self.taken(key).await? >= i64::from(concurrency.limit) || self.next(key).await?.is_some() {
                     let message =
                         "as many executions as the workflow's `start.concurrency` allows were under way";
-                    self.end_held(DROPPED, message, "id = $3", [execution.into()])
-                        .await?;
+                    self.end_held(execution, DROPPED, message).await?;
                     return Ok(Admitted::Dropped);
                 }
             }
@@ -164,11 +219,13 @@ impl Turn {
 
     /// Ends those who wait, and asks the oldest who have a place to end until there is one for a newcomer.
     async fn make_room(&mut self, concurrency: &ConcurrencyTerms) -> Result<(), StoreError> {
-        let key = || [self.workflow_id.into(), concurrency.key.clone().into()];
-        let waiting = "SELECT execution_id FROM places WHERE workflow_id = $3 AND key = $4 AND waits = TRUE";
-        let message = "a later call has taken its place";
-        self.end_held("cancelled", message, &format!("id IN ({waiting})"), key())
-            .await?;
+        let workflow_id = self.workflow_id;
+        let key = || [workflow_id.into(), concurrency.key.clone().into()];
+        let waiting = "SELECT execution_id FROM places WHERE workflow_id = $1 AND key = $2 AND waits = TRUE";
+        let waiting = self.statement(waiting, key());
+        for row in self.transaction.query_all_raw(waiting).await? {
+            self.supersede(at(&row, 0)?).await?;
+        }
         let sql = "DELETE FROM places WHERE workflow_id = $1 AND key = $2 AND waits = TRUE";
         self.execute(sql, key()).await?;
         let sql = format!(
@@ -180,9 +237,20 @@ impl Turn {
         let statement = self.statement(&sql, key().into_iter().chain([stay.into()]));
         for row in self.transaction.query_all_raw(statement).await? {
             let execution = at(&row, 0)?;
-            cancel(&self.transaction, execution, time(self.now)).await?;
+            self.supersede(execution).await?;
             self.cancelled.push(execution);
         }
+        Ok(())
+    }
+
+    /// Asks an execution to end for the sake of a later one. One that nobody runs is over at once, or is taken up to
+    /// end well.
+    async fn supersede(&mut self, execution: Uuid) -> Result<(), StoreError> {
+        cancel(&self.transaction, execution, time(self.now)).await?;
+        let error = error_text("cancelled", "a later call has taken its place");
+        let sql = "UPDATE executions SET error = $2 WHERE id = $1 AND status = 'CANCELLED' AND error IS NULL";
+        self.execute(sql, [execution.into(), error.into()]).await?;
+        self.released = true;
         Ok(())
     }
 }
