@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::start_control::Turn;
+use super::start_control::PlaceTaken;
 use super::{Dispatch, now, payload};
 use crate::store::{OpenExecution, StoreError, Whose};
 
@@ -192,14 +192,14 @@ impl Dispatch {
         let failed = match usable {
             Ok((version, payload)) => {
                 match self.take_place(&version, &mut recovered, &payload, stop).await? {
-                    Turn::Begins => {
+                    PlaceTaken::Begins => {
                         if version.plan.start.as_ref().is_some_and(StartPlan::has_places) {
                             self.gate.has_place(id);
                         }
                         return Some(self.engine.resume(place, recovered, version, payload));
                     }
-                    Turn::Waits => return None,
-                    Turn::Fails(message) => (NO_PLACE, message),
+                    PlaceTaken::Waits => return None,
+                    PlaceTaken::Fails(message) => (NO_PLACE, message),
                 }
             }
             Err(message) => (UNUSABLE, message),

@@ -48,7 +48,7 @@ pub enum Admission {
 }
 
 /// How an execution goes on that was to take a place.
-pub(super) enum Turn {
+pub(super) enum PlaceTaken {
     /// It runs, or ends where it was cancelled.
     Begins,
     /// It is nobody's until there is a place for it.
@@ -151,13 +151,13 @@ impl Dispatch {
         recovered: &mut Recovered,
         payload: &Payload,
         stop: &CancellationToken,
-    ) -> Option<Turn> {
+    ) -> Option<PlaceTaken> {
         let accept = &recovered.accept;
         let Some(plan) = version.plan.start.as_ref().filter(|plan| plan.has_places()) else {
-            return Some(Turn::Begins);
+            return Some(PlaceTaken::Begins);
         };
         match until_available(stop, || self.store.is_placed(accept.id)).await? {
-            Ok(true) => return Some(Turn::Begins),
+            Ok(true) => return Some(PlaceTaken::Begins),
             Ok(false) => {}
             Err(error) => return Some(Self::waits(accept.id, &error)),
         }
@@ -176,7 +176,7 @@ impl Dispatch {
             .unwrap_or_default();
         let terms = match plan.terms_of_place(version, trigger, identity, payload) {
             Ok(terms) => terms,
-            Err(error) => return Some(Turn::Fails(error.to_string())),
+            Err(error) => return Some(PlaceTaken::Fails(error.to_string())),
         };
         let take = || self.store.take_place(recovered, &terms, self.owner, now());
         let admission = match until_available(stop, take).await? {
@@ -185,22 +185,22 @@ impl Dispatch {
         };
         self.follow(&admission.cancelled, admission.released);
         Some(match admission.outcome {
-            Admitted::Started => Turn::Begins,
+            Admitted::Started => PlaceTaken::Begins,
             Admitted::Dropped => {
                 recovered.cancel_requested = true;
-                Turn::Begins
+                PlaceTaken::Begins
             }
             _ => {
                 self.gate.freed(accept.id);
-                Turn::Waits
+                PlaceTaken::Waits
             }
         })
     }
 
     /// It is taken up again by who looks for what ought to run and does not.
-    fn waits(id: Uuid, error: &StoreError) -> Turn {
+    fn waits(id: Uuid, error: &StoreError) -> PlaceTaken {
         tracing::warn!(execution = %id, %error, "an execution could not take its place; trying again");
-        Turn::Waits
+        PlaceTaken::Waits
     }
 
     /// Runs an execution whose row is there and this process's own.

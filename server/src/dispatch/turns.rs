@@ -26,7 +26,7 @@ type Answer = oneshot::Sender<Result<(NewStart, Admitted), StoreError>>;
 const QUEUE: usize = 256;
 /// Starts of one transaction.
 const BATCH: usize = 64;
-/// How long a start waits for a place in the queue, and then for its turn.
+/// How long a start waits for room in the queue.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Default for Turns {

@@ -13,7 +13,7 @@ use super::{Admission, Admitted, DROPPED, Turn, at, error_text};
 // `waits` is compared with a constant everywhere: SQLite would not look in the index for `NOT waits`.
 
 /// Keys that are looked after at a time.
-const KEYS: u64 = 100;
+const KEYS: usize = 1_000;
 
 impl Store {
     /// Gives the place of an execution that has ended, or that is about to wait, to those who wait for it. Tells
@@ -82,13 +82,12 @@ impl Store {
         }
         let hold = format!(
             "UPDATE executions SET on_hold = TRUE, owner = NULL \
-             WHERE id = $1 AND owner = $2 AND epoch = $3 AND {OPEN}"
+             WHERE id = $1 AND owner = $2 AND epoch = $3 AND NOT cancel_requested AND {OPEN}"
         );
         let values = [id.into(), owner.into(), recovered.epoch.into()];
         if turn.execute(&hold, values).await? == 0 {
-            return Err(StoreError::Conflict(format!(
-                "the execution `{id}` belongs to another process"
-            )));
+            // It was cancelled, or belongs to another process, which the end that it is given will find.
+            return Ok(turn.admission(Admitted::Dropped));
         }
         let outcome = turn.enter(id, concurrency, terms.priority).await?;
         match outcome {
