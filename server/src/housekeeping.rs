@@ -39,9 +39,13 @@ pub struct Housekeeping {
 
 impl Housekeeping {
     pub async fn start(app: &App) -> anyhow::Result<Self> {
+        Self::with(app, &CHORES).await
+    }
+
+    async fn with(app: &App, chores: &[Chore]) -> anyhow::Result<Self> {
         let tasks = TaskTracker::new();
         let scheduler = JobScheduler::new().await.context("no scheduler for chores")?;
-        for chore in &CHORES {
+        for chore in chores {
             let app = app.clone();
             let tasks = tasks.clone();
             let free = Arc::new(Semaphore::new(1));
@@ -86,5 +90,56 @@ async fn clean(app: App) {
 pub async fn write_key_use(app: &App) {
     if let Err(error) = app.store.touch_keys(app.auth.take_used()).await {
         tracing::warn!(%error, "when keys were last used could not be written");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use chrono::Utc;
+    use tokio::sync::Notify;
+
+    use super::{Chore, Housekeeping};
+    use crate::store::testing::sqlite;
+    use crate::testing::app;
+
+    static SHORT: AtomicUsize = AtomicUsize::new(0);
+    static LONG: AtomicUsize = AtomicUsize::new(0);
+    static TICKED: Notify = Notify::const_new();
+    static GO_ON: Notify = Notify::const_new();
+
+    const CHORES: [Chore; 2] = [
+        Chore {
+            at: "* * * * * *",
+            run: |_| {
+                Box::pin(async {
+                    SHORT.fetch_add(1, Ordering::SeqCst);
+                    TICKED.notify_one();
+                })
+            },
+        },
+        Chore {
+            at: "* * * * * *",
+            run: |_| {
+                Box::pin(async {
+                    LONG.fetch_add(1, Ordering::SeqCst);
+                    GO_ON.notified().await;
+                })
+            },
+        },
+    ];
+
+    #[tokio::test]
+    async fn does_each_chore_at_its_times_and_none_twice_at_once() {
+        let test = sqlite().await;
+        let app = app(&test.store, 100, Utc::now);
+        let housekeeping = Housekeeping::with(&app, &CHORES).await.expect("it starts");
+        while SHORT.load(Ordering::SeqCst) < 3 {
+            TICKED.notified().await;
+        }
+        assert_eq!(LONG.load(Ordering::SeqCst), 1, "the first has not ended");
+        GO_ON.notify_one();
+        housekeeping.stop().await;
     }
 }

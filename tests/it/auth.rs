@@ -183,9 +183,13 @@ impl World {
         let (_, execution) = app
             .api("POST", &format!("{}/execute", path(&workflow)), Value::Null)
             .await;
+        let yearly =
+            json!({"key": "yearly", "type": "trigger.schedule", "parameters": {"cron": "0 0 1 1 *"}});
+        let yearly = create(&app, row(&[yearly])).await;
         let (_, me) = app.api("GET", "/api/v1/auth/me", Value::Null).await;
         let ids = HashMap::from([
             ("workflows", id(&workflow).to_owned()),
+            ("schedules", id(&yearly["triggers"][0]).to_owned()),
             ("executions", id(&execution).to_owned()),
             ("keys", id(&me["key"]).to_owned()),
             ("connectors", "data.set".to_owned()),
@@ -255,13 +259,13 @@ impl World {
     /// All that the rightful owner sees.
     async fn seen(&self) -> Vec<Value> {
         let mut seen = Vec::new();
-        for path in ["workflows", "executions"] {
+        for path in ["workflows", "executions", "schedules"] {
             let path = format!("/api/v1/{path}/{}", self.ids[path]);
             let (status, body) = self.app.api("GET", &path, Value::Null).await;
             assert_eq!(status, 200, "{path}");
             seen.push(body);
         }
-        for path in ["/api/v1/workflows", "/api/v1/executions"] {
+        for path in ["/api/v1/workflows", "/api/v1/executions", "/api/v1/schedules"] {
             seen.push(self.app.api("GET", path, Value::Null).await.1);
         }
         seen
@@ -332,7 +336,9 @@ async fn keeps_workspaces_apart(database: Database) {
                 Some(json!({"name": "Stolen", "graph": graph, "revision": 1, "active": true}))
             }
             // These make or check something of the caller's own.
-            "createWorkflow" | "validateGraph" | "createKey" | "getMe" | "logOut" => continue,
+            "createWorkflow" | "validateGraph" | "previewSchedule" | "createKey" | "getMe" | "logOut" => {
+                continue;
+            }
             // The catalogue is the same for all.
             "listConnectors" | "getConnector" => continue,
             _ => None,

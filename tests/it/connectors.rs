@@ -19,6 +19,7 @@ async fn lists_every_type_of_nodes_with_all_that_a_form_needs() {
     for known in [
         "trigger.webhook",
         "trigger.manual",
+        "trigger.schedule",
         "flow.if",
         "flow.switch",
         "flow.response",

@@ -400,6 +400,7 @@ async fn a_database_of_a_newer_version_is_left_alone(database: Database) {
     let rows = Rows::open(&app).await;
     rows.query("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20990101_000001_later', 0) RETURNING version")
         .await;
+    let applied = rows.query("SELECT version FROM seaql_migrations").await.len();
     rows.close().await;
     for arguments in [
         ["serve"].as_slice(),
@@ -415,7 +416,8 @@ async fn a_database_of_a_newer_version_is_left_alone(database: Database) {
         );
     }
     let rows = Rows::open(&app).await;
-    assert_eq!(rows.query("SELECT version FROM seaql_migrations").await.len(), 2);
+    let after = rows.query("SELECT version FROM seaql_migrations").await.len();
+    assert_eq!(after, applied);
     rows.close().await;
 }
 

@@ -15,6 +15,7 @@ mod pages;
 mod poison;
 mod raw;
 mod readme;
+mod schedules;
 mod shutdown;
 mod start_control;
 mod templates;

@@ -16,6 +16,10 @@ impl Dispatch {
     /// returns once they run, not when they end. To be called after the commit that made them QUEUED and nobody's.
     pub async fn take_up_held(&self, ids: &[Uuid], stop: &CancellationToken) {
         for ids in ids.chunks(AT_ONCE) {
+            if stop.is_cancelled() {
+                // The next process takes them up.
+                return;
+            }
             let fitting = std::cmp::min(self.engine.room(), ids.len());
             if fitting < ids.len() {
                 self.has_held.store(true, Ordering::Relaxed);
@@ -31,7 +35,6 @@ impl Dispatch {
             }
             let claim = || self.store.claim_held(&reserved, self.owner, now());
             let claimed = match until_available(stop, claim).await {
-                // The next process takes them up.
                 None => return,
                 Some(Ok(claimed)) => claimed,
                 Some(Err(error)) => {

@@ -9,11 +9,11 @@
 
 use std::collections::VecDeque;
 
-use chrono::{LocalResult, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono::{Datelike, LocalResult, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
-use croner::Cron;
 use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
+use croner::{Cron, Weekday};
 use flowmatic_openapi::{Duration, Time};
 
 /// The times at which a schedule is due.
@@ -47,18 +47,10 @@ impl Timetable {
                 }
             ));
         }
-        let names = &FIELDS[FIELDS.len() - fields.len()..];
-        for (place, (field, name)) in fields.iter().zip(names).enumerate() {
-            if let Err(error) = parse_alone(place, field, fields.len()) {
-                return Err(format!("`{field}` is no {name} of a cron pattern: {error}"));
-            }
-        }
-        let cron = parse(pattern).map_err(|error| format!("`{pattern}` is no cron pattern: {error}"))?;
-        // The calendar repeats within the time that is searched.
-        if cron
-            .find_next_occurrence(&Time::UNIX_EPOCH.naive_utc(), true)
-            .is_err()
-        {
+        let cron = parse(&fields).map_err(|error| {
+            mistake(&fields).unwrap_or_else(|| format!("`{pattern}` is no cron pattern: {error}"))
+        })?;
+        if !comes(&cron) {
             return Err(format!("`{pattern}` is never due: there is no such day"));
         }
         Ok(Self(Rule::Cron {
@@ -182,23 +174,53 @@ fn moment(zone: Tz, wall: NaiveDateTime) -> Option<Time> {
     }
 }
 
-fn parse(pattern: &str) -> Result<Cron, String> {
+fn parse(fields: &[&str]) -> Result<Cron, String> {
+    // The library takes a list of nothing, which is never due and takes long to be found so.
+    if fields.iter().any(|field| field.split(',').any(str::is_empty)) {
+        return Err("a list has something between its commas".to_owned());
+    }
     CronParser::builder()
         .seconds(Seconds::Optional)
         .year(Year::Disallowed)
         .build()
-        .parse(pattern)
+        .parse(&fields.join(" "))
         .map_err(|error| words(&error))
 }
 
-/// A field with every other one open, so that a mistake has its place.
-fn parse_alone(place: usize, field: &str, fields: usize) -> Result<(), String> {
-    if field.split(',').any(str::is_empty) {
-        return Err("a list has something between its commas".to_owned());
-    }
-    let mut alone = vec!["*"; fields];
-    alone[place] = field;
-    parse(&alone.join(" ")).map(drop)
+/// Whether a pattern is ever due. Within these years each day of the year falls on each weekday; the library itself
+/// would search through three thousand.
+fn comes(cron: &Cron) -> bool {
+    let days = NaiveDate::from_ymd_opt(2000, 1, 1)
+        .into_iter()
+        .flat_map(|first| first.iter_days());
+    let mut days = days.take_while(|day| day.year() <= 2040);
+    days.any(|day| {
+        let (year, month) = (day.year(), day.month());
+        let weekday = Weekday::from_days_from_sunday(day.weekday().num_days_from_sunday());
+        matches!(
+            (
+                cron.pattern.month_match(month),
+                cron.pattern.day_match(year, month, day.day(), weekday)
+            ),
+            (Ok(true), Ok(true))
+        )
+    })
+}
+
+/// The first field that is wrong by itself.
+fn mistake(fields: &[&str]) -> Option<String> {
+    let names = &FIELDS[FIELDS.len() - fields.len()..];
+    let mut mistakes = fields
+        .iter()
+        .zip(names)
+        .enumerate()
+        .filter_map(|(place, (field, name))| {
+            let mut alone = vec!["*"; fields.len()];
+            alone[place] = field;
+            let error = parse(&alone).err()?;
+            Some(format!("`{field}` is no {name} of a cron pattern: {error}"))
+        });
+    mistakes.next()
 }
 
 /// What the library says, without the names of its types.

@@ -116,7 +116,11 @@ async fn a_thousand_schedules_of_one_second_all_fire() {
     for test in stores().await {
         SECOND.set(0);
         for _ in 0..WORKFLOWS {
-            publish(&test.store, &vec![every("1h", json!({})); SCHEDULES / WORKFLOWS]).await;
+            publish(
+                &test.store,
+                &vec![json!({"cron": "0 * * * *"}); SCHEDULES / WORKFLOWS],
+            )
+            .await;
         }
         // They do not fit into memory at once.
         let process = Process::start(&test, SCHEDULES / 2).await;
