@@ -12,6 +12,7 @@ pub fn page(name: &str) -> Option<(&'static str, &'static str)> {
         "docs.html" => (HTML, include_str!("pages/docs.html")),
         "docs.js" => (SCRIPT, include_str!("pages/docs.js")),
         "docs.css" => (STYLE, include_str!("pages/docs.css")),
+        "resume.html" => (HTML, include_str!("pages/resume.html")),
         "style.css" => (STYLE, include_str!("pages/style.css")),
         _ => return None,
     })

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flowmatic_executor::testing::TestHost;
 use flowmatic_executor::{
-    Accept, Checkpoint, Engine, Finish, Journal, Limits, Payload, Plan, Secrets, Start, Ticket, Time,
+    Accept, Checkpoint, Engine, Finish, Journal, Limits, Park, Payload, Plan, Secrets, Start, Ticket, Time,
     Version, Waiting, json,
 };
 use flowmatic_openapi::{ExecutionMode, Graph};
@@ -32,6 +32,10 @@ impl Journal for Nowhere {
 
     fn checkpoint(&self, checkpoint: Checkpoint) -> Ticket {
         black_box(checkpoint);
+        Ticket::settled(Ok(()))
+    }
+
+    fn park(&self, _: Park) -> Ticket {
         Ticket::settled(Ok(()))
     }
 

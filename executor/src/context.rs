@@ -54,64 +54,146 @@ impl std::fmt::Debug for Secrets {
     }
 }
 
+/// Makes the address at which an execution that waits is told to go on.
+#[derive(Clone)]
+pub struct ResumeUrl(pub Arc<dyn Fn(Uuid) -> String + Send + Sync>);
+
+impl std::fmt::Debug for ResumeUrl {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("ResumeUrl")
+    }
+}
+
 /// What `_execution` tells.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Identity {
     pub id: Uuid,
     pub workflow_id: Uuid,
     pub version: i32,
     pub mode: ExecutionMode,
     pub started_at: Time,
+    pub resume_url: Option<ResumeUrl>,
 }
 
 impl Identity {
-    fn to_value(self) -> Value {
+    fn to_value(&self) -> Value {
         serde_json::json!({
             "id": self.id,
             "workflowId": self.workflow_id,
             "version": self.version,
             "mode": self.mode.as_str(),
             "startedAt": self.started_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+            "resumeUrl": self.resume_url.as_ref().map(|url| url.0(self.id)),
         })
     }
 }
 
-/// The layers of one execution.
+/// The layers of one execution, or of one iteration of a loop in it.
 #[derive(Debug)]
 pub struct Context {
+    base: Arc<Base>,
+    plan: Arc<Plan>,
+    /// One slot per node of the plan, set once: its output, or null where it was skipped.
+    outputs: Box<[OnceLock<Value>]>,
+    /// What it is an iteration of.
+    inside: Option<Inside>,
+}
+
+/// What is the same in all iterations.
+#[derive(Debug)]
+struct Base {
     identity: Identity,
     /// Made when it is first named.
     identity_value: OnceLock<Value>,
     plan: Arc<Plan>,
     secrets: Arc<Secrets>,
     payload: Payload,
-    /// One slot per node of the plan, set once: its output, or null where it was skipped.
-    outputs: Box<[OnceLock<Value>]>,
+}
+
+/// The place of an iteration.
+#[derive(Debug)]
+struct Inside {
+    outer: Arc<Context>,
+    /// The loop's place in the outer plan.
+    node: usize,
+    /// What the paths of its nodes begin with, such as `each[3]/`.
+    path: String,
+    iteration: Iteration,
+}
+
+/// What an iteration is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Iteration {
+    /// From 0.
+    pub index: usize,
+    /// How many there are, where that is known.
+    pub count: Option<usize>,
+    /// `_item`.
+    pub item: Value,
+}
+
+impl Iteration {
+    pub(crate) fn is_first(&self) -> bool {
+        self.index == 0
+    }
+
+    /// `None` where it is not known.
+    pub(crate) fn is_last(&self) -> Option<bool> {
+        self.count.map(|count| self.index + 1 == count)
+    }
 }
 
 impl Context {
     pub fn new(identity: Identity, plan: Arc<Plan>, secrets: Arc<Secrets>, payload: Payload) -> Self {
-        let outputs = plan.nodes.iter().map(|_| OnceLock::new()).collect();
         Self {
-            identity,
-            identity_value: OnceLock::new(),
+            outputs: slots(&plan),
+            base: Arc::new(Base {
+                identity,
+                identity_value: OnceLock::new(),
+                plan: plan.clone(),
+                secrets,
+                payload,
+            }),
             plan,
-            secrets,
-            payload,
-            outputs,
+            inside: None,
         }
     }
 
-    pub fn execution(&self) -> Uuid {
-        self.identity.id
+    /// The layers of an iteration of the loop at this place; `None` where there is no loop.
+    pub fn iteration(self: &Arc<Self>, node: usize, iteration: Iteration) -> Option<Self> {
+        let plan = self.plan.nodes[node].body.clone()?;
+        Some(Self {
+            base: self.base.clone(),
+            outputs: slots(&plan),
+            plan,
+            inside: Some(Inside {
+                path: format!("{}[{}]/", self.path(node), iteration.index),
+                outer: self.clone(),
+                node,
+                iteration,
+            }),
+        })
     }
 
-    pub fn plan(&self) -> &Plan {
+    pub fn execution(&self) -> Uuid {
+        self.base.identity.id
+    }
+
+    pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
 
     pub fn secrets(&self) -> &Secrets {
-        &self.secrets
+        &self.base.secrets
+    }
+
+    /// The path of a node: its key, after the loop and the iteration that it is in.
+    pub fn path(&self, node: usize) -> Arc<str> {
+        let key = &self.plan.nodes[node].key;
+        match &self.inside {
+            None => key.clone(),
+            Some(inside) => [inside.path.as_str(), key].concat().into(),
+        }
     }
 
     pub fn output(&self, node: usize) -> Option<&Value> {
@@ -134,6 +216,51 @@ impl Context {
             calls: Cell::new(0),
         }
     }
+
+    /// This and all around it, the innermost first, each with the place of the node that looks.
+    fn layers(&self, node: usize) -> impl Iterator<Item = (&Self, usize)> {
+        std::iter::successors(Some((self, node)), |(context, _)| {
+            let inside = context.inside.as_ref()?;
+            Some((&*inside.outer, inside.node))
+        })
+    }
+
+    /// What the innermost iteration is about.
+    pub(crate) fn current(&self) -> Option<&Iteration> {
+        self.inside.as_ref().map(|inside| &inside.iteration)
+    }
+
+    /// The iteration around the innermost one.
+    pub(crate) fn around(&self) -> Option<&Self> {
+        let outer = &self.inside.as_ref()?.outer;
+        outer.inside.is_some().then_some(&**outer)
+    }
+
+    /// `_loop`, whole.
+    pub(crate) fn loop_value(&self) -> Value {
+        let Some(iteration) = self.current() else {
+            return Value::Null;
+        };
+        serde_json::json!({
+            "count": iteration.count,
+            "first": iteration.is_first(),
+            "last": iteration.is_last(),
+            "parent": self.around().map(Self::names),
+        })
+    }
+
+    /// The names that an iteration adds, as `_loop.parent` has them.
+    pub(crate) fn names(&self) -> Value {
+        serde_json::json!({
+            "_item": self.current().map(|iteration| &iteration.item),
+            "_index": self.current().map(|iteration| iteration.index),
+            "_loop": self.loop_value(),
+        })
+    }
+}
+
+fn slots(plan: &Plan) -> Box<[OnceLock<Value>]> {
+    plan.nodes.iter().map(|_| OnceLock::new()).collect()
 }
 
 /// What evaluating the parameters of a step may cost, and again what its node evaluates: about one unit per
@@ -153,13 +280,17 @@ pub struct View<'a> {
 }
 
 /// What a name at the top level stands for.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Name<'a> {
     Value(&'a Value),
     /// `_nodes`: the outputs by key.
     Nodes,
     /// `_webhook`, with the payload's body as its `body`.
     Webhook(&'a Map<String, Value>),
+    /// `_index`.
+    Index(usize),
+    /// `_loop`, of this iteration.
+    Loop(&'a Context),
     Missing,
 }
 
@@ -170,24 +301,17 @@ impl<'a> View<'a> {
             return Name::Value(value);
         }
         if name.starts_with('_') {
-            return match self.context.payload.engine.get(name) {
-                Some(Value::Object(fields)) if name == "_webhook" => Name::Webhook(fields),
-                Some(value) => Name::Value(value),
-                None if name == "_nodes" => Name::Nodes,
-                None if name == "_execution" => {
-                    let identity = || self.context.identity.to_value();
-                    Name::Value(self.context.identity_value.get_or_init(identity))
-                }
-                None if name == "_vars" => Name::Value(&self.context.plan.vars),
-                None => Name::Missing,
-            };
+            return self.engine_name(name);
         }
-        let saves = self.saves().iter();
-        let saved = saves.filter(|(save, _)| save == name).find_map(|(_, node)| {
-            // A node that was skipped saves nothing; another one may have.
-            self.context.output(*node).filter(|value| !value.is_null())
+        let saved = self.context.layers(self.node).find_map(|(context, node)| {
+            // None where the plan has no nodes, as under a single expression.
+            let saves = context.plan.nodes.get(node)?.visible_saves.iter();
+            saves
+                .filter(|(save, _)| save == name)
+                // A node that was skipped saves nothing; another one may have.
+                .find_map(|(_, writer)| context.output(*writer).filter(|value| !value.is_null()))
         });
-        match (saved, &self.context.payload.body) {
+        match (saved, self.body()) {
             (Some(value), _) => Name::Value(value),
             (None, Value::Object(fields)) => fields.get(name).map_or(Name::Missing, Name::Value),
             (None, Value::Null) => Name::Missing,
@@ -196,19 +320,31 @@ impl<'a> View<'a> {
         }
     }
 
-    /// None where the plan has no nodes, as under a single expression.
-    fn saves(&self) -> &'a [(String, usize)] {
-        let node = self.context.plan.nodes.get(self.node);
-        node.map_or(&[], |node| &node.visible_saves)
+    fn engine_name(&self, name: &str) -> Name<'a> {
+        let base = &self.context.base;
+        match (base.payload.engine.get(name), &self.context.inside) {
+            (_, Some(inside)) if name == "_item" => Name::Value(&inside.iteration.item),
+            (_, Some(inside)) if name == "_index" => Name::Index(inside.iteration.index),
+            (_, Some(_)) if name == "_loop" => Name::Loop(self.context),
+            (Some(Value::Object(fields)), _) if name == "_webhook" => Name::Webhook(fields),
+            (Some(value), _) => Name::Value(value),
+            (None, _) => match name {
+                "_nodes" => Name::Nodes,
+                "_execution" => {
+                    let identity = || base.identity.to_value();
+                    Name::Value(base.identity_value.get_or_init(identity))
+                }
+                "_vars" => Name::Value(&base.plan.vars),
+                _ => Name::Missing,
+            },
+        }
     }
 
     /// The output of a node by its key; null where it was skipped.
     pub fn node_output(&self, key: &str) -> Option<&'a Value> {
         self.context
-            .plan
-            .keys
-            .get(key)
-            .and_then(|node| self.context.output(*node))
+            .layers(self.node)
+            .find_map(|(context, _)| Some(context.output(*context.plan.keys.get(key)?)))?
     }
 
     /// Whether a name is seen from inside blocks too: a local, or one of the engine's.
@@ -235,18 +371,29 @@ impl<'a> View<'a> {
             Value::Null => Map::new(),
             body => Map::from_iter([("body".to_owned(), body.clone())]),
         };
-        let saves = self.saves().iter();
-        let engine = self.context.payload.engine.keys();
+        let saves = self
+            .context
+            .layers(self.node)
+            .filter_map(|(context, node)| context.plan.nodes.get(node))
+            .flat_map(|node| &node.visible_saves);
+        let engine = self.context.base.payload.engine.keys();
         let locals = self.locals.iter().map(|(name, _)| *name);
+        let iteration: &[&str] = match self.context.inside {
+            Some(_) => &["_item", "_index", "_loop"],
+            None => &[],
+        };
         let names = saves
             .map(|(name, _)| name.as_str())
             .chain(["_vars", "_execution", "_nodes"])
+            .chain(iteration.iter().copied())
             .chain(engine.map(String::as_str))
             .chain(locals);
         for name in names {
             let value = match self.name(name) {
                 Name::Value(value) => value.clone(),
                 Name::Webhook(fields) => Value::Object(self.webhook(fields)),
+                Name::Index(index) => index.into(),
+                Name::Loop(context) => context.loop_value(),
                 Name::Nodes => Value::Object(self.ancestors()),
                 Name::Missing => continue,
             };
@@ -256,28 +403,30 @@ impl<'a> View<'a> {
     }
 
     fn ancestors(&self) -> Map<String, Value> {
-        let plan = self.context.plan();
-        let mut is_ancestor = vec![false; plan.nodes.len()];
-        let mut next: Vec<&PlanNode> = plan.nodes.get(self.node).into_iter().collect();
-        while let Some(node) = next.pop() {
-            for edge in &node.incoming {
-                let from = plan.edges[*edge].from;
-                if !std::mem::replace(&mut is_ancestor[from], true) {
-                    next.push(&plan.nodes[from]);
+        let mut outputs = Map::new();
+        for (context, node) in self.context.layers(self.node) {
+            let plan = &context.plan;
+            let mut is_ancestor = vec![false; plan.nodes.len()];
+            let mut next: Vec<&PlanNode> = plan.nodes.get(node).into_iter().collect();
+            while let Some(node) = next.pop() {
+                for edge in &node.incoming {
+                    let from = plan.edges[*edge].from;
+                    if !std::mem::replace(&mut is_ancestor[from], true) {
+                        next.push(&plan.nodes[from]);
+                    }
                 }
             }
-        }
-        (0..plan.nodes.len())
-            .filter(|node| is_ancestor[*node])
-            .filter_map(|node| {
-                let output = self.context.output(node)?;
+            let ancestors = (0..plan.nodes.len()).filter(|node| is_ancestor[*node]);
+            outputs.extend(ancestors.filter_map(|node| {
+                let output = context.output(node)?;
                 Some((plan.nodes[node].key.to_string(), output.clone()))
-            })
-            .collect()
+            }));
+        }
+        outputs
     }
 
     /// The body as it came, for `_webhook.body`.
     pub fn body(&self) -> &'a Value {
-        &self.context.payload.body
+        &self.context.base.payload.body
     }
 }

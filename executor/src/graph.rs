@@ -1,6 +1,7 @@
 //! Graph -> Plan: every mistake is found here, before anything runs.
 
 mod check;
+mod nest;
 mod parameters;
 mod reach;
 pub mod start;
@@ -44,19 +45,21 @@ pub struct Version {
     pub secrets: Arc<Secrets>,
 }
 
-/// A graph without mistakes, compiled once per version.
+/// A graph without mistakes, compiled once per version; or what is inside one of its loops.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// In the order of the graph.
+    /// In the order of the graph; those inside a loop are in the loop's `body`.
     pub nodes: Vec<PlanNode>,
     pub edges: Vec<PlanEdge>,
     /// The place of each node by its key.
     pub keys: HashMap<String, usize>,
-    /// What `_vars` stands for.
+    /// What `_vars` stands for. As what follows, it is there for the whole graph only.
     pub vars: Value,
     pub timeout: Option<Duration>,
     /// None where each call starts an execution at once.
     pub start: Option<StartPlan>,
+    /// The workflow to start where an execution fails.
+    pub error_workflow: Option<Uuid>,
     /// The references of the secrets that its nodes use.
     pub secrets: Vec<String>,
 }
@@ -76,7 +79,9 @@ pub struct PlanNode {
     /// Edges by their places in the plan.
     pub incoming: Vec<usize>,
     pub outgoing: Vec<usize>,
-    /// Top-level names that ancestors write, nearest first, with the node that writes each.
+    /// Of a loop: what runs in each iteration.
+    pub body: Option<Arc<Plan>>,
+    /// Top-level names that ancestors in the same plan write, nearest first, with the node that writes each.
     pub visible_saves: Vec<(String, usize)>,
     pub disabled: bool,
     pub join: Join,
@@ -87,6 +92,14 @@ pub struct PlanNode {
 }
 
 impl PlanNode {
+    /// Whether a node of this type is inside it.
+    fn holds(&self, kind: &str) -> bool {
+        let inside = self.body.iter().flat_map(|body| &body.nodes);
+        inside
+            .filter(|node| !node.disabled)
+            .any(|node| node.kind == kind || node.holds(kind))
+    }
+
     /// The parameters as the graph has them, of a node without templates such as a trigger; else null.
     pub fn constant_parameters(&self) -> Value {
         match &self.parameters {
@@ -96,7 +109,7 @@ impl PlanNode {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PlanEdge {
     pub from: usize,
     /// The place of the port among those of `from`.
@@ -130,12 +143,26 @@ impl Plan {
                 continue;
             }
             let found = &self.nodes[node];
-            if found.kind == kind && !found.disabled {
+            if !found.disabled && (found.kind == kind || found.holds(kind)) {
                 return true;
             }
             ahead.extend(found.outgoing.iter().map(|edge| self.edges[*edge].to));
         }
         false
+    }
+
+    /// The node that a path such as `each[3]/send` names; of an iteration such as `each[3]`, its loop.
+    pub fn find(&self, path: &str) -> Option<&PlanNode> {
+        let (first, rest) = match path.split_once('/') {
+            Some((first, rest)) => (first, Some(rest)),
+            None => (path, None),
+        };
+        let key = first.split_once('[').map_or(first, |(key, _)| key);
+        let node = &self.nodes[*self.keys.get(key)?];
+        match rest {
+            None => Some(node),
+            Some(rest) => node.body.as_ref()?.find(rest),
+        }
     }
 
     /// The triggers that can start a run, by their places.

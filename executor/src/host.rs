@@ -1,9 +1,12 @@
 //! What a node may ask of the world. A new method here needs two nodes that use it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::Time;
 
@@ -13,6 +16,40 @@ pub trait Host: Send + Sync + 'static {
 
     /// Sends one request through the network guard and reads the response to its cap.
     fn http(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>>;
+
+    /// Starts another workflow, and gives its execution's id once that is accepted. The same caller and path give
+    /// the same execution.
+    fn start_child(&self, child: Child) -> BoxFuture<'_, Result<Uuid, ChildError>>;
+
+    /// Asks all executions that this one waits for, and those they wait for, to end.
+    fn cancel_children(&self, execution: Uuid) -> BoxFuture<'_, ()>;
+}
+
+/// A workflow to start from within another's execution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Child {
+    pub workspace_id: i64,
+    /// The execution that calls, and the path of its node.
+    pub parent: Uuid,
+    pub path: String,
+    /// How many calls lead to it, itself included.
+    pub depth: u32,
+    pub workflow: Uuid,
+    pub input: Map<String, Value>,
+    /// Whether the parent waits for its end.
+    pub wait: bool,
+    /// When the parent's time is up.
+    pub deadline: Option<Time>,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ChildError {
+    /// It cannot be started: a stable word, and why.
+    #[error("{1}")]
+    Refused(Cow<'static, str>, String),
+    /// A later try may work.
+    #[error("{0}")]
+    Unavailable(String),
 }
 
 #[derive(Debug, Clone)]

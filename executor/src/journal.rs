@@ -1,8 +1,8 @@
 //! What must be durable, and when.
 //!
-//! An execution is written at most three ways: accepted (its row and payload), checkpointed (all that was
-//! decided since the last record), finished (status, steps, result). Each write after a recovery names the
-//! execution's epoch, so that a process which lost it cannot write.
+//! An execution is written in four ways: accepted (its row and payload), checkpointed (all that was decided
+//! since the last record), parked (it waits, and leaves memory), finished (status, steps, result). Each write
+//! after a recovery names the execution's epoch, so that a process which lost it cannot write.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -24,6 +24,8 @@ pub trait Journal: Send + Sync + 'static {
     /// A new execution; with `finish`, one that is already over, as a single row write.
     fn accept(&self, accept: Accept, finish: Option<Finish>) -> Ticket;
     fn checkpoint(&self, checkpoint: Checkpoint) -> Ticket;
+    /// Whoever takes it up next finds it where it was left.
+    fn park(&self, park: Park) -> Ticket;
     fn finish(&self, finish: Finish) -> Ticket;
 }
 
@@ -101,6 +103,27 @@ pub struct Checkpoint {
     pub record: String,
 }
 
+/// An execution of which nothing is left but waits, and which leaves memory.
+#[derive(Debug, Clone)]
+pub struct Park {
+    pub id: Uuid,
+    pub epoch: i32,
+    /// What was decided since the last record.
+    pub checkpoint: Option<Checkpoint>,
+    /// When it is to be taken up; `None` if only a signal ends its waits.
+    pub wake_at: Option<Time>,
+    /// How many signals it has seen. If there are more by now, it is to be taken up at once.
+    pub signals: usize,
+}
+
+/// What an execution waits for, from outside: a resume, or the end of an execution it called. At most one for
+/// each path.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signal {
+    pub path: String,
+    pub payload: serde_json::Value,
+}
+
 /// The end of an execution.
 #[derive(Debug, Clone)]
 pub struct Finish {
@@ -115,6 +138,10 @@ pub struct Finish {
     /// JSON text of a list of [`StepRecord`].
     pub steps: String,
     pub finished_at: Time,
+    /// The execution that waits for this one, the path of the node that does, and JSON text of the signal.
+    pub tells: Option<(Uuid, String, String)>,
+    /// The workflow to start because this one failed.
+    pub error_workflow: Option<Uuid>,
 }
 
 /// What a checkpoint holds.
@@ -123,12 +150,12 @@ pub struct Record {
     pub at: Time,
     /// In the order they were decided.
     pub steps: Vec<StepRecord>,
-    /// Effects that were called, or are about to be, and are not decided yet.
+    /// By path: effects that were called, or are about to be, loops and waits that have begun; none is decided.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub calls: BTreeMap<Arc<str>, Call>,
 }
 
-/// An effect that is not decided yet.
+/// A node that is under way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     /// What `now` is for its expressions, in every attempt.
@@ -139,11 +166,30 @@ pub struct Call {
     /// It must not be called again after a crash.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub once: bool,
+    /// When the next attempt is due, or a loop's time is up.
+    #[serde(default, with = "milliseconds", skip_serializing_if = "Option::is_none")]
+    pub due: Option<Time>,
+    /// Of a wait: what those are told who look at it.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub about: serde_json::Value,
 }
 
-/// What became of one node. Its times are milliseconds since 1970.
+impl Call {
+    pub(crate) fn at(now: Time) -> Self {
+        Self {
+            now,
+            failed: 0,
+            once: false,
+            due: None,
+            about: serde_json::Value::Null,
+        }
+    }
+}
+
+/// What became of one node, or of one iteration of a loop. Its times are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
+    /// The path: `send`, inside a loop `each[3]/send`, of an iteration `each[3]`.
     pub node: Arc<str>,
     pub status: StepState,
     /// The ports it left by; missing for its first one.
@@ -202,6 +248,12 @@ pub struct Recovered {
     /// The records of its checkpoints, in order.
     pub checkpoints: Vec<String>,
     pub cancel_requested: bool,
+    /// It was parked, or waited for room: no process died of it, or with it.
+    pub was_at_rest: bool,
+    /// All that have come, whether they were waited for yet or not.
+    pub signals: Vec<Signal>,
+    /// When it was let go, if it was held back before it began: its time-out counts from then.
+    pub held_until: Option<Time>,
 }
 
 /// A journal that lasts as long as the process: for tests, benches and trial runs.
@@ -221,6 +273,9 @@ pub struct MemoryRow {
     pub checkpoints: Vec<String>,
     pub finish: Option<Finish>,
     pub cancel_requested: bool,
+    /// When it is to be taken up, of one that is parked.
+    pub parked: Option<Option<Time>>,
+    pub signals: Vec<Signal>,
 }
 
 impl MemoryJournal {
@@ -237,7 +292,10 @@ impl MemoryJournal {
         let mut rows = self.lock();
         let row = rows.get_mut(&id).filter(|row| row.finish.is_none())?;
         row.epoch += 1;
-        row.recoveries = if row.checkpoints.len() > row.progress {
+        let was_at_rest = row.parked.take().is_some();
+        row.recoveries = if was_at_rest {
+            row.recoveries
+        } else if row.checkpoints.len() > row.progress {
             1
         } else {
             row.recoveries + 1
@@ -249,7 +307,26 @@ impl MemoryJournal {
             recoveries: row.recoveries,
             checkpoints: row.checkpoints.clone(),
             cancel_requested: row.cancel_requested,
+            was_at_rest,
+            signals: row.signals.clone(),
+            held_until: None,
         })
+    }
+
+    /// Keeps a signal for an execution; false where it has one for this path, or is over.
+    pub fn signal(&self, id: Uuid, signal: Signal) -> bool {
+        let mut rows = self.lock();
+        let Some(row) = rows.get_mut(&id).filter(|row| row.finish.is_none()) else {
+            return false;
+        };
+        let is_new = row.signals.iter().all(|known| known.path != signal.path);
+        if is_new {
+            row.signals.push(signal);
+            if row.parked.is_some() {
+                row.parked = Some(Some(Time::UNIX_EPOCH));
+            }
+        }
+        is_new
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Uuid, MemoryRow>> {
@@ -275,6 +352,8 @@ impl Journal for MemoryJournal {
             checkpoints: Vec::new(),
             finish,
             cancel_requested: false,
+            parked: None,
+            signals: Vec::new(),
         };
         rows.insert(row.accept.id, row);
         Ticket::settled(Ok(()))
@@ -291,8 +370,36 @@ impl Journal for MemoryJournal {
         })
     }
 
+    fn park(&self, park: Park) -> Ticket {
+        let mut rows = self.lock();
+        Ticket::settled(match rows.get_mut(&park.id) {
+            Some(row) if row.finish.is_none() && row.epoch == park.epoch => {
+                row.checkpoints
+                    .extend(park.checkpoint.map(|checkpoint| checkpoint.record));
+                row.parked = Some(match row.signals.len() > park.signals {
+                    true => Some(Time::UNIX_EPOCH),
+                    false => park.wake_at,
+                });
+                Ok(())
+            }
+            _ => Err(JournalError::Lost),
+        })
+    }
+
     fn finish(&self, finish: Finish) -> Ticket {
         let mut rows = self.lock();
+        if let Some((execution, path, payload)) = &finish.tells
+            && let Some(waiting) = rows.get_mut(execution).filter(|row| row.finish.is_none())
+            && waiting.signals.iter().all(|signal| signal.path != *path)
+        {
+            waiting.signals.push(Signal {
+                path: path.clone(),
+                payload: serde_json::from_str(payload).unwrap_or_default(),
+            });
+            if waiting.parked.is_some() {
+                waiting.parked = Some(Some(Time::UNIX_EPOCH));
+            }
+        }
         Ticket::settled(match rows.get_mut(&finish.id) {
             Some(row) if row.finish.is_none() && row.epoch == finish.epoch => {
                 row.finish = Some(finish);

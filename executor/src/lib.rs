@@ -31,12 +31,13 @@ pub mod schedule;
 pub mod testing;
 
 pub use catalogue::{Catalogue, Entry};
-pub use context::{Context, Payload, Secrets, View};
+pub use context::{Context, Payload, ResumeUrl, Secrets, View};
 pub use graph::{Plan, Version};
-pub use host::{Host, HttpError, HttpRequest, HttpResponse};
-pub use journal::{Accept, Checkpoint, Finish, Journal, JournalError, Recovered, Ticket};
+pub use host::{Child, ChildError, Host, HttpError, HttpRequest, HttpResponse};
+pub use journal::{Accept, Checkpoint, Finish, Journal, JournalError, Park, Recovered, Signal, Ticket};
 pub use node::{
-    About, Answer, ErrorClass, Expression, Lent, Node, NodeContext, NodeError, Output, Param, Role,
+    About, Answer, Call, Each, ErrorClass, Expression, Lent, Node, NodeContext, NodeError, Output, Param,
+    Role, Then, Wait, While,
 };
 pub use run::{Engine, Limits, Outcome, Start, Started, Waiting};
 

@@ -22,7 +22,7 @@ use crate::Time;
 use crate::context::{Context, FUEL, Locals, View};
 use crate::expression::{EvaluateError, Template};
 use crate::graph::{Compiled, Deferred};
-use crate::host::{Host, HttpError, HttpRequest, HttpResponse};
+use crate::host::{ChildError, Host, HttpError, HttpRequest, HttpResponse};
 
 /// One type of the catalogue.
 pub trait Node: DeserializeOwned + JsonSchema + Send + 'static {
@@ -82,6 +82,10 @@ pub enum Role {
     Trigger,
     Pure,
     Effect,
+    /// Tells the engine what to do next (see [`Then`]): to wait, or to call another workflow.
+    Control,
+    /// Tells the engine to run what is inside it again and again.
+    Loop,
 }
 
 /// The port of a node that has only one.
@@ -95,9 +99,69 @@ pub struct Output {
     pub ports: Option<Vec<String>>,
     /// An answer for the caller who waits.
     pub answer: Option<Answer>,
+    /// What the engine is to do before the node is over. There is no value then: what comes of it is the output.
+    pub then: Option<Then>,
+}
+
+/// What a node has the engine do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Then {
+    Each(Each),
+    While(While),
+    Wait(Wait),
+    Call(Call),
+}
+
+/// Run what is inside the node once for each of these.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Each {
+    /// What `_item` is, by iteration.
+    pub items: Vec<Value>,
+    /// Iterations under way at a time, from 1.
+    pub concurrency: usize,
+    /// An iteration that fails is noted in the output; else it fails the node.
+    pub goes_on: bool,
+}
+
+/// Run what is inside the node as long as a condition holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct While {
+    /// Sees `_item`, what came of the iteration before, and `_index`.
+    pub condition: Expression,
+    pub max_iterations: usize,
+    /// What `_item` is at first.
+    pub initial: Value,
+}
+
+/// Go on at a time, or when a signal comes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wait {
+    /// When it is over by itself: it leaves by the port `timeout` where it waits for a signal, else by its first.
+    pub until: Option<Time>,
+    /// It waits for a signal.
+    pub signal: bool,
+    /// What people and programs who look at the execution are told of it.
+    pub about: Value,
+}
+
+/// Start another workflow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    pub workflow: uuid::Uuid,
+    pub input: Map<String, Value>,
+    /// Whether the node is over only when the other execution is.
+    pub wait: bool,
 }
 
 impl Output {
+    /// Has the engine do something before the node is over.
+    pub fn then(then: Then) -> Self {
+        Self {
+            then: Some(then),
+            ..Self::default()
+        }
+    }
+
     pub fn value(value: impl Into<Value>) -> Self {
         Self {
             value: value.into(),
@@ -115,7 +179,7 @@ impl Output {
         Self {
             value: value.into(),
             ports: Some(names),
-            answer: None,
+            ..Self::default()
         }
     }
 }
@@ -184,6 +248,15 @@ impl NodeError {
         Self {
             class: ErrorClass::Retryable,
             ..Self::terminal(code, message)
+        }
+    }
+}
+
+impl From<ChildError> for NodeError {
+    fn from(error: ChildError) -> Self {
+        match error {
+            ChildError::Refused(code, message) => Self::terminal(code, message),
+            ChildError::Unavailable(message) => Self::retryable("unavailable", message),
         }
     }
 }
@@ -377,8 +450,7 @@ impl NodeContext {
 
     /// `<execution>/<node path>`: the same over attempts and crashes, and different for every other call.
     pub fn idempotency_key(&self) -> String {
-        let key = &self.context.plan().nodes[self.node].key;
-        format!("{}/{key}", self.context.execution())
+        format!("{}/{}", self.context.execution(), self.context.path(self.node))
     }
 
     /// The time of the journal's last record, so that a replay sees the same.

@@ -1,7 +1,10 @@
 //! Performs what [`crate::schedule`] decides: the only place with I/O.
 
+mod caller;
 mod execution;
+mod inputs;
 mod ledger;
+mod prefix;
 mod redact;
 mod replay;
 
@@ -11,20 +14,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flowmatic_openapi::{ExecutionMode, ExecutionStatus};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+pub use self::caller::CALL;
 use self::execution::Run;
-pub use self::replay::inputs;
+pub use self::prefix::prefix;
 use crate::Time;
 use crate::catalogue::Catalogue;
-use crate::context::Payload;
+use crate::context::{Payload, ResumeUrl};
 use crate::graph::Version;
 use crate::host::Host;
-use crate::journal::{Accept, ErrorRecord, Journal, JournalError, Recovered, Ticket};
+use crate::journal::{Accept, ErrorRecord, Journal, JournalError, Recovered, Signal, Ticket};
 use crate::node::Answer;
 
 /// Runs executions. One per process; executions that are not over when it goes stay in the journal.
@@ -33,8 +37,8 @@ pub struct Engine {
     host: Arc<dyn Host>,
     journal: Arc<dyn Journal>,
     limits: Limits,
-    /// What is in memory, with what cancels it.
-    runs: Mutex<HashMap<Uuid, CancellationToken>>,
+    /// What is in memory, with what reaches it.
+    runs: Mutex<HashMap<Uuid, Arc<Handle>>>,
     tasks: TaskTracker,
     draining: AtomicBool,
     has_held: AtomicBool,
@@ -61,6 +65,8 @@ pub struct Limits {
     pub max_recoveries: i32,
     /// Called at named points, where the tests of crashes end the process.
     pub fault: fn(&'static str),
+    /// Where an execution that waits is told to go on.
+    pub resume_url: Option<ResumeUrl>,
 }
 
 impl Default for Limits {
@@ -74,6 +80,7 @@ impl Default for Limits {
             execution_timeout: Duration::from_secs(3_600),
             max_recoveries: 3,
             fault: |_| {},
+            resume_url: None,
         }
     }
 }
@@ -127,7 +134,29 @@ pub enum Outcome {
 pub struct Place {
     engine: Arc<Engine>,
     id: Uuid,
+    handle: Arc<Handle>,
+}
+
+/// What reaches a running execution from outside.
+#[derive(Debug, Default)]
+struct Handle {
     cancel: CancellationToken,
+    signals: Mutex<Vec<Signal>>,
+    signalled: Notify,
+}
+
+impl Handle {
+    fn signal(&self, signal: Signal) {
+        self.signals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(signal);
+        self.signalled.notify_one();
+    }
+
+    fn take_signals(&self) -> Vec<Signal> {
+        std::mem::take(&mut self.signals.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Drop for Place {
@@ -163,7 +192,7 @@ impl Engine {
     /// answers its caller then. Fails with [`JournalError::Unavailable`], having written nothing, where the
     /// engine is draining.
     pub fn start(self: &Arc<Self>, start: Start) -> Result<Started, JournalError> {
-        if self.draining.load(Ordering::Relaxed) {
+        if self.is_draining() {
             return Err(JournalError::Unavailable(
                 "the server is shutting down".to_owned(),
             ));
@@ -183,7 +212,7 @@ impl Engine {
         };
         let mut run = Run::new(
             self.clone(),
-            CancellationToken::new(),
+            Arc::default(),
             start.id,
             start.version,
             start.mode,
@@ -200,7 +229,7 @@ impl Engine {
             });
         }
         let (waiter, outcome) = oneshot::channel();
-        let Some(place) = self.enter(start.id, run.cancel_token()) else {
+        let Some(place) = self.enter(start.id, run.handle()) else {
             self.has_held.store(true, Ordering::Relaxed);
             accept.held = true;
             return Ok(Started {
@@ -224,9 +253,9 @@ impl Engine {
         if runs.contains_key(&id) {
             return None;
         }
-        let cancel = CancellationToken::new();
-        runs.insert(id, cancel.clone());
-        Some(self.place(id, cancel))
+        let handle = Arc::<Handle>::default();
+        runs.insert(id, handle.clone());
+        Some(self.place(id, handle))
     }
 
     /// Takes an execution up again where its journal ends. The handle resolves when it has ended or was left
@@ -238,21 +267,23 @@ impl Engine {
         version: Arc<Version>,
         payload: Payload,
     ) -> JoinHandle<()> {
-        let run = replay::run(self.clone(), place.cancel.clone(), recovered, version, payload);
+        let run = replay::run(self.clone(), place.handle.clone(), recovered, version, payload);
         (self.limits.fault)("recovery");
         self.tasks.spawn(run.drive(place))
     }
 
-    /// Ends an execution that cannot be taken up as FAILED, with what its journal holds. The handle resolves
-    /// once the journal has the end.
+    /// Ends an execution that is not to go on, with what its journal holds. `version` is missing where it cannot be
+    /// used. The handle resolves once the journal has the end.
     pub fn give_up(
         self: &Arc<Self>,
         place: Place,
         recovered: &Recovered,
+        version: Option<&Version>,
+        status: ExecutionStatus,
         error: &ErrorRecord,
     ) -> JoinHandle<()> {
         let engine = self.clone();
-        let finish = replay::given_up(recovered, error, self.host.now());
+        let finish = replay::given_up(recovered, version, status, error, self.host.now());
         self.tasks.spawn(async move {
             execution::write(&engine, place.id, |engine| engine.journal.finish(finish.clone())).await;
         })
@@ -262,7 +293,14 @@ impl Engine {
     /// flag is the caller's to set first. Tells whether it is here.
     pub fn cancel(&self, id: Uuid) -> bool {
         let run = self.lock().get(&id).cloned();
-        run.inspect(CancellationToken::cancel).is_some()
+        run.inspect(|run| run.cancel.cancel()).is_some()
+    }
+
+    /// Hands a signal to an execution of this process; it is durable already. Tells whether it is here: if not,
+    /// whoever takes it up finds the signal.
+    pub fn signal(&self, id: Uuid, signal: Signal) -> bool {
+        let run = self.lock().get(&id).cloned();
+        run.inspect(|run| run.signal(signal)).is_some()
     }
 
     /// How many executions are in memory.
@@ -273,6 +311,11 @@ impl Engine {
     /// For how many more executions there is room in memory.
     pub fn room(&self) -> usize {
         self.limits.max_running.saturating_sub(self.running())
+    }
+
+    /// Notes that an execution waits in the journal that is to be taken up.
+    pub fn hold(&self) {
+        self.has_held.store(true, Ordering::Relaxed);
     }
 
     /// Whether an execution was accepted, ever, for which there was no room: it waits in the journal.
@@ -295,25 +338,29 @@ impl Engine {
         }
     }
 
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     /// None if there is no room.
-    fn enter(self: &Arc<Self>, id: Uuid, cancel: CancellationToken) -> Option<Place> {
+    fn enter(self: &Arc<Self>, id: Uuid, handle: Arc<Handle>) -> Option<Place> {
         let mut runs = self.lock();
         if runs.len() >= self.limits.max_running {
             return None;
         }
-        runs.insert(id, cancel.clone());
-        Some(self.place(id, cancel))
+        runs.insert(id, handle.clone());
+        Some(self.place(id, handle))
     }
 
-    fn place(self: &Arc<Self>, id: Uuid, cancel: CancellationToken) -> Place {
+    fn place(self: &Arc<Self>, id: Uuid, handle: Arc<Handle>) -> Place {
         Place {
             engine: self.clone(),
             id,
-            cancel,
+            handle,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, CancellationToken>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Handle>>> {
         // Each use is one call on the map, which a panic cannot leave half done.
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,14 +2,15 @@
 //!
 //! Every edge is undecided, taken or skipped. A node is ready when all its incoming edges are decided: if one
 //! was taken it runs, once; if all were skipped it is skipped and says why. `join: all` skips if any was
-//! skipped; `join: first` runs at the first taken edge and ignores the rest.
+//! skipped; `join: first` runs at the first taken edge and ignores the rest. The inside of a loop is a plan of its
+//! own, with a state for each iteration.
 
 use flowmatic_openapi::Join;
 
 use crate::graph::Plan;
 use crate::node::Role;
 
-/// How far an execution has come.
+/// How far an execution has come, or one iteration of a loop in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
     nodes: Vec<NodeState>,
@@ -22,6 +23,10 @@ struct NodeState {
     phase: Phase,
     undecided: usize,
     taken: usize,
+    /// It was told to run.
+    ran: bool,
+    /// One of the edges it left by leads on.
+    went_on: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +41,8 @@ enum Phase {
 pub enum Decision {
     /// The execution begins at this trigger.
     Start { trigger: usize },
+    /// An iteration begins, with all that nothing leads to.
+    Enter,
     /// The node leaves by these ports, by their places.
     Leave { node: usize, ports: Vec<usize> },
 }
@@ -59,6 +66,8 @@ impl State {
             phase: Phase::Waiting,
             undecided: node.incoming.len(),
             taken: 0,
+            ran: false,
+            went_on: false,
         };
         Self {
             nodes: plan.nodes.iter().map(waiting).collect(),
@@ -68,6 +77,34 @@ impl State {
 
     pub fn is_decided(&self, node: usize) -> bool {
         self.nodes[node].phase == Phase::Decided
+    }
+
+    /// Whether a node was told to run and is not decided.
+    pub fn is_running(&self, node: usize) -> bool {
+        self.nodes[node].phase == Phase::Running
+    }
+
+    /// Whether some node was told to run and is not decided.
+    pub fn is_busy(&self) -> bool {
+        self.running > 0
+    }
+
+    /// Decides a node without letting it leave: nothing follows from it.
+    pub fn abandon(&mut self, node: usize) {
+        if self.nodes[node].phase == Phase::Running {
+            self.running -= 1;
+        }
+        self.nodes[node].phase = Phase::Decided;
+    }
+
+    /// The nodes that it ended at: they ran, and none of the edges they left by leads on.
+    pub fn ends(&self) -> impl Iterator<Item = usize> {
+        let ended = |node: &NodeState| node.ran && !node.went_on && node.phase == Phase::Decided;
+        self.nodes
+            .iter()
+            .enumerate()
+            .filter(move |(_, node)| ended(node))
+            .map(|(place, _)| place)
     }
 }
 
@@ -81,6 +118,7 @@ pub fn decide(plan: &Plan, state: &mut State, decision: Decision) -> Vec<Action>
     };
     match decision {
         Decision::Start { trigger } => step.start(trigger),
+        Decision::Enter => step.enter(),
         Decision::Leave { node, ports } => {
             if step.state.nodes[node].phase == Phase::Decided {
                 return Vec::new();
@@ -124,6 +162,14 @@ impl Step<'_> {
         self.leave(trigger, (0..self.plan.nodes[trigger].ports.len()).collect());
     }
 
+    fn enter(&mut self) {
+        for node in 0..self.plan.nodes.len() {
+            if self.plan.nodes[node].incoming.is_empty() {
+                self.run(node);
+            }
+        }
+    }
+
     fn leave(&mut self, node: usize, ports: Vec<usize>) {
         self.state.nodes[node].phase = Phase::Decided;
         self.leaving.push((node, ports));
@@ -139,7 +185,9 @@ impl Step<'_> {
         while let Some((node, ports)) = self.leaving.pop() {
             for &edge in &self.plan.nodes[node].outgoing {
                 let edge = &self.plan.edges[edge];
-                self.arrive(edge.to, ports.contains(&edge.port));
+                let taken = ports.contains(&edge.port);
+                self.state.nodes[node].went_on |= taken;
+                self.arrive(edge.to, taken);
             }
         }
     }
@@ -178,6 +226,7 @@ impl Step<'_> {
             self.leave(node, first);
         } else {
             self.state.nodes[node].phase = Phase::Running;
+            self.state.nodes[node].ran = true;
             self.state.running += 1;
             self.actions.push(Action::Run(node));
         }

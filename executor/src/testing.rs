@@ -1,6 +1,7 @@
 //! `check`: what a node's author writes tests with.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use flowmatic_openapi::{Edge, ExecutionMode, Graph, JsonObject, Node as GraphNode};
 use futures_util::FutureExt;
@@ -11,9 +12,12 @@ use uuid::Uuid;
 use crate::Time;
 use crate::catalogue::{Catalogue, Entry};
 use crate::context::{Context, Identity, Payload, Secrets};
-use crate::graph::Plan;
-use crate::host::{Host, HttpError, HttpRequest, HttpResponse};
+use crate::graph::{Plan, Version};
+use crate::host::{Child, ChildError, Host, HttpError, HttpRequest, HttpResponse};
+use crate::journal::{MemoryJournal, StepRecord};
+use crate::json;
 use crate::node::{About, Node, NodeContext, NodeError, OUT, Output, Role};
+use crate::run::{Engine, Limits, Start as StartOf, Waiting};
 
 /// Runs a node with these parameters, templates included, over this context, as the engine would.
 ///
@@ -80,6 +84,58 @@ pub async fn run_with_secrets<N: Node>(
         .await
 }
 
+/// Runs a graph from its first node on, as the engine would, and gives what became of each step. Mistakes of the
+/// graph come back as text.
+pub async fn execute(
+    catalogue: Catalogue,
+    graph: &Graph,
+    context: Value,
+    host: Arc<dyn Host>,
+) -> Result<Vec<StepRecord>, String> {
+    let plan = Plan::compile(graph, &catalogue).map_err(|problems| {
+        let told = problems
+            .iter()
+            .map(|it| format!("{}: {}", it.pointer, it.message));
+        told.collect::<Vec<_>>().join("; ")
+    })?;
+    let journal = MemoryJournal::new();
+    let engine = Engine::new(
+        Arc::new(catalogue),
+        host.clone(),
+        journal.clone(),
+        Limits::default(),
+    );
+    let payload = payload(context);
+    let id = Uuid::now_v7();
+    let started = engine
+        .start(StartOf {
+            id,
+            version: Arc::new(Version {
+                workspace_id: 1,
+                workflow_id: Uuid::nil(),
+                number: 1,
+                plan: Arc::new(plan),
+                secrets: Arc::default(),
+            }),
+            trigger: 0,
+            mode: ExecutionMode::Manual,
+            body: payload.body.to_string(),
+            meta: Value::Object(payload.engine.clone()).to_string(),
+            payload,
+            retry_of: None,
+            accepted_at: host.now(),
+        })
+        .map_err(|error| error.to_string())?;
+    if let Waiting::Running(ended) = started.outcome {
+        // As long as somebody waits, it stays in memory.
+        let _ = ended.await;
+    }
+    engine.drain(Duration::from_secs(60)).await;
+    let finish = journal.row(id).and_then(|row| row.finish);
+    let steps = finish.map(|finish| finish.steps).unwrap_or_default();
+    json::read(&steps).map_err(|error| error.to_string())
+}
+
 /// Asserts what a node gives for these parameters over this context.
 pub async fn check<N: Node>(parameters: Value, context: Value, expected: Value) {
     let output = run::<N>(parameters, context, Arc::new(TestHost::default())).await;
@@ -94,6 +150,7 @@ pub fn identity(id: Uuid) -> Identity {
         version: 1,
         mode: ExecutionMode::Manual,
         started_at: Time::UNIX_EPOCH,
+        resume_url: None,
     }
 }
 
@@ -164,6 +221,14 @@ impl Host for TestHost {
             .push(request);
         futures_util::future::ready(answer).boxed()
     }
+
+    fn start_child(&self, _: Child) -> BoxFuture<'_, Result<Uuid, ChildError>> {
+        futures_util::future::ready(Ok(Uuid::nil())).boxed()
+    }
+
+    fn cancel_children(&self, _: Uuid) -> BoxFuture<'_, ()> {
+        futures_util::future::ready(()).boxed()
+    }
 }
 
 /// A node of a plan that is put together by hand.
@@ -180,6 +245,7 @@ pub(crate) fn plan_node(key: &str, is_trigger: bool) -> crate::graph::PlanNode {
         ports: vec!["out".to_owned()],
         incoming: Vec::new(),
         outgoing: Vec::new(),
+        body: None,
         visible_saves: Vec::new(),
         disabled: false,
         join: flowmatic_openapi::Join::default(),

@@ -14,16 +14,23 @@ use flowmatic_executor::{Catalogue, Entry};
 
 pub mod trigger {
     //! What starts an execution.
+    pub mod error;
     pub mod manual;
     pub mod schedule;
     pub mod webhook;
+    pub mod workflow;
 }
 pub mod flow {
     //! Which way an execution goes, and how it ends.
+    pub mod call;
+    pub mod for_each;
     pub mod r#if;
+    pub mod merge;
     pub mod response;
     pub mod stop;
     pub mod switch;
+    pub mod wait;
+    pub mod r#while;
 }
 pub mod data {
     //! Values from values.
@@ -50,9 +57,16 @@ pub fn catalogue() -> Catalogue {
     Catalogue::new(vec![
         Entry::of::<trigger::webhook::Webhook>(),
         Entry::of::<trigger::manual::Manual>(),
+        Entry::of::<trigger::workflow::Workflow>(),
+        Entry::of::<trigger::error::Failure>(),
         Entry::of::<trigger::schedule::Schedule>(),
         Entry::of::<flow::r#if::If>(),
         Entry::of::<flow::switch::Switch>(),
+        Entry::of::<flow::for_each::ForEach>(),
+        Entry::of::<flow::r#while::While>(),
+        Entry::of::<flow::wait::Wait>(),
+        Entry::of::<flow::call::Call>(),
+        Entry::of::<flow::merge::Merge>(),
         Entry::of::<flow::response::Response>(),
         Entry::of::<flow::stop::Stop>(),
         Entry::of::<data::set::Set>(),

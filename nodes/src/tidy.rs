@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flowmatic_executor::catalogue::Registered;
-use flowmatic_executor::testing::{TestHost, run};
+use flowmatic_executor::journal::{StepRecord, StepState};
+use flowmatic_executor::testing::{TestHost, execute, run};
 use flowmatic_executor::{About, Node, Plan, Role};
 use flowmatic_openapi::Graph;
 use poem_openapi::types::ParseFromJSON;
@@ -36,6 +37,67 @@ pub(crate) async fn runs_its_example_on<N: Node>(host: TestHost) {
             "the example has no `output`, yet the node did not fail"
         ),
     }
+}
+
+/// Runs the example of a node that has the engine do something: alone in a graph, with the nodes of its `inside`.
+pub(crate) async fn runs_its_example_in_a_graph(kind: &str) {
+    let catalogue = catalogue();
+    let node = catalogue.get(kind).expect("it is in the catalogue");
+    let mut example = example(node.about);
+    let mut part = |name: &str| example.remove(name).unwrap_or_default();
+    let (parameters, inside) = (part("parameters"), part("inside"));
+    runs_in_a_graph(kind, parameters, inside, part("context"), part("output")).await;
+}
+
+/// A node with these parameters, alone in a graph but for the nodes `inside` it, gives this output.
+pub(crate) async fn runs_in_a_graph(
+    kind: &str,
+    parameters: Value,
+    inside: Value,
+    context: Value,
+    expected: Value,
+) {
+    let step = step_in_a_graph(kind, parameters, inside, context).await;
+    assert_eq!(step.status, StepState::Completed, "{:?}", step.error);
+    assert_eq!(step.output, expected);
+}
+
+/// As [`runs_in_a_graph`], with an error of this code.
+pub(crate) async fn fails_in_a_graph(
+    kind: &str,
+    parameters: Value,
+    inside: Value,
+    context: Value,
+    code: &str,
+) {
+    let step = step_in_a_graph(kind, parameters, inside, context).await;
+    assert_eq!(step.error.map(|error| error.code).as_deref(), Some(code));
+}
+
+async fn step_in_a_graph(kind: &str, parameters: Value, inside: Value, context: Value) -> StepRecord {
+    let graph = Graph::parse_from_json(Some(in_a_graph(kind, parameters, inside)))
+        .unwrap_or_else(|error| panic!("`{kind}`: {}", error.into_message()));
+    let steps = execute(catalogue(), &graph, context, Arc::new(TestHost::default())).await;
+    let steps = steps.unwrap_or_else(|error| panic!("`{kind}`: {error}"));
+    let step = steps.into_iter().find(|step| &*step.node == SHOWN);
+    step.unwrap_or_else(|| panic!("`{kind}` was not decided"))
+}
+
+/// The key of the node that is shown.
+const SHOWN: &str = "shown";
+
+/// A graph that shows a node.
+fn in_a_graph(kind: &str, parameters: Value, inside: Value) -> Value {
+    let mut nodes = vec![
+        json!({"key": "start", "type": "trigger.manual"}),
+        json!({"key": SHOWN, "type": kind, "parameters": parameters}),
+    ];
+    for inner in inside.as_array().into_iter().flatten() {
+        let mut inner = inner.clone();
+        inner["parent"] = json!(SHOWN);
+        nodes.push(inner);
+    }
+    json!({"nodes": nodes, "edges": [{"from": "start", "to": SHOWN}]})
 }
 
 fn example(about: &About) -> Map<String, Value> {
@@ -233,7 +295,7 @@ fn every_example_is_valid() {
         let kind = node.about.kind;
         let example = example(node.about);
         for name in example.keys() {
-            let known = ["parameters", "context", "output"].contains(&name.as_str());
+            let known = ["parameters", "inside", "context", "output"].contains(&name.as_str());
             assert!(known, "`{kind}`: `{name}` has no place in an example");
         }
         check_parameters(node, &example["parameters"], "its example");
@@ -249,17 +311,13 @@ fn every_example_compiles_in_a_graph() {
     let catalogue = catalogue();
     for_each(|node| {
         let kind = node.about.kind;
-        let start = json!({"key": "start", "type": "trigger.manual"});
-        let shown = json!({"key": "shown", "type": kind, "parameters": example(node.about)["parameters"]});
-        let nodes = match node.about.role {
-            Role::Trigger => vec![shown],
-            _ => vec![start, shown],
+        let mut example = example(node.about);
+        let parameters = example.remove("parameters").unwrap_or_default();
+        let graph = match node.about.role {
+            Role::Trigger => json!({"nodes": [{"key": SHOWN, "type": kind, "parameters": parameters}]}),
+            _ => in_a_graph(kind, parameters, example.remove("inside").unwrap_or_default()),
         };
-        let edges = match nodes.len() {
-            1 => json!([]),
-            _ => json!([{"from": "start", "to": "shown"}]),
-        };
-        let graph = Graph::parse_from_json(Some(json!({"nodes": nodes, "edges": edges})))
+        let graph = Graph::parse_from_json(Some(graph))
             .unwrap_or_else(|error| panic!("`{kind}`: {}", error.into_message()));
         if let Err(problems) = Plan::compile(&graph, &catalogue) {
             panic!("`{kind}`: its example has no place in a graph: {problems:?}");

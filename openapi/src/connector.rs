@@ -36,6 +36,10 @@ pub enum ConnectorRole {
     Pure,
     /// Touches the world; recorded exactly once.
     Effect,
+    /// Has the server wait, or start another workflow.
+    Control,
+    /// Has what is inside it run again and again: nodes that have it as their `parent`.
+    Loop,
 }
 
 /// A way out of a node.
@@ -51,6 +55,8 @@ pub struct Port {
 #[oai(skip_serializing_if_is_none)]
 pub struct ConnectorExample {
     pub node: Node,
+    /// Of a loop: what is inside it.
+    pub inside: Option<Vec<Node>>,
     pub context: Json,
     pub output: Option<Json>,
 }

@@ -62,10 +62,21 @@ pub enum ExecutionMode {
     Manual,
     Schedule,
     Retry,
+    /// Another workflow's execution called it.
+    Call,
+    /// Another workflow's execution failed.
+    Error,
 }
 
 impl ExecutionMode {
-    pub const ALL: [Self; 4] = [Self::Webhook, Self::Manual, Self::Schedule, Self::Retry];
+    pub const ALL: [Self; 6] = [
+        Self::Webhook,
+        Self::Manual,
+        Self::Schedule,
+        Self::Retry,
+        Self::Call,
+        Self::Error,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -73,6 +84,8 @@ impl ExecutionMode {
             Self::Manual => "manual",
             Self::Schedule => "schedule",
             Self::Retry => "retry",
+            Self::Call => "call",
+            Self::Error => "error",
         }
     }
 
@@ -132,6 +145,25 @@ pub struct Execution {
     pub steps: Vec<Step>,
 }
 
+/// How to repeat an execution.
+#[derive(Debug, Clone, Default, Object)]
+#[oai(deny_unknown_fields)]
+pub struct ExecutionRetry {
+    #[oai(default)]
+    pub from: RetryFrom,
+}
+
+/// Where a repeated execution begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Enum)]
+#[oai(rename_all = "snake_case")]
+pub enum RetryFrom {
+    /// At its start.
+    #[default]
+    Start,
+    /// At the steps that failed or were cancelled: what was decided before is shared, and not done again.
+    Failed,
+}
+
 /// Why an execution or a step failed.
 #[derive(Debug, Clone, PartialEq, Object)]
 #[oai(skip_serializing_if_is_none)]
@@ -139,7 +171,7 @@ pub struct ExecutionError {
     /// A stable word to branch on, such as `http_status`, `timeout` or `crash_loop`.
     pub code: String,
     pub message: String,
-    /// The key of the node that failed.
+    /// The path of the node that failed: its key, inside a loop such as `each[3]/send`.
     pub node: Option<String>,
 }
 
@@ -160,6 +192,9 @@ pub enum StepStatus {
 pub struct Step {
     /// The node's key.
     pub node: String,
+    /// Where it ran: the key, inside a loop after the loop's iteration, such as `each[3]/send`. A path that ends with
+    /// `]` is an iteration as a whole.
+    pub path: String,
     pub name: String,
     #[oai(rename = "type")]
     pub kind: String,

@@ -275,8 +275,7 @@ pub enum Join {
 pub struct Settings {
     /// How long an execution may take.
     pub timeout: Option<Duration>,
-    /// The workflow that is started when an execution of this one fails. Not available in this version: a graph
-    /// that names one cannot be published.
+    /// The workflow that is started, at its `trigger.error`, when an execution of this one fails or runs out of time.
     pub error_workflow: Option<Uuid>,
     /// How long executions and their steps are kept at least. This version removes none.
     pub retention: Option<Duration>,

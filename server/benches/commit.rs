@@ -32,7 +32,11 @@ fn commit(criterion: &mut Criterion) {
             .await
             .expect("it opens");
             store.migrate().await.expect("it has its tables");
-            let (writer, task) = CommitWriter::start(store.clone(), Uuid::now_v7());
+            let (writer, task) = CommitWriter::start(
+                store.clone(),
+                Uuid::now_v7(),
+                tokio::sync::mpsc::unbounded_channel().0,
+            );
             (store, writer, task)
         });
         let mut group = criterion.benchmark_group(name);
@@ -105,6 +109,8 @@ async fn execution(writer: &CommitWriter, whole: bool) {
         result: Some("reply".to_owned()),
         steps: "s".repeat(1536),
         finished_at: now,
+        tells: None,
+        error_workflow: None,
     };
     if whole {
         return writer.accept(accept, Some(finish)).await.expect("it is written");

@@ -19,21 +19,22 @@ pub mod payload;
 
 mod connectors;
 mod cursor;
-mod draft;
+pub(crate) mod draft;
 mod executions;
 mod health;
 pub mod keys;
 mod schedules;
 mod session;
 mod webhooks;
-mod workflows;
+pub(crate) mod workflows;
 
 pub mod description;
-mod pages;
+pub(crate) mod pages;
 
 use self::error::ApiError;
 use self::payload::Json;
 use crate::app::App;
+use crate::trigger::resume::ResumeDoor;
 use crate::trigger::webhook::WebhookDoor;
 
 /// The resources, in the order of the description.
@@ -59,6 +60,8 @@ enum Tag {
 
 type Served = (
     workflows::Workflows,
+    workflows::Versions,
+    workflows::Portability,
     executions::Executions,
     schedules::Schedules,
     connectors::Connectors,
@@ -69,6 +72,8 @@ type Served = (
 
 const SERVED: Served = (
     workflows::Workflows,
+    workflows::Versions,
+    workflows::Portability,
     executions::Executions,
     schedules::Schedules,
     connectors::Connectors,
@@ -138,7 +143,17 @@ pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
         request_timeout: app.config.request_timeout,
         sync_timeout: app.config.sync_timeout,
     };
-    let mut routes = pages::routes(Route::new()).at("/api/webhooks/:webhook_id", door);
+    let resume = Arc::new(ResumeDoor {
+        store: app.store.clone(),
+        dispatch: app.dispatch.clone(),
+        secret_key: app.secret_key.clone(),
+        max_body: app.config.max_body,
+        request_timeout: app.config.request_timeout,
+    });
+    let mut routes = pages::routes(Route::new())
+        .at("/api/webhooks/:webhook_id", door)
+        .at("/api/resume/:execution/:token", resume.clone())
+        .at("/api/resume/:execution/:token/*path", resume);
     // Not all of it at `/`, which would hide the start page.
     let service = Arc::new(service.into_endpoint());
     for prefix in description::prefixes() {

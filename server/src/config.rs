@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use flowmatic_openapi::Scope;
 use ipnet::IpNet;
 use url::Url;
+use uuid::Uuid;
 
 /// Flowmatic runs workflows: webhooks in, durable runs, answers out.
 #[derive(Debug, Parser)]
@@ -30,6 +31,51 @@ pub enum Role {
     /// Manage API keys beside a running server
     #[command(subcommand)]
     Keys(Keys),
+    /// Take workflows out to a file, bring them in, run one
+    #[command(subcommand)]
+    Workflows(Workflows),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Workflows {
+    /// Write the drafts of workflows to a file, without their secrets; works beside a running server
+    #[command(group(ArgGroup::new("which").args(["ids", "all"]).required(true)))]
+    Export {
+        /// The ids of the workflows
+        #[arg(value_name = "ID")]
+        ids: Vec<Uuid>,
+        /// All workflows there are, the oldest first
+        #[arg(long)]
+        all: bool,
+        /// The file to write; standard output where missing
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// Make a workflow of each one in a file, and print what was made as JSON; works beside a running server
+    Import {
+        /// The file to read; `-` is standard input
+        file: PathBuf,
+    },
+    /// Run a workflow from a file once, without a server, and print its result as JSON
+    ///
+    /// Ends with 0 where the execution completed, 1 where it failed, 2 where it could not be started, 3 where it
+    /// timed out and 4 where it was cancelled.
+    Run(Run),
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// An export of one workflow, a workflow as the API takes it, or a graph; `-` is standard input
+    pub file: PathBuf,
+    /// The fields it is started with, as a JSON object
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub input: String,
+    /// The key of the trigger to start at; the manual one, else the only one where missing
+    #[arg(long, value_name = "KEY")]
+    pub trigger: Option<String>,
+    /// Print the whole execution, with its steps, in place of its result
+    #[arg(long)]
+    pub steps: bool,
 }
 
 #[derive(Debug, Subcommand)]

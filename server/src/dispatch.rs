@@ -3,6 +3,7 @@
 mod answer;
 mod by_hand;
 mod cache;
+mod calls;
 mod gate;
 mod held;
 mod host;
@@ -10,35 +11,38 @@ mod recovery;
 mod show;
 mod start_control;
 mod turns;
+mod wake;
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use chrono::Utc;
 use flowmatic_executor::graph::start::TermsError;
 use flowmatic_executor::{
-    Catalogue, Engine, Journal, JournalError, Limits, Payload, Plan, Secrets, Start, Ticket, Time, Version,
-    Waiting, json,
+    Catalogue, Engine, Journal, JournalError, Limits, Payload, Plan, ResumeUrl, Secrets, Signal, Start,
+    Ticket, Time, Version, Waiting, json,
 };
 use flowmatic_nodes::trigger::webhook::Webhook;
 use flowmatic_openapi::ExecutionMode;
 use poem::http::Method;
 use serde_json::Value;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use self::by_hand::ByHand;
 use self::cache::Cache;
 use self::gate::Gate;
-pub use self::host::ServerHost;
+use self::host::ServerHost;
 pub use self::start_control::Admission;
 use self::start_control::Control;
 use crate::fault;
+use crate::guard::Guard;
 use crate::secret::SecretKey;
-use crate::store::{CommitWriter, Store, StoreError};
+use crate::store::{CommitWriter, Store, StoreError, Told};
 
 /// Starts executions, and takes those up that another process left.
 pub struct Dispatch {
@@ -51,14 +55,16 @@ pub struct Dispatch {
     writing: Mutex<Option<JoinHandle<()>>>,
     /// This process, in the rows of the executions it runs.
     owner: Uuid,
+    /// Ends the taking up of executions.
+    stop: CancellationToken,
+    taking_up: TaskTracker,
+    /// What executions tell others.
+    told: Mutex<Option<mpsc::UnboundedReceiver<(Uuid, Signal)>>>,
     versions: Cache<(Uuid, i32), Arc<Version>>,
     routes: Cache<Uuid, Arc<Route>>,
     gate: Gate,
     control: Control,
-    /// Whether executions were left, ever, that belong to nobody: there was no room in memory, or start control has let
-    /// them go.
-    has_held: AtomicBool,
-    /// Some of them may be taken up.
+    /// Some executions that belong to nobody may be taken up.
     released: Notify,
 }
 
@@ -159,33 +165,41 @@ impl Dispatch {
         store: Store,
         secret_key: SecretKey,
         catalogue: Arc<Catalogue>,
-        host: ServerHost,
+        guard: Guard,
         max_running: usize,
+        resume_url: ResumeUrl,
     ) -> Arc<Self> {
         let owner = Uuid::now_v7();
-        let (journal, writing) = CommitWriter::start(store.clone(), owner);
+        let (tell, told): (Told, _) = mpsc::unbounded_channel();
+        let (journal, writing) = CommitWriter::start(store.clone(), owner, tell);
         let limits = Limits {
             max_running,
             fault: fault::point,
+            resume_url: Some(resume_url),
             ..Limits::default()
         };
         let (gate, freed) = Gate::new(journal.clone(), store.clone(), owner);
         let seen: Arc<dyn Journal> = Arc::new(gate.clone());
-        let engine = Engine::new(catalogue.clone(), Arc::new(host), seen, limits);
-        Arc::new(Self {
-            store,
-            secret_key,
-            catalogue,
-            engine,
-            journal,
-            writing: Mutex::new(Some(writing)),
-            owner,
-            versions: Cache::new(CACHED_VERSIONS),
-            routes: Cache::new(CACHED_ROUTES),
-            gate,
-            control: Control::new(freed),
-            has_held: AtomicBool::new(false),
-            released: Notify::new(),
+        Arc::new_cyclic(|dispatch: &Weak<Self>| {
+            let host = ServerHost::new(guard, dispatch.clone());
+            let engine = Engine::new(catalogue.clone(), Arc::new(host), seen, limits);
+            Self {
+                store,
+                secret_key,
+                catalogue,
+                engine,
+                journal,
+                writing: Mutex::new(Some(writing)),
+                owner,
+                stop: CancellationToken::new(),
+                taking_up: TaskTracker::new(),
+                told: Mutex::new(Some(told)),
+                versions: Cache::new(CACHED_VERSIONS),
+                routes: Cache::new(CACHED_ROUTES),
+                gate,
+                control: Control::new(freed),
+                released: Notify::new(),
+            }
         })
     }
 
@@ -214,16 +228,21 @@ impl Dispatch {
 
     /// Has executions taken up that belong to nobody, now.
     fn take_up_released(&self) {
-        self.has_held.store(true, Ordering::Release);
+        self.engine.hold();
         self.released.notify_one();
     }
 
-    /// Ends an execution of this process; its durable flag is set already.
-    pub fn cancel(&self, execution: Uuid) {
+    /// Ends an execution; its durable flag is set already.
+    pub fn cancel(self: &Arc<Self>, execution: Uuid) {
         // One that the engine does not know at first and that is not early any more has been begun in between.
-        let _ = self.engine.cancel(execution)
+        let is_here = self.engine.cancel(execution)
             || self.gate.cancel_early(execution)
             || self.engine.cancel(execution);
+        if !is_here {
+            // One that waited is taken up once more, so that it ends well; one that ended at once may have had a place.
+            self.take_up_soon(vec![execution]);
+            self.gate.freed(execution);
+        }
     }
 
     /// Where calls of this webhook go; `None` where there is none, or its workflow is not active.
@@ -316,6 +335,9 @@ impl Dispatch {
 
     /// Ends well: lets what runs go on for a while, then leaves the rest to the next process.
     pub async fn drain(&self) {
+        self.stop.cancel();
+        self.taking_up.close();
+        self.taking_up.wait().await;
         self.engine.drain(DRAIN).await;
         self.control.deciding.close();
         self.control.deciding.wait().await;

@@ -10,16 +10,23 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::store::make_private_folder;
 
 const KEY_LENGTH: usize = 32;
 const NONCE_LENGTH: usize = 24;
+const LINK_TOKEN_LENGTH: usize = 16;
 
 /// The server's key. It never prints.
 #[derive(Clone)]
-pub struct SecretKey(XChaCha20Poly1305);
+pub struct SecretKey {
+    cipher: XChaCha20Poly1305,
+    /// For links that nobody can make up.
+    links: Hmac<Sha256>,
+}
 
 impl std::fmt::Debug for SecretKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -46,7 +53,23 @@ impl SecretKey {
             bail!("the secret key is not 64 hex digits; `openssl rand -hex 32` makes one");
         };
         let cipher = XChaCha20Poly1305::new_from_slice(&bytes).context("the key has the right length")?;
-        Ok(Self(cipher))
+        let links = Hmac::new_from_slice(&[&bytes[..], b"links"].concat()).context("any length will do")?;
+        Ok(Self { cipher, links })
+    }
+
+    /// A token for a link to this execution: 32 hex digits that nobody can make up.
+    pub fn link_token(&self, execution: Uuid) -> String {
+        let mut mac = self.links.clone();
+        mac.update(execution.as_bytes());
+        hex::encode(&mac.finalize().into_bytes()[..LINK_TOKEN_LENGTH])
+    }
+
+    pub fn is_link_token(&self, execution: Uuid, token: &str) -> bool {
+        let mut mac = self.links.clone();
+        mac.update(execution.as_bytes());
+        // In constant time.
+        hex::decode(token)
+            .is_ok_and(|token| token.len() == LINK_TOKEN_LENGTH && mac.verify_truncated_left(&token).is_ok())
     }
 
     /// Encrypts a secret for the row of this id.
@@ -57,7 +80,7 @@ impl SecretKey {
             aad: row.as_bytes(),
         };
         let sealed = self
-            .0
+            .cipher
             .encrypt(&XNonce::from(nonce), payload)
             .expect("only texts beyond 256 GiB fail");
         [&nonce[..], &sealed].concat()
@@ -71,7 +94,7 @@ impl SecretKey {
             aad: row.as_bytes(),
         };
         let text = self
-            .0
+            .cipher
             .decrypt(&XNonce::from(*nonce), payload)
             .map_err(|_| Sealed)?;
         String::from_utf8(text).map_err(|_| Sealed)
@@ -149,6 +172,19 @@ mod tests {
             .mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(&data).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn knows_the_tokens_of_its_links() {
+        let key = SecretKey::open(Some(&"ab".repeat(32)), ".".as_ref(), true).expect("a good key");
+        let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
+        let token = key.link_token(one);
+        assert!(key.is_link_token(one, &token));
+        for (execution, token) in [(other, &*token), (one, &token[..30]), (one, ""), (one, "zz")] {
+            assert!(!key.is_link_token(execution, token), "{token}");
+        }
+        let another = SecretKey::open(Some(&"cd".repeat(32)), ".".as_ref(), true).expect("a good key");
+        assert!(!another.is_link_token(one, &token));
     }
 
     #[test]

@@ -20,10 +20,11 @@ use sea_orm::{
 };
 
 mod commit;
-pub use commit::CommitWriter;
+pub use commit::{CommitWriter, Told};
 mod executions;
-pub use executions::{ExecutionFilter, OpenExecution, StoredExecution, Whose};
+pub use executions::{ExecutionFilter, OpenExecution, Progress, StoredExecution, Whose};
 mod start_control;
+pub(crate) use start_control::DROPPED_MESSAGE;
 pub use start_control::{Admission, Admitted, DROPPED, NewStart, Once};
 mod error;
 pub use error::StoreError;
@@ -36,12 +37,14 @@ mod postgres;
 mod keys;
 mod schedules;
 mod secrets;
+mod signals;
 pub(crate) mod timers;
 mod users;
 mod workflows;
 pub use keys::NewKey;
 pub use schedules::ScheduleFilter;
 pub use secrets::SealedSecret;
+pub use signals::{NewChild, Signalled};
 pub use timers::{DueTimer, TimerKind};
 pub use users::UserWithPassword;
 pub use workflows::{WebhookTarget, WorkflowFilter, WorkflowSave};

@@ -17,6 +17,8 @@ pub fn log(config: &Config) -> anyhow::Result<()> {
         .add_directive("tokio_cron_scheduler=warn".parse().context("a fixed directive")?);
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Of a log that cannot be written (a full disk, a closed pipe) it would tell on stderr, and panic there.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => lines

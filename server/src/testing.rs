@@ -8,10 +8,11 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::app::{App, Parts};
 use crate::config::Command;
-use crate::dispatch::{Dispatch, ServerHost};
+use crate::dispatch::Dispatch;
 use crate::guard::Guard;
 use crate::secret::SecretKey;
 use crate::store::Store;
+use crate::trigger::resume;
 
 pub(crate) fn app(store: &Store, max_running: usize, clock: fn() -> Time) -> App {
     // Another test of this process may have installed it.
@@ -21,13 +22,15 @@ pub(crate) fn app(store: &Store, max_running: usize, clock: fn() -> Time) -> App
         .config;
     let secret_key = SecretKey::open(Some(&"ab".repeat(32)), ".".as_ref(), true).expect("a good key");
     let catalogue = Arc::new(flowmatic_nodes::catalogue());
-    let host = ServerHost::new(Guard::new(Vec::new()).expect("a guard"));
+    let guard = Guard::new(Vec::new()).expect("a guard");
+    let base_url = "http://localhost:8080".to_owned();
     let dispatch = Dispatch::new(
         store.clone(),
         secret_key.clone(),
         catalogue.clone(),
-        host,
+        guard,
         max_running,
+        resume::url(&base_url, &secret_key),
     );
     App::new(Parts {
         config,
@@ -36,7 +39,7 @@ pub(crate) fn app(store: &Store, max_running: usize, clock: fn() -> Time) -> App
         dispatch,
         secret_key,
         metrics: PrometheusBuilder::new().build_recorder().handle(),
-        base_url: "http://localhost:8080".to_owned(),
+        base_url,
         setup: true,
         clock,
     })

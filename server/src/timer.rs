@@ -8,12 +8,13 @@
 //! * in memory is when the next one is due, and the batch at hand.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flowmatic_openapi::Time;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::App;
+use crate::dispatch::Dispatch;
 use crate::store::{DueTimer, Store, StoreError, TimerKind};
 use crate::trigger::schedule;
 
@@ -27,21 +28,23 @@ const REST: Duration = Duration::from_secs(1);
 const STEP_ASIDE: Duration = Duration::from_millis(20);
 
 /// Fires the timers of a server until told to stop.
-pub async fn run(app: App, stop: CancellationToken) {
+pub async fn run(store: Store, dispatch: Arc<Dispatch>, clock: fn() -> Time, stop: CancellationToken) {
     // Whoever had claimed some is gone: this process holds the lock of the one server.
-    if let Err(error) = app.store.free_timers().await {
+    if let Err(error) = store.free_timers().await {
         tracing::warn!(%error, "what another process was about to do waits until its claim is over");
     }
     let handle = |kind, due: Vec<DueTimer>| {
-        let (app, stop) = (app.clone(), stop.clone());
+        let (store, dispatch, stop) = (store.clone(), dispatch.clone(), stop.clone());
         async move {
             match kind {
-                TimerKind::Schedule => schedule::fire(&app, &due, &stop).await,
-                TimerKind::Debounce => app.dispatch.end_debounces(&due).await,
+                TimerKind::Schedule => schedule::fire(&store, &dispatch, clock, &due, &stop).await,
+                TimerKind::Debounce => dispatch.end_debounces(&due).await,
+                TimerKind::Wake => dispatch.wake(&due).await,
+                TimerKind::Failure => dispatch.follow_failures(&due).await,
             }
         }
     };
-    keep(&app.store, || app.now(), handle, &stop).await;
+    keep(&store, clock, handle, &stop).await;
 }
 
 /// Fires timers when they are due, until told to stop. A batch that `handle` fails is given to it again later.

@@ -72,10 +72,16 @@ async fn gives_examples_that_can_be_published() {
     let (_, list) = app.api("GET", "/api/v1/connectors", Value::Null).await;
     for connector in list["data"].as_array().expect("a list") {
         let node = &connector["example"]["node"];
+        let inside = connector["example"]["inside"].as_array();
+        let start = json!({"key": "start", "type": "trigger.manual"});
+        let nodes: Vec<&Value> = [&start, node]
+            .into_iter()
+            .chain(inside.into_iter().flatten())
+            .collect();
         let graph = match connector["role"].as_str() {
             Some("trigger") => json!({"nodes": [node]}),
             _ => json!({
-                "nodes": [{"key": "start", "type": "trigger.manual"}, node],
+                "nodes": nodes,
                 "edges": [{"from": "start", "to": node["key"]}]
             }),
         };

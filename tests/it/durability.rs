@@ -291,6 +291,18 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test]
+async fn a_log_that_cannot_be_written_stops_nothing() {
+    let app = TestApp::builder()
+        .wrapper(&["sh", "-c", "exec \"$@\" 2>/dev/full", "sh"])
+        .env("FLOWMATIC_LOG", "trace")
+        .start()
+        .await;
+    let hook = echo(&app).await;
+    let answer = app.webhook(&hook, &json!({"n": 1})).await;
+    assert_eq!(answer, (200, json!({"n": 1})));
+}
+
+#[tokio::test]
 async fn a_database_that_restarts_is_used_again() {
     let mut cluster = Postgres::start().await;
     let url = cluster.database().await;

@@ -37,7 +37,8 @@ as_owner initdb --pgdata "$folder/data" --username postgres --auth trust --encod
 
 start() {
     as_owner pg_ctl --pgdata "$folder/data" --log "$folder/data/server.log" --wait --timeout 60 \
-        --options "-p $port -k $folder -c listen_addresses=127.0.0.1 -c max_connections=300" \
+        --options "-p $port -k $folder -c listen_addresses=127.0.0.1 -c max_connections=300 \
+            -c min_wal_size=32MB -c max_wal_size=128MB" \
         start </dev/null >"$folder/start.log" 2>&1
 }
 start_anywhere() {

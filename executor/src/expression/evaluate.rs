@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::EvaluateError;
 use super::arguments::Arguments;
 use super::syntax::{Block, BlockKind, Call, Expression, Loop, Part, Path, Segment, Start};
-use crate::context::{Name, View};
+use crate::context::{Context, Name, View};
 
 /// How long a text may get, in bytes.
 pub const MAX_TEXT: usize = 1024 * 1024;
@@ -179,7 +179,15 @@ impl<'s> Evaluation<'_, 's> {
             (Name::Webhook(fields), [second, rest @ ..]) => {
                 fields.get(&*second.key).and_then(|value| walk(value, rest))
             }
-            (Name::Nodes | Name::Missing, _) => None,
+            (Name::Index(index), []) => return Ok(Cow::Owned(index.into())),
+            (Name::Loop(context), _) => {
+                let found = of_loop(context, rest).ok_or_else(|| missing(path))?;
+                if let Cow::Owned(value) = &found {
+                    self.charge_value(value)?;
+                }
+                return Ok(found);
+            }
+            (Name::Index(_) | Name::Nodes | Name::Missing, _) => None,
         };
         found.map_or_else(|| Err(missing(path)), |value| Ok(Cow::Borrowed(value)))
     }
@@ -328,6 +336,29 @@ fn missing(path: &Path) -> Failure {
 
 fn walk<'v>(value: &'v Value, segments: &[Segment]) -> Option<&'v Value> {
     segments.iter().try_fold(value, step)
+}
+
+/// `_loop` and what is under it: what is around an iteration may be large, and is not copied.
+fn of_loop<'v>(context: &'v Context, segments: &[Segment]) -> Option<Cow<'v, Value>> {
+    let Some((first, rest)) = segments.split_first() else {
+        return Some(Cow::Owned(context.loop_value()));
+    };
+    let iteration = context.current()?;
+    let value = match (&*first.key, context.around(), rest) {
+        ("count", _, []) => iteration.count.into(),
+        ("first", _, []) => iteration.is_first().into(),
+        ("last", _, []) => iteration.is_last().into(),
+        ("parent", None, []) => Value::Null,
+        ("parent", Some(around), []) => around.names(),
+        ("parent", Some(around), [name, rest @ ..]) => match (&*name.key, rest) {
+            ("_item", _) => return walk(&around.current()?.item, rest).map(Cow::Borrowed),
+            ("_index", []) => around.current()?.index.into(),
+            ("_loop", _) => return of_loop(around, rest),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(Cow::Owned(value))
 }
 
 fn step<'v>(value: &'v Value, segment: &Segment) -> Option<&'v Value> {

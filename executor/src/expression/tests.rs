@@ -25,6 +25,7 @@ pub fn context(body: Value) -> Context {
         ports: Vec::new(),
         incoming,
         outgoing: Vec::new(),
+        body: None,
         visible_saves: vec![("saved".to_owned(), 1)],
         disabled: false,
         join: Default::default(),

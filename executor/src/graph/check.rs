@@ -6,6 +6,7 @@ use bit_set::BitSet;
 use flowmatic_openapi::{Graph, Node, OnError, Problem};
 use serde_json::Value;
 
+use super::nest::{Nesting, nest};
 use super::parameters::{Compilation, Compiled, Deferred};
 use super::reach::{self, Reach};
 use super::{ERROR_PORT, MAX_KEY, Plan, PlanEdge, PlanNode, is_key};
@@ -26,22 +27,24 @@ pub(super) fn compile(graph: &Graph, catalogue: &Catalogue) -> Result<Plan, Vec<
         keys: HashMap::new(),
     };
     draft.index_keys();
+    let nesting = draft.nesting();
     let mentions = draft.nodes();
-    let edges = draft.edges(&mentions.ports);
-    draft.settings();
-    let ancestors = reach::ancestors(graph.nodes.len(), &edges);
-    draft.references(&mentions, &ancestors);
+    let edges = draft.edges(&mentions.ports, &nesting);
+    let mut ways: Vec<PlanEdge> = nesting.entrances(&edges);
+    ways.extend(edges.iter().cloned());
+    let ancestors = reach::ancestors(graph.nodes.len(), &ways);
+    draft.references(&mentions, &ancestors, &nesting);
     let reach = Reach::of(
         graph.nodes.len(),
-        &edges,
+        &ways,
         |node| draft.role(node) == Some(Role::Trigger),
         |node| draft.leaves_by_one(node),
     );
     match reach {
         Ok(reach) => {
-            let saves = draft.saves(&reach, &ancestors);
+            let saves = draft.saves(&reach, &ancestors, &nesting);
             if draft.problems.is_empty() {
-                return Ok(draft.plan(mentions, edges, saves));
+                return Ok(draft.plan(mentions, edges, saves, &nesting));
             }
         }
         Err(cycle) => draft.cycle(&cycle),
@@ -142,6 +145,31 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// What is inside which loop.
+    fn nesting(&mut self) -> Nesting {
+        let graph = self.graph;
+        let (nesting, misplaced) = Nesting::of(
+            graph,
+            &self.keys,
+            |node| self.role(node).is_none_or(|role| role == Role::Loop),
+            |node| self.role(node) == Some(Role::Trigger),
+        );
+        for (index, mistake) in misplaced {
+            let node = &graph.nodes[index];
+            let parent = node.parent.as_deref().unwrap_or_default();
+            let pointer = format!("/graph/nodes/{index}/parent");
+            self.problem(pointer, Some(&node.key), mistake.message(parent));
+        }
+        for (index, node) in graph.nodes.iter().enumerate() {
+            let names_it = |inner: &Node| inner.parent.as_ref() == Some(&node.key);
+            if self.role(index) == Some(Role::Loop) && !graph.nodes.iter().any(names_it) {
+                let message = format!("the loop is empty: give nodes `{}` as their `parent`", node.key);
+                self.problem(format!("/graph/nodes/{index}"), Some(&node.key), message);
+            }
+        }
+        nesting
+    }
+
     fn nodes(&mut self) -> Walk {
         let mut walk = Walk::default();
         for (index, node) in self.graph.nodes.iter().enumerate() {
@@ -177,7 +205,7 @@ impl<'a> Draft<'a> {
             if node.on_error == Some(OnError::Branch) {
                 ports.push(ERROR_PORT.to_owned());
             }
-            check_common(node, &pointer, &mut compilation);
+            check_common(node, self.role(index), &pointer, &mut compilation);
             self.problems.append(&mut compilation.problems);
             walk.ports.push(ports);
             walk.parameters.push(parameters);
@@ -188,7 +216,7 @@ impl<'a> Draft<'a> {
         walk
     }
 
-    fn edges(&mut self, ports: &[Vec<String>]) -> Vec<PlanEdge> {
+    fn edges(&mut self, ports: &[Vec<String>], nesting: &Nesting) -> Vec<PlanEdge> {
         let mut edges = Vec::new();
         let mut seen = HashSet::new();
         for (index, edge) in self.graph.edges.iter().enumerate() {
@@ -205,6 +233,14 @@ impl<'a> Draft<'a> {
             if self.role(to) == Some(Role::Trigger) {
                 let message = format!("`{}` is a trigger: nothing leads into it", edge.to);
                 self.problem(format!("{pointer}/to"), Some(&edge.to), message);
+                continue;
+            }
+            if nesting.parents[from] != nesting.parents[to] {
+                let message = format!(
+                    "the edge from `{}` to `{}` crosses the border of a loop: both ends must have the same `parent`",
+                    edge.from, edge.to
+                );
+                self.problem(pointer, Some(&edge.to), message);
                 continue;
             }
             let port = match &edge.port {
@@ -231,13 +267,6 @@ impl<'a> Draft<'a> {
         edges
     }
 
-    fn settings(&mut self) {
-        if self.graph.settings.error_workflow.is_some() {
-            let message = "error workflows are not available in this version: leave it null";
-            self.problem("/graph/settings/error_workflow".to_owned(), None, message);
-        }
-    }
-
     fn cycle(&mut self, cycle: &[usize]) {
         let graph = self.graph;
         let keys: Vec<String> = cycle
@@ -259,17 +288,32 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Whether a node is inside a loop that another is not inside of.
+    fn hides(&self, nesting: &Nesting, node: usize, from: usize) -> bool {
+        nesting.parents[node].is_some_and(|outer| !nesting.is_inside(from, outer))
+    }
+
     fn is_trigger(&self, node: usize) -> bool {
         let entry = self.catalogue.index(&self.graph.nodes[node].kind);
         entry.is_some_and(|entry| self.catalogue.at(entry).about.role == Role::Trigger)
     }
 
-    fn references(&mut self, walk: &Walk, ancestors: &[BitSet]) {
+    fn references(&mut self, walk: &Walk, ancestors: &[BitSet], nesting: &Nesting) {
         for (index, mentions) in walk.mentions.iter().enumerate() {
             let own = &self.graph.nodes[index].key;
             for (key, pointer) in mentions {
                 let message = match self.keys.get(key) {
                     None => format!("there is no node with the key `{key}`"),
+                    Some(node) if nesting.is_inside(index, *node) => {
+                        format!(
+                            "`{key}` is the loop that `{own}` is inside of: it has no output until it ends"
+                        )
+                    }
+                    Some(node) if !ancestors[index].contains(*node) && self.hides(nesting, *node, index) => {
+                        format!(
+                            "`{key}` is inside a loop that `{own}` is not: only the loop's `results` are seen from there"
+                        )
+                    }
                     Some(node) if !ancestors[index].contains(*node) => {
                         format!(
                             "`{key}` does not come before `{own}`: an expression sees only what comes before its node"
@@ -287,8 +331,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The names that each node sees, nearest writer first.
-    fn saves(&mut self, reach: &Reach, ancestors: &[BitSet]) -> Vec<Vec<(String, usize)>> {
+    /// The names that each node sees of those in the same plan, nearest writer first.
+    fn saves(&mut self, reach: &Reach, ancestors: &[BitSet], nesting: &Nesting) -> Vec<Vec<(String, usize)>> {
         let graph = self.graph;
         let save = |node: usize| graph.nodes[node].save_as.as_deref().map(|name| (node, name));
         let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -310,6 +354,7 @@ impl<'a> Draft<'a> {
             .map(|node| {
                 let visible = writers
                     .iter()
+                    .filter(|(writer, _)| nesting.parents[*writer] == nesting.parents[node])
                     .filter(|(writer, _)| ancestors[node].contains(*writer));
                 visible
                     .map(|(writer, name)| ((*name).to_owned(), *writer))
@@ -318,17 +363,18 @@ impl<'a> Draft<'a> {
             .collect()
     }
 
-    fn plan(self, walk: Walk, edges: Vec<PlanEdge>, saves: Vec<Vec<(String, usize)>>) -> Plan {
-        let mut rest = walk
-            .ports
-            .into_iter()
-            .zip(walk.parameters)
-            .zip(walk.deferred)
-            .zip(saves);
+    fn plan(
+        self,
+        walk: Walk,
+        edges: Vec<PlanEdge>,
+        saves: Vec<Vec<(String, usize)>>,
+        nesting: &Nesting,
+    ) -> Plan {
+        let mut rest = walk.ports.into_iter().zip(walk.parameters).zip(walk.deferred);
         let mut nodes: Vec<PlanNode> = Vec::with_capacity(self.graph.nodes.len());
         for node in &self.graph.nodes {
             // A graph without problems has an entry for each node, and the walk one of each for each node.
-            let (Some(entry), Some((((ports, parameters), deferred), visible_saves))) =
+            let (Some(entry), Some(((ports, parameters), deferred))) =
                 (self.catalogue.index(&node.kind), rest.next())
             else {
                 continue;
@@ -345,7 +391,8 @@ impl<'a> Draft<'a> {
                 ports,
                 incoming: Vec::new(),
                 outgoing: Vec::new(),
-                visible_saves,
+                body: None,
+                visible_saves: Vec::new(),
                 disabled: node.disabled,
                 join: node.join.unwrap_or_default(),
                 on_error: node.on_error.unwrap_or_default(),
@@ -354,15 +401,8 @@ impl<'a> Draft<'a> {
                 timeout: node.timeout.map(Into::into),
             });
         }
-        for (index, edge) in edges.iter().enumerate() {
-            nodes[edge.from].outgoing.push(index);
-            nodes[edge.to].incoming.push(index);
-        }
         let settings = &self.graph.settings;
         Plan {
-            nodes,
-            edges,
-            keys: self.keys,
             vars: Value::Object(
                 settings
                     .vars
@@ -372,12 +412,14 @@ impl<'a> Draft<'a> {
             ),
             timeout: settings.timeout.map(Into::into),
             start: None,
+            error_workflow: settings.error_workflow,
             secrets: walk.secrets,
+            ..nest(nodes, edges, saves, nesting)
         }
     }
 }
 
-fn check_common(node: &Node, pointer: &str, compilation: &mut Compilation<'_>) {
+fn check_common(node: &Node, role: Option<Role>, pointer: &str, compilation: &mut Compilation<'_>) {
     if let Some(name) = &node.save_as
         && !is_key(name)
     {
@@ -385,9 +427,9 @@ fn check_common(node: &Node, pointer: &str, compilation: &mut Compilation<'_>) {
             format!("`{name}` is no name: begin with a letter, go on with letters, digits, `_` or `-`");
         compilation.problem(format!("{pointer}/save_as"), message);
     }
-    if let Some(parent) = &node.parent {
-        let message = format!("`{parent}` is not a loop: only nodes inside a loop have a parent");
-        compilation.problem(format!("{pointer}/parent"), message);
+    if node.retry.is_some() && matches!(role, Some(Role::Loop | Role::Control)) {
+        let message = format!("a `{}` cannot be tried again as a whole", node.kind);
+        compilation.problem(format!("{pointer}/retry"), message);
     }
     if node.timeout.is_some_and(|timeout| timeout.as_millis() == 0) {
         compilation.problem(

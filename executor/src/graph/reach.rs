@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use bit_set::BitSet;
 
 use super::PlanEdge;
+use super::nest::INSIDE;
 
 /// What runs of a graph without cycles can reach.
 pub(super) struct Reach {
@@ -98,7 +99,10 @@ impl Ways {
             let way = ways.add(count);
             ways.triggers.insert(node, way);
         }
-        for edge in edges.iter().filter(|edge| leaves_by_one(edge.from)) {
+        for edge in edges
+            .iter()
+            .filter(|edge| edge.port != INSIDE && leaves_by_one(edge.from))
+        {
             if !ways.ports.contains_key(&(edge.from, edge.port)) {
                 let way = ways.add(edge.from);
                 ways.ports.insert((edge.from, edge.port), way);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowmatic_openapi::{Priority, Problem, StartControl, WhenFull};
+use flowmatic_openapi::{ExecutionMode, Priority, Problem, StartControl, WhenFull};
 use serde_json::Value;
 
 use super::Version;
@@ -78,6 +78,27 @@ pub struct ConcurrencyTerms {
 pub struct TermsError {
     field: &'static str,
     message: String,
+}
+
+/// Who asks for an execution, which says what of start control holds for it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Asked {
+    /// A caller, who is answered: all of it.
+    Call,
+    /// A time, another workflow or a failure, each of which has its own execution: no idempotency, no debounce.
+    Event,
+    /// One that was let in before: places only.
+    Again,
+}
+
+impl Asked {
+    fn of(mode: ExecutionMode) -> Self {
+        match mode {
+            ExecutionMode::Webhook | ExecutionMode::Manual => Self::Call,
+            ExecutionMode::Schedule | ExecutionMode::Call | ExecutionMode::Error => Self::Event,
+            ExecutionMode::Retry => Self::Again,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -209,12 +230,17 @@ impl StartPlan {
         self.concurrency.is_some()
     }
 
+    /// Whether an execution of this mode that nobody called for may have to wait, or may not begin at all.
+    pub fn asks(&self, mode: ExecutionMode) -> bool {
+        self.has_places() || self.rate_limit.is_some() && Asked::of(mode) != Asked::Again
+    }
+
     /// Whether callers name the idempotency key.
     pub fn takes_caller_key(&self) -> bool {
         matches!(self.idempotency, Some((None, _)))
     }
 
-    /// What is asked of this call, which starts at the trigger with this place in the plan.
+    /// What is asked of this start at the trigger with this place in the plan, as far as it holds for its mode.
     pub fn terms(
         &self,
         version: &Version,
@@ -222,8 +248,11 @@ impl StartPlan {
         identity: Identity,
         payload: &Payload,
     ) -> Result<Terms, TermsError> {
+        let asked = Asked::of(identity.mode);
         self.evaluate(version, trigger, identity, payload, |view| {
-            let idempotency = self.idempotency.as_ref().map(|(key, ttl)| {
+            let of_calls = asked == Asked::Call;
+            let idempotency = self.idempotency.as_ref().filter(|_| of_calls);
+            let idempotency = idempotency.map(|(key, ttl)| {
                 let key = match key {
                     None => IdempotencyKey::OfCaller,
                     Some(key) => {
@@ -233,14 +262,16 @@ impl StartPlan {
                 };
                 Ok(IdempotencyTerms { key, ttl: *ttl })
             });
-            let rate_limit = self.rate_limit.as_ref().map(|(key, limit, period)| {
+            let rate_limit = self.rate_limit.as_ref().filter(|_| asked != Asked::Again);
+            let rate_limit = rate_limit.map(|(key, limit, period)| {
                 Ok(RateTerms {
                     key: key.text("rate_limit.key", view)?,
                     limit: *limit,
                     period: *period,
                 })
             });
-            let debounce = self.debounce.as_ref().map(|(key, period, max_wait)| {
+            let debounce = self.debounce.as_ref().filter(|_| of_calls);
+            let debounce = debounce.map(|(key, period, max_wait)| {
                 Ok(DebounceTerms {
                     key: key.text("debounce.key", view)?,
                     period: *period,
@@ -254,17 +285,6 @@ impl StartPlan {
                 ..self.place(view)?
             })
         })
-    }
-
-    /// What of it is asked of an execution that was let in: concurrency and priority.
-    pub fn terms_of_place(
-        &self,
-        version: &Version,
-        trigger: usize,
-        identity: Identity,
-        payload: &Payload,
-    ) -> Result<Terms, TermsError> {
-        self.evaluate(version, trigger, identity, payload, |view| self.place(view))
     }
 
     fn place(&self, view: Option<&View<'_>>) -> Result<Terms, TermsError> {

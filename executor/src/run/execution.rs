@@ -1,10 +1,15 @@
 //! One execution: performs actions, calls nodes, feeds decisions back.
 
+mod again;
 mod durable;
+mod effects;
 mod flight;
 mod landing;
+mod loops;
+mod scopes;
+mod waits;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,16 +25,21 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub(super) use self::durable::write;
-use self::flight::{Backoff, Landing, fly, panicked, wait_before_retry};
-use self::landing::step;
+use self::flight::{Landing, fly, panicked};
+use self::landing::{Called, step};
+use self::loops::Loop;
+pub(super) use self::scopes::{At, TOP};
+use self::scopes::{Scope, ScopeId, Scopes, node_of};
+use self::waits::{Waiting, What};
+use super::caller::Caller;
 use super::ledger::Ledger;
-use super::{Engine, Outcome, Place};
+use super::{Engine, Handle, Outcome, Place};
 use crate::Time;
 use crate::context::{Context, Identity, Payload};
-use crate::graph::{PlanNode, Version};
-use crate::journal::{Call, ErrorRecord, JournalError, StepRecord, StepState, Ticket};
-use crate::node::{Answer, NodeContext, NodeError, Output, Role};
-use crate::schedule::{Action, Decision, State, decide};
+use crate::graph::Version;
+use crate::journal::{ErrorRecord, JournalError, Ticket};
+use crate::node::{self, Answer, NodeContext, NodeError, Output, Role};
+use crate::schedule::Decision;
 
 /// How many nodes run before the accept is handed to the journal.
 const AHEAD: usize = 64;
@@ -41,59 +51,85 @@ pub(super) struct Run {
     id: Uuid,
     pub(super) epoch: i32,
     version: Arc<Version>,
-    pub(super) context: Arc<Context>,
-    pub(super) state: State,
+    mode: ExecutionMode,
+    caller: Caller,
+    pub(super) scopes: Scopes,
+    pub(super) loops: HashMap<At, Loop>,
     pub(super) ledger: Ledger,
     pub(super) accepted_at: Time,
+    /// From when its time-out counts.
+    pub(super) timed_from: Time,
     /// The time of the journal's last record, or of the next one where an effect has come back.
     pub(super) now: Time,
-    ready: VecDeque<usize>,
+    pub(super) ready: VecDeque<At>,
+    /// Iterations that are over and that their loops do not know of yet.
+    over: VecDeque<ScopeId>,
     /// Effects that wait until what comes before them is durable.
-    effects: VecDeque<usize>,
+    effects: VecDeque<At>,
+    /// Calls of other workflows that are about to be made.
+    calling: HashMap<At, (Called, node::Call)>,
+    /// Calls that are being made, and whether their ends are waited for.
+    starting: HashMap<At, bool>,
+    /// Effects that were in flight when a process died: these run again whatever has happened around them.
+    pub(super) insisting: HashSet<At>,
     flights: FuturesUnordered<BoxFuture<'static, Landing>>,
+    /// What ends the flights of an iteration that nobody waits for any more.
+    tokens: HashMap<ScopeId, CancellationToken>,
+    pub(super) waits: BTreeMap<At, Waiting>,
+    /// What has come from outside, by path.
+    pub(super) signals: BTreeMap<String, Value>,
     accepting: Option<(Ticket, oneshot::Sender<Result<(), JournalError>>)>,
     waiter: Option<oneshot::Sender<Outcome>>,
     answer: Option<Answer>,
     has_answered: bool,
-    /// The node whose output is the execution's result.
-    result: Option<usize>,
+    /// The step whose output is the execution's result: its path, and where the output is.
+    result: Option<(Arc<str>, Option<Arc<Context>>, usize)>,
     /// Nothing is left to run.
     is_over: bool,
     /// Why it ends before all is done.
     pub(super) broken: Option<(ExecutionStatus, ErrorRecord)>,
+    /// It was parked, and no process died.
+    pub(super) was_at_rest: bool,
     deadline: Instant,
-    cancel: CancellationToken,
+    handle: Arc<Handle>,
 }
 
 impl Run {
     pub(super) fn new(
         engine: Arc<Engine>,
-        cancel: CancellationToken,
+        handle: Arc<Handle>,
         id: Uuid,
         version: Arc<Version>,
         mode: ExecutionMode,
         payload: Payload,
         accepted_at: Time,
     ) -> Self {
-        let identity = identity(id, &version, mode, accepted_at);
+        let identity = identity(&engine, id, &version, mode, accepted_at);
         let timeout = version.plan.timeout.unwrap_or(engine.limits.execution_timeout);
+        let caller = Caller::of(&payload);
+        let context = Context::new(identity, version.plan.clone(), version.secrets.clone(), payload);
         Self {
             id,
             epoch: 0,
-            context: Arc::new(Context::new(
-                identity,
-                version.plan.clone(),
-                version.secrets.clone(),
-                payload,
-            )),
-            state: State::new(&version.plan),
+            scopes: Scopes::new(Scope::new(Arc::new(context), None)),
+            loops: HashMap::new(),
             version,
+            mode,
+            caller,
             ledger: Ledger::default(),
             accepted_at,
+            timed_from: accepted_at,
             now: accepted_at,
             ready: VecDeque::new(),
+            over: VecDeque::new(),
             effects: VecDeque::new(),
+            calling: HashMap::new(),
+            starting: HashMap::new(),
+            insisting: HashSet::new(),
             flights: FuturesUnordered::new(),
+            tokens: HashMap::new(),
+            waits: BTreeMap::new(),
+            signals: BTreeMap::new(),
             accepting: None,
             waiter: None,
             answer: None,
@@ -101,14 +137,19 @@ impl Run {
             result: None,
             is_over: false,
             broken: None,
+            was_at_rest: false,
             deadline: Instant::now() + timeout,
-            cancel,
+            handle,
             engine,
         }
     }
 
-    pub(super) fn cancel_token(&self) -> CancellationToken {
-        self.cancel.clone()
+    pub(super) fn handle(&self) -> Arc<Handle> {
+        self.handle.clone()
+    }
+
+    pub(super) fn top(&self) -> &Arc<Context> {
+        &self.scopes.top().context
     }
 
     pub(super) fn accepting(
@@ -122,7 +163,14 @@ impl Run {
     }
 
     pub(super) fn begin(&mut self, trigger: usize) {
-        self.apply(Decision::Start { trigger });
+        self.apply(TOP, Decision::Start { trigger });
+    }
+
+    /// A time-out that the workflow or its caller set goes on while it is parked.
+    pub(super) fn resume_deadline(&mut self) {
+        if let Some(deadline) = self.wall_deadline().filter(|_| self.was_at_rest) {
+            self.deadline = Instant::now() + (deadline - self.engine.host.now()).to_std().unwrap_or_default();
+        }
     }
 
     /// Runs pure nodes while nothing else is called for. Tells whether the execution is over.
@@ -140,11 +188,14 @@ impl Run {
     async fn drive_to_end(&mut self) {
         loop {
             self.advance(AHEAD);
+            if self.handle.cancel.is_cancelled() {
+                if !self.is_over {
+                    self.cancelled();
+                }
+                self.give_up_retries();
+            }
             if self.has_ended() {
                 break;
-            }
-            if self.cancel.is_cancelled() {
-                self.cancelled();
             }
             if self.broken.is_none() {
                 if !self.make_durable().await {
@@ -152,10 +203,20 @@ impl Run {
                 }
                 self.give_answer();
                 self.launch();
+                if self.may_rest() {
+                    self.take_signals();
+                    if self.may_rest() {
+                        self.park().await;
+                        return;
+                    }
+                }
             }
-            if self.flights.is_empty() {
+            if self.broken.is_none() && !self.is_idle() {
                 // More pure nodes wait than one turn runs.
                 tokio::task::yield_now().await;
+                while let Some(Some(landing)) = self.flights.next().now_or_never() {
+                    self.land(landing);
+                }
                 continue;
             }
             if !self.wait().await {
@@ -164,6 +225,9 @@ impl Run {
         }
         if self.accepting.is_some() && !self.make_durable().await {
             return;
+        }
+        if self.has_children() {
+            self.engine.host.cancel_children(self.id).await;
         }
         let (finish, outcome) = self.end();
         if write(&self.engine, self.id, |engine| {
@@ -180,7 +244,11 @@ impl Run {
     /// Waits until something happens. Tells whether the execution is still this process's.
     async fn wait(&mut self) -> bool {
         let is_whole = self.broken.is_none();
-        let engine = self.engine.clone();
+        let (engine, handle) = (self.engine.clone(), self.handle.clone());
+        let due = self
+            .next_due()
+            .map_or(self.deadline, |due| due.instant.min(self.deadline));
+        let has_waits = is_whole && !self.waits.is_empty();
         tokio::select! {
             biased;
             () = engine.abandon.cancelled() => return false,
@@ -191,11 +259,18 @@ impl Run {
                     self.land(landing);
                 }
             }
-            () = self.cancel.cancelled(), if is_whole => self.cancelled(),
-            () = tokio::time::sleep_until(self.deadline) => {
-                let message = "the execution took longer than its time-out";
-                self.break_off(ExecutionStatus::TimedOut, "timeout", message);
-                self.flights.clear();
+            () = handle.cancel.cancelled(), if is_whole => self.cancelled(),
+            () = handle.signalled.notified() => self.take_signals(),
+            () = hung_up(&mut self.waiter), if has_waits => self.waiter = None,
+            () = tokio::time::sleep_until(due) => {
+                if Instant::now() >= self.deadline {
+                    let message = "the execution took longer than its time-out";
+                    self.break_off(ExecutionStatus::TimedOut, "timeout", message);
+                    self.flights.clear();
+                    self.waits.retain(|_, waiting| matches!(waiting.what, What::Child(..)));
+                } else {
+                    self.wake();
+                }
             }
         }
         true
@@ -203,6 +278,12 @@ impl Run {
 
     fn has_ended(&self) -> bool {
         self.flights.is_empty() && (self.is_over || self.broken.is_some())
+    }
+
+    /// Whether nothing is left to do here and now.
+    fn is_idle(&self) -> bool {
+        let can_launch = !self.effects.is_empty() && self.room() > 0;
+        self.ready.is_empty() && self.over.is_empty() && !can_launch
     }
 
     fn cancelled(&mut self) {
@@ -225,52 +306,7 @@ impl Run {
     /// Nothing follows what is in flight, and nothing is tried again. The first reason counts.
     pub(super) fn end_early(&mut self, status: ExecutionStatus, error: ErrorRecord) {
         self.broken.get_or_insert((status, error));
-        self.cancel.cancel();
-    }
-
-    /// Feeds a decision to the schedule and takes up what follows.
-    pub(super) fn apply(&mut self, decision: Decision) {
-        for action in decide(&self.version.plan, &mut self.state, decision) {
-            match action {
-                Action::Run(node) => self.ready.push_back(node),
-                Action::End => self.is_over = true,
-                Action::Skip { node, reason } => {
-                    self.context.set_output(node, Value::Null);
-                    self.record_without_bound(StepRecord {
-                        reason: Some(reason),
-                        ..step(&self.version.plan.nodes[node], StepState::Skipped)
-                    });
-                }
-            }
-        }
-    }
-
-    /// Takes over what a journal holds, once its decisions are applied.
-    pub(super) fn replayed(&mut self, ledger: Ledger) {
-        self.ledger = ledger;
-        let state = &self.state;
-        self.ready.retain(|node| !state.is_decided(*node));
-        let plan = self.version.plan.clone();
-        for (key, call) in self.ledger.calls.clone() {
-            let Some(node) = plan.keys.get(&*key).copied().filter(|_| call.once) else {
-                continue;
-            };
-            self.ready.retain(|ready| *ready != node);
-            self.ledger.calls.remove(&key);
-            self.ledger.dirty = true;
-            let error = NodeError::terminal(
-                "crashed",
-                "the process died while it ran, and it must not run twice",
-            );
-            let (now, started_at) = (call.now, self.now);
-            self.take(Landing {
-                node,
-                attempt: call.failed + 1,
-                now,
-                started_at,
-                result: Err(error),
-            });
-        }
+        self.handle.cancel.cancel();
     }
 
     fn advance(&mut self, most: usize) {
@@ -278,49 +314,73 @@ impl Run {
             if self.broken.is_some() {
                 return;
             }
-            let Some(node) = self.ready.pop_front() else {
+            if let Some(scope) = self.over.pop_front() {
+                self.close(scope);
+                continue;
+            }
+            let Some(at) = self.ready.pop_front() else {
                 return;
             };
-            match self.version.plan.nodes[node].role {
-                Role::Effect => self.effects.push_back(node),
-                Role::Pure | Role::Trigger => self.run_pure(node),
+            if self.is_stopped(at.scope) && !self.insisting.contains(&at) {
+                self.leave_out(at, None);
+                continue;
+            }
+            let Some(plan) = self.plan_of(at) else { continue };
+            match node_of(&plan, at).role {
+                Role::Effect => self.effects.push_back(at),
+                Role::Pure | Role::Trigger | Role::Control | Role::Loop => self.run_pure(at),
             }
         }
     }
 
-    fn run_pure(&mut self, node: usize) {
-        let started_at = self.engine.host.now();
-        let now = self.now;
-        let mut future = self.call(node, now);
+    /// Has the iterations that are over tell their loops so.
+    pub(super) fn close_all(&mut self) {
+        while let Some(scope) = self.over.pop_front() {
+            self.close(scope);
+        }
+    }
+
+    fn run_pure(&mut self, at: At) {
+        let begun = self.path(at).and_then(|path| self.ledger.calls.get(&path));
+        let called = Called {
+            attempt: 1,
+            now: begun.map_or(self.now, |call| call.now),
+            started_at: self.engine.host.now(),
+        };
+        let mut future = self.call(at, called.now);
         let result = match catch_unwind(AssertUnwindSafe(|| (&mut future).now_or_never())) {
             Ok(Some(result)) => result,
             Ok(None) => {
-                let timeout = self.timeout(node);
-                let landing = (node, 1, now, started_at);
-                self.flights.push(fly(landing, None, timeout, future).boxed());
+                let flight = fly(at, called, self.timeout(at), self.token(at.scope), future);
+                self.flights.push(flight.boxed());
                 return;
             }
             Err(panic) => Err(panicked(&*panic)),
         };
         self.take(Landing {
-            node,
-            attempt: 1,
-            now,
-            started_at,
+            at,
+            called,
             result,
+            is_dropped: false,
         });
     }
 
     /// Evaluates a node's parameters and makes the call, which does nothing until it is polled.
-    pub(super) fn call(&self, node: usize, now: Time) -> BoxFuture<'static, Result<Output, NodeError>> {
-        let plan = &self.version.plan.nodes[node];
+    pub(super) fn call(&self, at: At, now: Time) -> BoxFuture<'static, Result<Output, NodeError>> {
+        let Some(scope) = self.scopes.get(at.scope) else {
+            let gone = NodeError::terminal("internal", "its iteration is over");
+            return futures_util::future::ready(Err(gone)).boxed();
+        };
+        let context = scope.context.clone();
         let called = catch_unwind(AssertUnwindSafe(|| {
-            let view = self.context.view(node, now, &[]);
+            let plan = node_of(context.plan(), at);
+            let view = context.view(at.node, now, &[]);
             let parameters = plan.parameters.evaluate(&view).map_err(|error| {
                 NodeError::terminal("expression", format!("node `{}`: {error}", plan.name))
             })?;
-            let context = NodeContext::new(self.context.clone(), self.engine.host.clone(), node, now);
-            Ok(self.engine.catalogue.at(plan.entry).run(parameters, context))
+            let node = self.engine.catalogue.at(plan.entry);
+            let context = NodeContext::new(context.clone(), self.engine.host.clone(), at.node, now);
+            Ok(node.run(parameters, context))
         }));
         match called {
             Ok(Ok(future)) => future,
@@ -329,10 +389,20 @@ impl Run {
         }
     }
 
-    fn timeout(&self, node: usize) -> Duration {
-        self.version.plan.nodes[node]
-            .timeout
-            .unwrap_or(self.engine.limits.node_timeout)
+    fn timeout(&self, at: At) -> Duration {
+        let own = self.plan_of(at).and_then(|plan| node_of(&plan, at).timeout);
+        own.unwrap_or(self.engine.limits.node_timeout)
+    }
+
+    /// What ends the flights of an iteration; at the top there is none.
+    fn token(&mut self, scope: ScopeId) -> Option<CancellationToken> {
+        (scope != TOP).then(|| self.tokens.entry(scope).or_default().clone())
+    }
+
+    fn drop_flights(&mut self, scope: ScopeId) {
+        if let Some(token) = self.tokens.remove(&scope) {
+            token.cancel();
+        }
     }
 
     fn give_answer(&mut self) {
@@ -344,90 +414,25 @@ impl Run {
             let _ = waiter.send(Outcome::Answered(answer));
         }
     }
+}
 
-    fn room(&self) -> usize {
-        self.engine.limits.max_effects.saturating_sub(self.flights.len())
-    }
-
-    fn launch(&mut self) {
-        for _ in 0..self.room() {
-            let Some(node) = self.effects.pop_front() else {
-                return;
-            };
-            let call = Call {
-                now: self.now,
-                failed: 0,
-                once: false,
-            };
-            let call = self
-                .ledger
-                .calls
-                .entry(self.version.plan.nodes[node].key.clone())
-                .or_insert(call);
-            let (attempt, now) = (call.failed + 1, call.now);
-            self.fly(node, attempt, now, None);
-        }
-    }
-
-    fn fly(&mut self, node: usize, attempt: u32, now: Time, backoff: Option<Backoff>) {
-        let landing = (node, attempt, now, self.engine.host.now());
-        let flight = fly(landing, backoff, self.timeout(node), self.call(node, now));
-        let fault = self.engine.limits.fault;
-        self.flights
-            .push(flight.inspect(move |_| fault("after_effect")).boxed());
-    }
-
-    /// Lets a failed effect fly once more, where it may. Gives back what has landed for good.
-    fn retry(&mut self, plan: &PlanNode, landing: Landing) -> Option<Landing> {
-        let Landing {
-            node,
-            attempt,
-            now,
-            result: Err(error),
-            ..
-        } = landing
-        else {
-            return Some(landing);
-        };
-        let wait = match self.cancel.is_cancelled() {
-            false => wait_before_retry(self.id, plan, &error, attempt),
-            true => None,
-        };
-        let Some((wait, call)) = wait.zip(self.ledger.calls.get_mut(&plan.key)) else {
-            return Some(Landing {
-                result: Err(error),
-                ..landing
-            });
-        };
-        call.failed = attempt;
-        let backoff = Backoff {
-            wait,
-            failed: Box::new((landing.started_at, error)),
-            ended: self.cancel.clone(),
-        };
-        self.fly(node, attempt + 1, now, Some(backoff));
-        None
-    }
-
-    /// Takes in an effect that came back.
-    fn land(&mut self, landing: Landing) {
-        if self.cancel.is_cancelled() {
-            // Else the end of a wait would pass for a failure.
-            self.cancelled();
-        }
-        let version = self.version.clone();
-        let plan = &version.plan.nodes[landing.node];
-        self.ledger.dirty = true;
-        self.now = self.engine.host.now();
-        if let Some(landing) = self.retry(plan, landing) {
-            self.ledger.calls.remove(&plan.key);
-            self.take(landing);
-        }
+/// Resolves when the caller who waits for an answer goes.
+async fn hung_up(waiter: &mut Option<oneshot::Sender<Outcome>>) {
+    match waiter {
+        Some(waiter) => waiter.closed().await,
+        None => std::future::pending().await,
     }
 }
 
-pub(super) fn identity(id: Uuid, version: &Version, mode: ExecutionMode, started_at: Time) -> Identity {
+pub(super) fn identity(
+    engine: &Engine,
+    id: Uuid,
+    version: &Version,
+    mode: ExecutionMode,
+    started_at: Time,
+) -> Identity {
     Identity {
+        resume_url: engine.limits.resume_url.clone(),
         id,
         workflow_id: version.workflow_id,
         version: version.number,

@@ -1,6 +1,6 @@
 //! What was decided and is not durable yet. Each step is serialized once, into the bytes of its row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -10,6 +10,10 @@ use crate::Time;
 use crate::context::Secrets;
 use crate::journal::{Call, Record, StepRecord};
 
+/// Records, and their bytes, after which there is a checkpoint even where no effect calls for one.
+const MOST_RECORDS: usize = 2_000;
+const MOST_BYTES: usize = 1 << 20;
+
 /// The step records of one execution, as JSON text.
 #[derive(Default)]
 pub(super) struct Ledger {
@@ -17,6 +21,10 @@ pub(super) struct Ledger {
     steps: Vec<u8>,
     /// How many bytes of `steps` are checkpointed.
     durable: usize,
+    /// Records since.
+    since: usize,
+    /// The paths of what a journal holds, while it is replayed: these are not recorded again.
+    journaled: HashSet<Arc<str>>,
     /// Bytes of JSON of all outputs.
     outputs: usize,
     /// Counts checkpoints.
@@ -36,6 +44,9 @@ impl Ledger {
         max_output: usize,
         max_outputs: usize,
     ) -> Result<Value, Box<(StepRecord, usize)>> {
+        if self.journaled.contains(&step.node) {
+            return Ok(step.output);
+        }
         let start = self.steps.len();
         let original = if secrets.is_empty() {
             None
@@ -51,10 +62,14 @@ impl Ledger {
         }
         self.outputs += size;
         self.steps.push(b',');
+        self.since += 1;
+        // A long stretch without effects goes on from here after a crash.
+        self.dirty |= self.since >= MOST_RECORDS || self.steps.len() - self.durable >= MOST_BYTES;
         Ok(original.unwrap_or(step.output))
     }
 
-    /// The ledger of an execution whose journal holds these records.
+    /// The ledger of an execution whose journal holds these records. Until it is told that the replay is over,
+    /// it does not record again what they hold.
     pub(super) fn replayed(records: Vec<Record>) -> Self {
         let mut ledger = Self {
             sequence: i32::try_from(records.len()).unwrap_or(i32::MAX),
@@ -64,6 +79,7 @@ impl Ledger {
             for step in &record.steps {
                 let _ = serde_json::to_writer(&mut ledger.steps, step);
                 ledger.steps.push(b',');
+                ledger.journaled.insert(step.node.clone());
             }
             ledger.calls = record.calls;
         }
@@ -72,10 +88,22 @@ impl Ledger {
         ledger
     }
 
+    /// Whether the journal holds what became of this path.
+    pub(super) fn holds(&self, path: &str) -> bool {
+        self.journaled.contains(path)
+    }
+
+    /// From now on everything is recorded.
+    pub(super) fn replay_is_over(&mut self) {
+        self.journaled.clear();
+        self.dirty |= self.steps.len() > self.durable;
+    }
+
     /// The next checkpoint's number and record (see [`Record`]).
     pub(super) fn checkpoint(&mut self, at: Time) -> (i32, String) {
         self.sequence += 1;
         self.dirty = false;
+        self.since = 0;
         let steps = list(&self.steps[self.durable..]);
         self.durable = self.steps.len();
         let rest = Record {

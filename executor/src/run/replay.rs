@@ -1,20 +1,20 @@
-//! Takes an execution up where its journal ends, and reads what its steps were given.
+//! Takes an execution up where its journal ends.
 
 use std::sync::Arc;
 
-use flowmatic_openapi::{ExecutionMode, ExecutionStatus};
+use flowmatic_openapi::{ExecutionMode, ExecutionStatus, OnError};
 use futures_util::FutureExt;
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Engine;
-use super::execution::{Run, identity};
+use super::caller::Caller;
+use super::execution::{At, Run, TOP};
 use super::ledger::Ledger;
-use super::redact::{REDACTED, is_redacted};
+use super::redact::is_redacted;
+use super::{Engine, Handle};
 use crate::Time;
-use crate::context::{Context, Payload, Secrets};
-use crate::graph::{Plan, Version};
+use crate::context::Payload;
+use crate::graph::{Plan, PlanNode, Version};
 use crate::journal::{ErrorRecord, Finish, Record, Recovered, StepRecord, StepState};
 use crate::json;
 use crate::node::Role;
@@ -22,10 +22,11 @@ use crate::schedule::Decision;
 
 /// A run with all that its journal holds taken in.
 ///
-/// Its time-out begins anew: what passed while no process ran it does not count against it.
+/// Its time-out begins anew where a process died: what passed while no process ran it does not count against it.
+/// What passed while it was parked does, if the workflow sets a time-out.
 pub(super) fn run(
     engine: Arc<Engine>,
-    cancel: CancellationToken,
+    handle: Arc<Handle>,
     recovered: Recovered,
     version: Arc<Version>,
     payload: Payload,
@@ -34,7 +35,7 @@ pub(super) fn run(
     let max_recoveries = engine.limits.max_recoveries;
     let mut run = Run::new(
         engine,
-        cancel,
+        handle,
         accept.id,
         version.clone(),
         accept.mode,
@@ -42,6 +43,9 @@ pub(super) fn run(
         accept.accepted_at,
     );
     run.epoch = recovered.epoch;
+    run.was_at_rest = recovered.was_at_rest;
+    run.timed_from = recovered.held_until.unwrap_or(accept.accepted_at);
+    run.resume_deadline();
     let replayed = replay(&mut run, &version.plan, &recovered);
     if let Err(message) = replayed {
         broken(&mut run, "journal", message);
@@ -49,13 +53,19 @@ pub(super) fn run(
         let message = format!("the process died {max_recoveries} times while it ran, without progress");
         broken(&mut run, "crash_loop", message);
     } else if recovered.cancel_requested {
-        run.cancel_token().cancel();
+        run.handle().cancel.cancel();
     }
     run
 }
 
-/// The end of an execution that cannot run.
-pub(super) fn given_up(recovered: &Recovered, error: &ErrorRecord, at: Time) -> Finish {
+/// The end of an execution that does not run. `version` is missing where it cannot be used.
+pub(super) fn given_up(
+    recovered: &Recovered,
+    version: Option<&Version>,
+    status: ExecutionStatus,
+    error: &ErrorRecord,
+    at: Time,
+) -> Finish {
     let records = recovered
         .checkpoints
         .iter()
@@ -63,13 +73,28 @@ pub(super) fn given_up(recovered: &Recovered, error: &ErrorRecord, at: Time) -> 
     Finish {
         id: recovered.accept.id,
         epoch: recovered.epoch,
-        status: ExecutionStatus::Failed,
+        status,
         // Serializing a struct of strings cannot fail.
         error: serde_json::to_string(error).ok(),
         result: None,
         steps: Ledger::replayed(records.collect()).steps(),
         finished_at: at,
+        tells: Caller::of_journal(&recovered.accept.meta)
+            .waits
+            .map(|(parent, path)| {
+                let told = serde_json::json!({"status": status.as_str(), "error": error});
+                (parent, path, told.to_string())
+            }),
+        error_workflow: version
+            .and_then(|version| error_workflow(&version.plan, recovered.accept.mode, status)),
     }
+}
+
+/// The workflow that is started because an execution failed. Of what fails in one, nothing is started.
+pub(super) fn error_workflow(plan: &Plan, mode: ExecutionMode, status: ExecutionStatus) -> Option<Uuid> {
+    let has_failed = matches!(status, ExecutionStatus::Failed | ExecutionStatus::TimedOut);
+    plan.error_workflow
+        .filter(|_| has_failed && mode != ExecutionMode::Error)
 }
 
 fn broken(run: &mut Run, code: &str, message: String) {
@@ -92,98 +117,72 @@ fn replay(run: &mut Run, plan: &Plan, recovered: &Recovered) -> Result<(), Strin
         .iter()
         .map(|record| json::read::<Record>(record).map_err(|error| error.to_string()))
         .collect::<Result<Vec<Record>, String>>()?;
-    run.begin(trigger);
-    if records.is_empty() {
-        return Ok(());
+    let signals = recovered.signals.iter();
+    run.signals = signals
+        .map(|signal| (signal.path.clone(), signal.payload.clone()))
+        .collect();
+    if !records.is_empty() {
+        run.ledger = Ledger::replayed(records.clone());
     }
+    run.begin(trigger);
     for record in &records {
         for step in &record.steps {
             take(run, plan, step)?;
+            run.close_all();
         }
         run.now = record.at;
     }
-    // What was recorded on the way, such as skips, is in the records already.
-    run.replayed(Ledger::replayed(records));
+    run.replayed();
     Ok(())
 }
 
 fn take(run: &mut Run, plan: &Plan, step: &StepRecord) -> Result<(), String> {
-    let unknown = || format!("the version has no node `{}`", step.node);
-    let node = *plan.keys.get(&*step.node).ok_or_else(unknown)?;
-    let output = unredacted(run, plan, node, step).unwrap_or_else(|| step.output.clone());
-    run.context.set_output(node, output);
+    let path = &*step.node;
+    let unknown = || format!("the version has no node `{path}`");
+    let node = plan.find(path).ok_or_else(unknown)?;
+    // What is inside a loop that has ended counts no more; an iteration ends with its last step.
+    let mut loops = path.match_indices('[').map(|(end, _)| &path[..end]);
+    if path.ends_with(']') || loops.any(|outer| run.ledger.holds(outer)) {
+        return Ok(());
+    }
+    run.enter(path);
+    let at = run
+        .locate(path)
+        .ok_or_else(|| format!("nothing leads to `{path}`"))?;
+    let output = unredacted(run, at, node, step).unwrap_or_else(|| step.output.clone());
+    run.set_output(at, output);
     if step.status == StepState::Skipped {
         return Ok(());
     }
-    let ports = match &step.ports {
-        None => (0..plan.nodes[node].ports.len().min(1)).collect(),
-        Some(names) => names
-            .iter()
-            .filter_map(|name| plan.nodes[node].ports.iter().position(|port| port == name))
-            .collect(),
-    };
-    if step.status == StepState::Completed {
-        run.note_result(node, step.answered);
+    run.forget(at);
+    let is_unhandled = step.status == StepState::Failed && node.on_error == OnError::Fail;
+    match &step.error {
+        Some(error) if is_unhandled && at.scope != TOP => run.failed(at, error.clone()),
+        _ if step.status == StepState::Cancelled => run.left_out(at),
+        _ => {
+            let ports = match &step.ports {
+                None => (0..node.ports.len().min(1)).collect(),
+                Some(names) => names
+                    .iter()
+                    .filter_map(|name| node.ports.iter().position(|port| port == name))
+                    .collect(),
+            };
+            if step.status == StepState::Completed {
+                run.note_result(at, step.node.clone(), step.answered);
+            }
+            run.apply(at.scope, Decision::Leave { node: at.node, ports });
+        }
     }
-    run.apply(Decision::Leave { node, ports });
     Ok(())
 }
 
 /// The output of a pure node in whose record secrets were written over: it gives the same again.
-fn unredacted(run: &Run, plan: &Plan, node: usize, step: &StepRecord) -> Option<Value> {
-    let may_have_secrets = !run.context.secrets().is_empty() && step.status == StepState::Completed;
-    if !may_have_secrets || plan.nodes[node].role != Role::Pure || !is_redacted(&step.output) {
+fn unredacted(run: &Run, at: At, node: &PlanNode, step: &StepRecord) -> Option<Value> {
+    let may_have_secrets = !run.top().secrets().is_empty() && step.status == StepState::Completed;
+    if !may_have_secrets || node.role != Role::Pure || !is_redacted(&step.output) {
         return None;
     }
     let now = step.now.unwrap_or(run.accepted_at);
-    let output = run.call(node, now).now_or_never()?.ok()?;
+    let output = run.call(at, now).now_or_never()?.ok()?;
     Some(output.value)
-}
-
-/// Bytes of JSON of all inputs that are made again; of what comes after, none is.
-const MOST_INPUTS: usize = 16 << 20;
-
-/// What each step was given: its parameters, evaluated again over the recorded outputs. Secrets are redacted.
-/// `None` for a step that was not called, and where they are too large to be shown. It may take seconds.
-pub fn inputs(
-    version: &Version,
-    execution: Uuid,
-    mode: ExecutionMode,
-    payload: Payload,
-    accepted_at: Time,
-    steps: &[StepRecord],
-) -> Vec<Option<Value>> {
-    let secrets = version
-        .plan
-        .secrets
-        .iter()
-        .map(|name| (name.clone(), REDACTED.to_owned()))
-        .collect();
-    let context = Context::new(
-        identity(execution, version, mode, accepted_at),
-        version.plan.clone(),
-        Arc::new(Secrets::new(secrets)),
-        payload,
-    );
-    for step in steps {
-        if let Some(node) = version.plan.keys.get(&*step.node) {
-            context.set_output(*node, step.output.clone());
-        }
-    }
-    let mut room = MOST_INPUTS;
-    steps
-        .iter()
-        .map(|step| {
-            let node = *version.plan.keys.get(&*step.node)?;
-            step.started_at?;
-            let view = context.view(node, step.now.unwrap_or(accepted_at), &[]);
-            let plan = &version.plan.nodes[node];
-            let mut input = plan.parameters.evaluate(&view).ok()?;
-            for deferred in &plan.deferred {
-                input[&deferred.name] = deferred.shown(&view).ok()?;
-            }
-            room = room.saturating_sub(input.to_string().len());
-            (room > 0).then_some(input)
-        })
-        .collect()
 }

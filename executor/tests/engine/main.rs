@@ -1,8 +1,12 @@
 //! The engine over a journal in memory: what runs, what is recorded, what a crash repeats.
 
+mod control;
 mod graph;
+mod journal;
+mod loops;
 mod recovery;
 mod retry;
+mod waits;
 mod world;
 
 use flowmatic_openapi::ExecutionStatus;

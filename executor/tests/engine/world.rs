@@ -1,18 +1,17 @@
 //! Nodes, a host and a journal that the tests of the engine steer.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use flowmatic_executor::journal::{ErrorRecord, MemoryJournal, MemoryRow, StepRecord, StepState};
+use flowmatic_executor::journal::{ErrorRecord, StepRecord, StepState};
 use flowmatic_executor::node::OUT;
 use flowmatic_executor::testing::Start as TestStart;
 use flowmatic_executor::{
-    About, Accept, Answer, Catalogue, Checkpoint, Engine, Entry, Finish, Host, HttpError, HttpRequest,
-    HttpResponse, Journal, JournalError, Limits, Node, NodeContext, NodeError, Output, Param, Payload, Plan,
-    Role, Secrets, Start, Started, Ticket, Time, Version,
+    About, Answer, Catalogue, Child, ChildError, Engine, Entry, Host, HttpError, HttpRequest, HttpResponse,
+    JournalError, Limits, Node, NodeContext, NodeError, Output, Param, Payload, Plan, Role, Secrets, Start,
+    Started, Ticket, Time, Version,
 };
 use flowmatic_openapi::{ExecutionMode, ExecutionStatus, Graph};
 use futures_util::FutureExt;
@@ -21,9 +20,12 @@ use poem_openapi::types::ParseFromJSON;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::sync::{Barrier, Notify, Semaphore, watch};
+use tokio::sync::{Barrier, Notify, Semaphore};
 use tokio::time::Instant;
 use uuid::Uuid;
+
+use crate::control;
+use crate::journal::TestJournal;
 
 pub fn node(key: &str, kind: &str, parameters: Value) -> Value {
     json!({"key": key, "type": kind, "parameters": parameters})
@@ -64,6 +66,10 @@ impl World {
             Entry::of::<Respond>(),
             Entry::of::<Panic>(),
             Entry::of::<PanicEffect>(),
+            Entry::of::<control::Each>(),
+            Entry::of::<control::While>(),
+            Entry::of::<control::Wait>(),
+            Entry::of::<control::Call>(),
         ]));
         let (host, journal) = (Arc::new(TestHost::new()), Arc::new(TestJournal::new()));
         let engine = Engine::new(catalogue.clone(), host.clone(), journal.clone(), limits);
@@ -163,15 +169,22 @@ impl World {
         };
         let engine = self.another();
         let place = engine.reserve(id).expect("it is not there");
-        engine.give_up(place, &recovered, &error);
+        engine.give_up(place, &recovered, None, ExecutionStatus::Failed, &error);
     }
 
+    /// Waits until it has ended; takes it up when it is parked and its time has come.
     pub async fn end(&self, id: Uuid) -> ExecutionStatus {
         let mut changes = self.journal.changes.subscribe();
         let finished = async {
             loop {
-                if let Some(finish) = self.journal.inner.row(id).and_then(|row| row.finish) {
+                let row = self.journal.inner.row(id);
+                if let Some(finish) = row.as_ref().and_then(|row| row.finish.as_ref()) {
                     return finish.status;
+                }
+                if let Some(wake_at) = row.and_then(|row| row.parked).flatten() {
+                    let wait = (wake_at - self.host.now()).to_std().unwrap_or_default();
+                    tokio::time::sleep(wait).await;
+                    self.resume(id).await;
                 }
                 changes.changed().await.expect("the journal lives");
             }
@@ -198,6 +211,22 @@ impl World {
         tokio::time::timeout(PATIENCE, settled)
             .await
             .expect("it ends in time")
+    }
+
+    /// Waits until it is parked; tells when it is to be taken up.
+    pub async fn parked(&self, id: Uuid) -> Option<Time> {
+        let mut changes = self.journal.changes.subscribe();
+        let parked = async {
+            loop {
+                if let Some(wake_at) = self.journal.inner.row(id).and_then(|row| row.parked) {
+                    return wake_at;
+                }
+                changes.changed().await.expect("the journal lives");
+            }
+        };
+        tokio::time::timeout(PATIENCE, parked)
+            .await
+            .expect("it is parked in time")
     }
 
     /// Waits until the journal has so many checkpoints of it.
@@ -254,7 +283,7 @@ impl World {
             body: serde_json::from_str(&accept.payload).expect("JSON"),
             engine: Map::new(),
         };
-        flowmatic_executor::run::inputs(
+        self.engine.inputs(
             &version,
             id,
             accept.mode,
@@ -265,92 +294,18 @@ impl World {
     }
 }
 
-/// A journal that can be cut off, as by a crash, and be unavailable, as on a full disk.
-pub struct TestJournal {
-    inner: Arc<MemoryJournal>,
-    writes: AtomicUsize,
-    last_write: AtomicUsize,
-    refuses: AtomicBool,
-    changes: watch::Sender<()>,
-}
-
-impl TestJournal {
-    fn new() -> Self {
-        Self {
-            inner: MemoryJournal::new(),
-            writes: AtomicUsize::new(0),
-            last_write: AtomicUsize::new(usize::MAX),
-            refuses: AtomicBool::new(false),
-            changes: watch::Sender::new(()),
-        }
-    }
-
-    pub fn row(&self, id: Uuid) -> MemoryRow {
-        self.inner.row(id).expect("accepted")
-    }
-
-    pub fn writes(&self) -> usize {
-        self.writes.load(Ordering::SeqCst)
-    }
-
-    pub fn stop_after(&self, writes: usize) {
-        self.last_write.store(writes, Ordering::SeqCst);
-    }
-
-    pub fn refuse(&self, refuses: bool) {
-        self.refuses.store(refuses, Ordering::SeqCst);
-    }
-
-    fn cut_off(&self) {
-        self.stop_after(0);
-    }
-
-    fn is_cut_off(&self) -> bool {
-        self.writes() > self.last_write.load(Ordering::SeqCst)
-    }
-
-    fn reconnect(&self) {
-        self.stop_after(usize::MAX);
-    }
-
-    fn write(&self, write: impl FnOnce(&MemoryJournal) -> Ticket) -> Ticket {
-        let count = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
-        let ticket = if count > self.last_write.load(Ordering::SeqCst) {
-            // Nobody learns what became of the writes of a process that died.
-            let (sender, ticket) = Ticket::new();
-            std::mem::forget(sender);
-            ticket
-        } else if self.refuses.load(Ordering::SeqCst) {
-            Ticket::settled(Err(JournalError::Unavailable("the disk is full".to_owned())))
-        } else {
-            write(&self.inner)
-        };
-        self.changes.send_replace(());
-        ticket
-    }
-}
-
-impl Journal for TestJournal {
-    fn accept(&self, accept: Accept, finish: Option<Finish>) -> Ticket {
-        self.write(|inner| inner.accept(accept, finish))
-    }
-
-    fn checkpoint(&self, checkpoint: Checkpoint) -> Ticket {
-        self.write(|inner| inner.checkpoint(checkpoint))
-    }
-
-    fn finish(&self, finish: Finish) -> Ticket {
-        self.write(|inner| inner.finish(finish))
-    }
-}
-
 /// Answers by the first word of the URL: `ok`, `fail`, `fail-twice`, `refuse`, `hang`, `gate` (answers once it is
 /// open), `meet` (answers when two have called), `busy` (503; the next word is its `Retry-After`).
 pub struct TestHost {
+    started: Instant,
     calls: Mutex<Vec<String>>,
     /// When each came.
     times: Mutex<Vec<Instant>>,
     called: Notify,
+    /// The executions that were called, and by whom.
+    pub children: Mutex<Vec<(Uuid, Child)>>,
+    /// Those whose children were to be cancelled.
+    pub cancelled: Mutex<Vec<Uuid>>,
     gate: Semaphore,
     meeting: Barrier,
 }
@@ -358,9 +313,12 @@ pub struct TestHost {
 impl TestHost {
     fn new() -> Self {
         Self {
+            started: Instant::now(),
             calls: Mutex::default(),
             times: Mutex::default(),
             called: Notify::new(),
+            children: Mutex::default(),
+            cancelled: Mutex::default(),
             gate: Semaphore::new(0),
             meeting: Barrier::new(2),
         }
@@ -399,8 +357,8 @@ impl TestHost {
 
 impl Host for TestHost {
     fn now(&self) -> Time {
-        let milliseconds = i64::try_from(self.calls().len()).expect("few calls") * 1_000;
-        Time::from_timestamp_millis(milliseconds).expect("a time")
+        let since = i64::try_from(self.started.elapsed().as_millis()).expect("a short test");
+        Time::from_timestamp_millis(since).expect("a time")
     }
 
     fn http(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
@@ -440,6 +398,25 @@ impl Host for TestHost {
         }
         .boxed()
     }
+
+    fn start_child(&self, child: Child) -> BoxFuture<'_, Result<Uuid, ChildError>> {
+        let id = Uuid::now_v7();
+        let mut children = self.children.lock().expect("unpoisoned");
+        let known = children
+            .iter()
+            .find(|(_, one)| (one.parent, &one.path) == (child.parent, &child.path))
+            .map(|(id, _)| *id);
+        if known.is_none() {
+            children.push((id, child));
+        }
+        self.called.notify_one();
+        futures_util::future::ready(Ok(known.unwrap_or(id))).boxed()
+    }
+
+    fn cancel_children(&self, execution: Uuid) -> BoxFuture<'_, ()> {
+        self.cancelled.lock().expect("unpoisoned").push(execution);
+        futures_util::future::ready(()).boxed()
+    }
 }
 
 macro_rules! about {
@@ -456,6 +433,7 @@ macro_rules! about {
         };
     };
 }
+pub(crate) use about;
 
 #[derive(Deserialize, JsonSchema)]
 struct Echo {

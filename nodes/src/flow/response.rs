@@ -141,12 +141,12 @@ impl Response {
         }
         Ok(Output {
             value: json!({"status": status, "headers": fields, "body": body}),
-            ports: None,
             answer: Some(Answer {
                 status: status.0,
                 headers,
                 body: bytes,
             }),
+            ..Output::default()
         })
     }
 }

@@ -6,6 +6,7 @@ use flowmatic_openapi::{Connector, ConnectorExample, ConnectorRole, Json as AnyJ
 use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
+use poem_openapi::types::ParseFromJSON;
 use serde_json::Value;
 
 use super::Tag;
@@ -65,6 +66,8 @@ fn connector(registered: &Registered) -> Connector {
             Role::Trigger => ConnectorRole::Trigger,
             Role::Pure => ConnectorRole::Pure,
             Role::Effect => ConnectorRole::Effect,
+            Role::Control => ConnectorRole::Control,
+            Role::Loop => ConnectorRole::Loop,
         },
         ports: ports.collect(),
         dynamic_ports: registered.has_dynamic_ports(),
@@ -80,14 +83,23 @@ fn example(kind: &str, text: &str) -> ConnectorExample {
         Value::Object(fields) => fields,
         _ => serde_json::Map::new(),
     };
+    let key = kind.rsplit('.').next().unwrap_or(kind);
+    let inside = parts.get_mut("inside").map(|inside| {
+        let mut inside: Vec<Node> = Vec::parse_from_json(Some(inside.take())).unwrap_or_default();
+        inside
+            .iter_mut()
+            .for_each(|node| node.parent = Some(key.to_owned()));
+        inside
+    });
     let output = parts.get_mut("output").map(|output| AnyJson(output.take()));
     ConnectorExample {
         node: Node {
-            key: kind.rsplit('.').next().unwrap_or(kind).to_owned(),
+            key: key.to_owned(),
             kind: kind.to_owned(),
             parameters: parameters.into(),
             ..Node::default()
         },
+        inside,
         context: AnyJson(parts["context"].take()),
         output,
     }

@@ -42,6 +42,7 @@ pub(super) fn finish(mut description: Value) -> Value {
         .into_iter()
         .flat_map(Map::values_mut)
     {
+        simplify(schema);
         if let Some(cursor) = schema.pointer_mut("/properties/next_cursor") {
             cursor["nullable"] = Value::from(true);
         }
@@ -55,6 +56,36 @@ pub(super) fn finish(mut description: Value) -> Value {
         }
     }
     description
+}
+
+/// Leaves out what makes generators of clients give a type up: a default that is an object or a list, which says no
+/// more than that the field may be left out, and a part beside a reference that only repeats its description.
+fn simplify(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields
+                .get("default")
+                .is_some_and(|default| default.is_object() || default.is_array())
+            {
+                fields.shift_remove("default");
+            }
+            if let Some(Value::Array(parts)) = fields.get_mut("allOf") {
+                let repeats = |name: &String| name == "description" || name == "default";
+                parts.retain(|part| part.as_object().is_none_or(|part| !part.keys().all(repeats)));
+            }
+            for (name, field) in fields {
+                match field {
+                    // Names of fields, of whatever kind, are no words of a schema.
+                    Value::Object(named) if name == "properties" => {
+                        named.values_mut().for_each(simplify);
+                    }
+                    field => simplify(field),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(simplify),
+        _ => {}
+    }
 }
 
 fn operations(description: &mut Value) -> impl Iterator<Item = &mut Map<String, Value>> {
@@ -188,13 +219,8 @@ pub(super) fn prefixes() -> BTreeSet<String> {
 
 /// The methods that a path takes, for `Allow`; `None` where there is no such path.
 pub(super) fn allowed(path: &str) -> Option<String> {
-    let paths = super::description()["paths"].as_object()?;
-    let (_, methods) = paths.iter().find(|(template, _)| matches(template, path))?;
-    let mut allow: Vec<String> = methods
-        .as_object()?
-        .keys()
-        .map(|method| method.to_uppercase())
-        .collect();
+    let methods = methods_of(path)?;
+    let mut allow: Vec<String> = methods.keys().map(|method| method.to_uppercase()).collect();
     if allow.iter().any(|method| method == "GET") {
         allow.push("HEAD".to_owned());
     }
@@ -203,10 +229,7 @@ pub(super) fn allowed(path: &str) -> Option<String> {
 
 /// What is wrong with a query: a parameter that its operation does not have would be left out of account in silence.
 pub(super) fn check_query(method: &Method, path: &str, query: &str) -> Result<(), ApiError> {
-    let Some(paths) = super::description()["paths"].as_object() else {
-        return Ok(());
-    };
-    let Some((_, methods)) = paths.iter().find(|(template, _)| matches(template, path)) else {
+    let Some(methods) = methods_of(path) else {
         return Ok(());
     };
     let method = match method.as_str() {
@@ -234,6 +257,14 @@ pub(super) fn check_query(method: &Method, path: &str, query: &str) -> Result<()
             known.join("`, `")
         ))),
     }
+}
+
+/// The operations of a path, by their methods. Of two templates that fit, the one with fewer variables is meant.
+fn methods_of(path: &str) -> Option<&'static Map<String, Value>> {
+    let paths = super::description()["paths"].as_object()?;
+    let fitting = paths.iter().filter(|(template, _)| matches(template, path));
+    let (_, methods) = fitting.min_by_key(|(template, _)| template.matches('{').count())?;
+    methods.as_object()
 }
 
 fn matches(template: &str, path: &str) -> bool {

@@ -5,12 +5,15 @@ use std::collections::{HashMap, HashSet};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flowmatic_openapi::{Graph, Node, Problem};
+use poem_openapi::types::ToJSON;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::secret::SecretKey;
 use crate::store::SealedSecret;
 
+/// The largest graph, as JSON text.
+const LARGEST_GRAPH: usize = 1 << 20;
 /// The longest secret, in characters.
 const LONGEST_SECRET: usize = 1024;
 /// The kinds of `auth` of a webhook for which the server makes a secret where none is given.
@@ -97,6 +100,16 @@ pub fn prepare(mut graph: Graph, previous: Option<&Graph>, key: &SecretKey) -> R
     } else {
         Err(problems)
     }
+}
+
+/// What is wrong with a graph that is too large to be stored.
+pub fn check_size(graph: &Graph) -> Option<Problem> {
+    let length = graph.to_json().unwrap_or_default().to_string().len();
+    (length > LARGEST_GRAPH).then(|| Problem {
+        pointer: "/graph".to_owned(),
+        node: None,
+        message: "the graph is larger than 1 MiB".to_owned(),
+    })
 }
 
 fn write(auth: &mut Map<String, Value>, draft: &mut Draft, key: &SecretKey, secret: &str) {

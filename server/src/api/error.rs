@@ -39,6 +39,9 @@ pub enum ApiError {
     /// It was changed or has ended in the meantime.
     #[oai(status = 409)]
     Conflict(Json<Box<ErrorBody>>),
+    /// It can be done no more.
+    #[oai(status = 410)]
+    Gone(Json<Box<ErrorBody>>),
     /// The body is larger than `--max-body`.
     #[oai(status = 413)]
     TooLarge(Json<Box<ErrorBody>>),
@@ -112,6 +115,10 @@ impl ApiError {
         Self::Conflict(body("CONFLICT", message, Vec::new()))
     }
 
+    pub fn gone(message: impl Display) -> Self {
+        Self::Gone(body("GONE", message, Vec::new()))
+    }
+
     pub fn too_large(limit: usize) -> Self {
         let message = format!("the body is larger than {limit} bytes");
         Self::TooLarge(body("TOO_LARGE", message, Vec::new()))
@@ -178,7 +185,7 @@ impl ApiError {
             return Self::bad_request(format!("{kind} `{}`: {reason}", error.name));
         }
         if let Some(error) = error.downcast_ref::<ParsePathError>() {
-            return Self::bad_request(format!("the id in the path: {}", plain(&error.reason)));
+            return Self::bad_request(format!("`{}` in the path: {}", error.name, plain(&error.reason)));
         }
         if let Some(error) = error.downcast_ref::<ContentTypeError>() {
             let message = match error {
@@ -308,6 +315,7 @@ impl ApiError {
         | Self::NotFound(Json(body))
         | Self::MethodNotAllowed(Json(body), _)
         | Self::Conflict(Json(body))
+        | Self::Gone(Json(body))
         | Self::TooLarge(Json(body))
         | Self::UnsupportedMediaType(Json(body))
         | Self::Unprocessable(Json(body))

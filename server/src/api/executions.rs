@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use flowmatic_openapi::{Execution, ExecutionMode, ExecutionStatus, ExecutionSummary, Page, Time};
+use flowmatic_openapi::{
+    Execution, ExecutionMode, ExecutionRetry, ExecutionStatus, ExecutionSummary, Page, RetryFrom, Time,
+};
 use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
@@ -12,7 +14,7 @@ use uuid::Uuid;
 
 use super::cursor::Cursor;
 use super::error::ApiError;
-use super::payload::Json;
+use super::payload::{Json, OptionalJson};
 use super::{Accepted, Tag, fifty};
 use crate::app::App;
 use crate::auth::{Auth, may};
@@ -116,19 +118,29 @@ impl Executions {
 
     /// Retry an execution
     ///
-    /// Starts the same version over the same payload, as a new execution whose `retry_of` names this one.
+    /// Starts the same version over the same payload, as a new execution whose `retry_of` names this one: from the
+    /// start or, with `{"from": "failed"}`, at the steps that failed or were cancelled, sharing what was done before.
     #[oai(path = "/:id/retry", method = "post", operation_id = "retryExecution")]
     async fn retry(
         &self,
         auth: Auth<may::WriteExecutions>,
         app: Data<&App>,
         id: Path<Uuid>,
+        body: OptionalJson<ExecutionRetry>,
     ) -> Result<Accepted, ApiError> {
         let stored = find(&app, auth.workspace_id, id.0).await?;
         if !stored.summary.status.is_final() {
             return Err(ApiError::conflict("the execution has not ended; cancel it first"));
         }
-        Ok(Accepted::new(app.dispatch.retry(stored).await?))
+        let retried = match body.0.from {
+            RetryFrom::Start => app.dispatch.retry(stored).await?,
+            RetryFrom::Failed if stored.summary.status == ExecutionStatus::Completed => {
+                let message = "the execution has succeeded: nothing of it failed";
+                return Err(ApiError::conflict(message));
+            }
+            RetryFrom::Failed => app.dispatch.retry_failed(stored).await?,
+        };
+        Ok(Accepted::new(retried))
     }
 }
 

@@ -22,7 +22,9 @@ use crate::app::App;
 use crate::config::Config;
 
 /// The most mistakes that one answer lists.
-const MOST_PROBLEMS: usize = 50;
+pub const MOST_PROBLEMS: usize = 50;
+/// The longest list that a body may have.
+const MOST_ITEMS: usize = 5_000;
 
 /// A JSON body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +125,11 @@ impl<T: ToJSON> ApiResponse for Json<T> {
 }
 
 async fn read(request: &Request, body: &mut RequestBody) -> Result<bytes::Bytes> {
+    read_up_to(request, body, 0).await
+}
+
+/// Reads the bytes of a body that may be as large as `--max-body`, or as large as this where that is more.
+pub async fn read_up_to(request: &Request, body: &mut RequestBody, limit: usize) -> Result<bytes::Bytes> {
     let app = request
         .data::<App>()
         .ok_or_else(|| ApiError::internal("a route without the app"))?;
@@ -134,7 +141,7 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<bytes::Bytes>
     Ok(read_within(
         request.header(header::CONTENT_LENGTH),
         body.take()?,
-        max_body,
+        max_body.max(limit),
         request_timeout,
     )
     .await?)
@@ -171,27 +178,34 @@ async fn read_within(
 }
 
 /// Parses a body; says where each mistake is.
+fn parse<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, ApiError> {
+    let value = json::parse(bytes).map_err(|error| malformed(whole(error.to_string())))?;
+    read_value(value).map_err(malformed)
+}
+
+/// Reads a value of a type that bodies are made of.
 ///
 /// The framework's parsers take a number for a text, and name no place. So the description, which is made of the
 /// same types, has the first word.
-fn parse<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, ApiError> {
-    let whole = |message: String| {
-        let problem = Problem {
-            pointer: String::new(),
-            node: None,
-            message,
-        };
-        malformed(vec![problem])
-    };
-    let value = json::parse(bytes).map_err(|error| whole(error.to_string()))?;
-    let problems = check(&T::schema_ref(), &value);
+pub fn read_value<T: ParseFromJSON>(value: Value) -> Result<T, Vec<Problem>> {
+    let problems = check::<T>(&value);
     if !problems.is_empty() {
-        return Err(malformed(problems));
+        return Err(problems);
     }
     T::parse_from_json(Some(value)).map_err(|error| whole(plain(error.message())))
 }
 
-fn malformed(problems: Vec<Problem>) -> ApiError {
+/// A problem that nobody can point at.
+fn whole(message: String) -> Vec<Problem> {
+    vec![Problem {
+        pointer: String::new(),
+        node: None,
+        message,
+    }]
+}
+
+/// The answer to a body with these mistakes, of which there is one at least.
+pub fn malformed(problems: Vec<Problem>) -> ApiError {
     let first = &problems[0];
     let place = if first.pointer.is_empty() {
         "the body"
@@ -201,21 +215,19 @@ fn malformed(problems: Vec<Problem>) -> ApiError {
     ApiError::malformed(format!("{place}: {}", first.message), problems)
 }
 
-/// Lists what of a value is not as the description says.
-fn check(schema: &MetaSchemaRef, value: &Value) -> Vec<Problem> {
-    let MetaSchemaRef::Reference(name) = schema else {
+/// Lists what of a value is not as the description says, as far as anybody reads.
+pub fn check<T: Type>(value: &Value) -> Vec<Problem> {
+    let MetaSchemaRef::Reference(name) = T::schema_ref() else {
         return Vec::new();
     };
-    let Some(validator) = validators().get(name) else {
+    let Some(validator) = validators().get(&name) else {
         return Vec::new();
     };
     if validator.is_valid(value) {
         return Vec::new();
     }
-    let mut value = value.clone();
-    without_nulls(&mut value);
     validator
-        .iter_errors(&value)
+        .iter_errors(&excerpt(value))
         .take(MOST_PROBLEMS)
         .map(|error| Problem {
             pointer: error.instance_path().to_string(),
@@ -246,14 +258,52 @@ fn validators() -> &'static HashMap<String, jsonschema::Validator> {
     })
 }
 
-/// A field that is null counts as left out.
-fn without_nulls(value: &mut Value) {
+/// What of a value is enough to tell its mistakes: the validator makes an error of every wrong item before it gives
+/// the first. A field that is null counts as left out.
+fn excerpt(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
-            fields.retain(|_, field| !field.is_null());
-            fields.values_mut().for_each(without_nulls);
+            let given = fields.iter().filter(|(_, field)| !field.is_null());
+            Value::Object(
+                given
+                    .map(|(name, field)| (name.clone(), excerpt(field)))
+                    .collect(),
+            )
         }
-        Value::Array(items) => items.iter_mut().for_each(without_nulls),
-        _ => {}
+        Value::Array(items) => Value::Array(items.iter().take(MOST_ITEMS + 1).map(excerpt).collect()),
+        value => value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flowmatic_openapi::Graph;
+    use serde_json::{Value, json};
+
+    use super::{MOST_ITEMS, MOST_PROBLEMS, check};
+
+    #[test]
+    fn no_list_may_be_longer_than_what_is_looked_at() {
+        fn longest(value: &Value) -> u64 {
+            let own = value["maxItems"].as_u64().unwrap_or(0);
+            let parts: Vec<&Value> = match value {
+                Value::Object(fields) => fields.values().collect(),
+                Value::Array(items) => items.iter().collect(),
+                _ => Vec::new(),
+            };
+            parts.into_iter().map(longest).max().unwrap_or(0).max(own)
+        }
+        assert_eq!(
+            longest(&super::super::description()["components"]),
+            MOST_ITEMS as u64
+        );
+    }
+
+    #[test]
+    fn lists_as_many_mistakes_as_anybody_reads() {
+        let problems = check::<Graph>(&json!({"nodes": vec![json!(0); 100_000]}));
+        assert_eq!(problems.len(), MOST_PROBLEMS);
+        assert!(problems.iter().any(|problem| problem.pointer == "/nodes"));
+        assert!(problems.iter().any(|problem| problem.pointer == "/nodes/1"));
     }
 }

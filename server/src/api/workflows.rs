@@ -1,8 +1,12 @@
 //! `/api/v1/workflows`.
 
+mod diff;
+mod portability;
+mod versions;
+
 use std::collections::HashMap;
 
-use flowmatic_executor::{Plan, Role};
+use flowmatic_executor::Plan;
 use flowmatic_openapi::{
     Deleted, Execute, ExecutionMode, Graph, GraphCheck, Page, Problem, Validation, Workflow, WorkflowCreate,
     WorkflowPublish, WorkflowSummary, WorkflowUpdate,
@@ -10,10 +14,11 @@ use flowmatic_openapi::{
 use poem::Request;
 use poem::web::Data;
 use poem_openapi::param::{Header, Path, Query};
-use poem_openapi::types::ToJSON;
 use poem_openapi::{ApiResponse, OpenApi};
 use uuid::Uuid;
 
+pub(super) use self::portability::Portability;
+pub(super) use self::versions::Versions;
 use super::cursor::Cursor;
 use super::draft::{self, Draft};
 use super::error::ApiError;
@@ -24,8 +29,6 @@ use crate::app::App;
 use crate::auth::{Auth, may};
 use crate::store::{WorkflowFilter, WorkflowSave};
 
-/// The largest graph, as JSON text.
-const LARGEST_GRAPH: usize = 1 << 20;
 const MANUAL: &str = "trigger.manual";
 
 pub(super) struct Workflows;
@@ -92,6 +95,7 @@ impl Workflows {
             active: Some(create.active),
             graph: draft.graph,
             secrets: draft.secrets,
+            by: Some(auth.caller),
             now: app.now(),
         };
         let workflow = app.store.create_workflow(save).await?;
@@ -162,6 +166,7 @@ impl Workflows {
             active: update.active,
             graph: draft.graph,
             secrets: draft.secrets,
+            by: Some(auth.caller),
             now: app.now(),
         };
         let Some(workflow) = app.store.update_workflow(save, update.revision).await? else {
@@ -214,7 +219,7 @@ impl Workflows {
         compile(&app, draft.graph).await?;
         let published = app
             .store
-            .publish_workflow(auth.workspace_id, id.0, draft.revision, app.now())
+            .publish_workflow(auth.workspace_id, id.0, draft.revision, auth.caller, app.now())
             .await?;
         let Some(workflow) = published else {
             return Err(stale(find(&app, auth.workspace_id, id.0).await?.revision));
@@ -295,13 +300,8 @@ impl Workflows {
                 id.0
             )));
         };
-        let triggers = version.plan.nodes.iter();
-        let triggers: Vec<(&str, &str)> = triggers
-            .filter(|node| node.role == Role::Trigger && !node.disabled)
-            .map(|node| (&*node.key, node.kind))
-            .collect();
         let Execute { input, trigger } = body.0;
-        let trigger = choose_trigger(&triggers, trigger.as_deref())?;
+        let trigger = trigger_of(&version.plan, trigger.as_deref())?;
         let started = app
             .dispatch
             .execute(
@@ -347,11 +347,8 @@ async fn prepare(
             return Err(ApiError::invalid_graph(problems));
         }
     }
-    if draft.graph.to_json().unwrap_or_default().to_string().len() > LARGEST_GRAPH {
-        return Err(ApiError::unprocessable(
-            "the graph is larger than 1 MiB",
-            Vec::new(),
-        ));
+    if let Some(problem) = draft::check_size(&draft.graph) {
+        return Err(ApiError::unprocessable(problem.message.clone(), vec![problem]));
     }
     if publish {
         compile(app, draft.graph.clone()).await?;
@@ -389,6 +386,15 @@ fn shown(app: &App, mut workflow: Workflow, mut made: HashMap<String, String>) -
         trigger.secret = made.remove(&trigger.node);
     }
     workflow
+}
+
+/// The key of the trigger at which a start by hand begins.
+pub(crate) fn trigger_of<'a>(plan: &'a Plan, asked: Option<&str>) -> Result<&'a str, ApiError> {
+    let triggers: Vec<(&str, &str)> = plan
+        .triggers()
+        .map(|place| (&*plan.nodes[place].key, plan.nodes[place].kind))
+        .collect();
+    choose_trigger(&triggers, asked)
 }
 
 /// The key of the trigger to start at: the one asked for, else the manual one, else the only one. Each is given

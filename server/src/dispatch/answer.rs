@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowmatic_executor::journal::ErrorRecord;
-use flowmatic_executor::run::inputs;
-use flowmatic_executor::{Answer, Outcome, Version};
+use flowmatic_executor::{Answer, Engine, Outcome, Version};
 use flowmatic_nodes::flow::response::Response;
 use flowmatic_openapi::ExecutionSummary;
 use uuid::Uuid;
@@ -45,7 +44,8 @@ impl Dispatch {
         let summary = &stored.summary;
         if stored.steps.iter().any(|step| step.answered) {
             let version = self.version(summary.workflow_id, summary.version).await?;
-            let answer = tokio::task::spawn_blocking(move || answer(&stored, version))
+            let engine = self.engine.clone();
+            let answer = tokio::task::spawn_blocking(move || answer(&engine, &stored, version))
                 .await
                 .map_err(|error| StoreError::Internal(error.to_string()))?;
             return answer.map(|answer| Some(Outcome::Answered(answer)));
@@ -72,7 +72,11 @@ impl Dispatch {
 }
 
 /// The answer that was given, made again from what is recorded of it; secrets in it are redacted.
-fn answer(stored: &StoredExecution, version: Option<Arc<Version>>) -> Result<Answer, StoreError> {
+fn answer(
+    engine: &Engine,
+    stored: &StoredExecution,
+    version: Option<Arc<Version>>,
+) -> Result<Answer, StoreError> {
     let summary = &stored.summary;
     let broken = |error: String| {
         StoreError::Internal(format!(
@@ -87,7 +91,7 @@ fn answer(stored: &StoredExecution, version: Option<Arc<Version>>) -> Result<Ans
         .position(|step| step.answered)
         .ok_or_else(|| broken("there is none".to_owned()))?;
     let parameters = version.and_then(|version| {
-        let inputs = inputs(
+        let inputs = engine.inputs(
             &version,
             summary.id,
             summary.mode,

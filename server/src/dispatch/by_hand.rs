@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use flowmatic_executor::{Outcome, Payload, Waiting};
+use flowmatic_executor::run::prefix;
+use flowmatic_executor::{Accept, Outcome, Payload, Waiting};
 use flowmatic_nodes::trigger::schedule::{KIND, context};
 use flowmatic_openapi::{ExecutionMode, ExecutionStatus, ExecutionSummary, JsonObject};
 use serde_json::{Map, Value};
@@ -79,6 +80,45 @@ impl Dispatch {
             retry_of: Some(summary.id),
         };
         Ok(self.accept(request, None).await?.execution)
+    }
+
+    /// Starts an execution again at what failed or was cancelled: what was decided before is shared.
+    pub async fn retry_failed(
+        self: &Arc<Self>,
+        stored: StoredExecution,
+    ) -> Result<ExecutionSummary, StartError> {
+        let summary = stored.summary;
+        let version = self
+            .version(summary.workflow_id, summary.version)
+            .await?
+            .ok_or(StartError::NotFound)?;
+        let accept = Accept {
+            id: Uuid::now_v7(),
+            workspace_id: version.workspace_id,
+            workflow_id: version.workflow_id,
+            version: version.number,
+            mode: ExecutionMode::Retry,
+            trigger: summary.trigger.clone(),
+            payload: stored.payload,
+            meta: stored.meta,
+            retry_of: Some(summary.id),
+            held: true,
+            accepted_at: now(),
+        };
+        let record = prefix(stored.steps, summary.started_at, accept.accepted_at);
+        self.store.accept_with(&accept, &record).await?;
+        self.take_up_soon(vec![accept.id]);
+        Ok(ExecutionSummary {
+            id: accept.id,
+            status: ExecutionStatus::Queued,
+            mode: ExecutionMode::Retry,
+            error: None,
+            retry_of: Some(summary.id),
+            started_at: accept.accepted_at,
+            finished_at: None,
+            duration_ms: None,
+            ..summary
+        })
     }
 
     async fn accept(

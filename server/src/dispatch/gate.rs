@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use flowmatic_executor::{Accept, Checkpoint, Finish, Journal, JournalError, Ticket};
+use flowmatic_executor::{Accept, Checkpoint, Finish, Journal, JournalError, Park, Ticket};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
@@ -35,8 +35,19 @@ struct Known {
     /// It was cancelled before the engine knew it.
     is_cancelled: bool,
     has_place: bool,
-    /// Changes with each of its records.
+    /// Changes with each of its records that may tell of its answer.
     records: Option<watch::Sender<()>>,
+}
+
+/// What a record means for an execution.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Leaves {
+    /// It goes on.
+    Nothing,
+    /// It leaves memory and keeps its place, which whoever takes it up again hears of.
+    Memory,
+    /// It ends.
+    Place,
 }
 
 /// What is kept of freed places until they are looked at; those beyond are found later.
@@ -115,7 +126,7 @@ impl Gate {
         self.0.count.store(known.len(), Ordering::Release);
     }
 
-    /// Tells of each record of an execution from now on.
+    /// Tells of each record of an execution that may have its answer, or its end, from now on.
     pub fn watch(&self, id: Uuid) -> Watched {
         let mut records = None;
         self.0.know(id, |known| {
@@ -138,7 +149,7 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// Resolves at the next record after the last call.
+    /// Resolves at the next such record after the last call.
     pub async fn changed(&mut self) {
         if let Some(records) = &mut self.records {
             // Its sender lives as long as one watches.
@@ -196,19 +207,19 @@ impl Inner {
     }
 
     /// Passes on what became of a write of a known execution, once it is known here as well.
-    fn told(self: &Arc<Self>, id: Uuid, ticket: Ticket, is_end: bool) -> Ticket {
+    fn told(self: &Arc<Self>, id: Uuid, ticket: Ticket, leaves: Leaves) -> Ticket {
         let (answer, told) = Ticket::new();
         let inner = self.clone();
         tokio::spawn(async move {
             let written = ticket.await;
-            let is_over = is_end && matches!(written, Ok(()) | Err(JournalError::Lost));
+            let has_left = leaves != Leaves::Nothing && matches!(written, Ok(()) | Err(JournalError::Lost));
             let had_place = inner.change(id, |known| {
                 if let Some(records) = &known.records {
                     records.send_replace(());
                 }
-                is_over && std::mem::take(&mut known.has_place)
+                has_left && std::mem::take(&mut known.has_place)
             });
-            if had_place == Some(true) {
+            if had_place == Some(true) && leaves == Leaves::Place {
                 inner.freed(id);
             }
             // A run that was abandoned waits no more.
@@ -256,11 +267,20 @@ impl Journal for Gate {
     }
 
     fn checkpoint(&self, checkpoint: Checkpoint) -> Ticket {
-        let id = checkpoint.id;
+        let (id, answers) = (checkpoint.id, has_answer(&checkpoint.record));
         let ticket = self.0.writer.checkpoint(checkpoint);
-        match self.0.change(id, |known| known.records.is_some()) {
-            Some(true) => self.0.told(id, ticket, false),
+        match self.0.change(id, |known| answers && known.records.is_some()) {
+            Some(true) => self.0.told(id, ticket, Leaves::Nothing),
             _ => ticket,
+        }
+    }
+
+    fn park(&self, park: Park) -> Ticket {
+        let id = park.id;
+        let ticket = self.0.writer.park(park);
+        match self.0.change(id, |_| ()) {
+            Some(()) => self.0.told(id, ticket, Leaves::Memory),
+            None => ticket,
         }
     }
 
@@ -268,10 +288,15 @@ impl Journal for Gate {
         let id = finish.id;
         let ticket = self.0.writer.finish(finish);
         match self.0.change(id, |_| ()) {
-            Some(()) => self.0.told(id, ticket, true),
+            Some(()) => self.0.told(id, ticket, Leaves::Place),
             None => ticket,
         }
     }
+}
+
+/// Whether a step of this record may have answered; few others read alike.
+fn has_answer(record: &str) -> bool {
+    record.contains(r#""answered":true"#)
 }
 
 #[cfg(test)]
@@ -288,7 +313,8 @@ mod tests {
         let test = sqlite().await;
         let owner = Uuid::now_v7();
         // The test ends before the task does.
-        let (writer, _task) = CommitWriter::start(test.store.clone(), owner);
+        let (tell, _told) = mpsc::unbounded_channel();
+        let (writer, _task) = CommitWriter::start(test.store.clone(), owner, tell);
         let (gate, freed) = Gate::new(writer, test.store.clone(), owner);
         (gate, freed, test)
     }
@@ -318,6 +344,8 @@ mod tests {
             result: None,
             steps: "[]".to_owned(),
             finished_at: Time::UNIX_EPOCH,
+            tells: None,
+            error_workflow: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Takes up executions that were written without an owner: by a timer, or by what wakes those that wait.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ const AT_ONCE: usize = 500;
 impl Dispatch {
     /// Takes these executions up, as far as there is room in memory and nobody else has; the others wait for room. It
     /// returns once they run, not when they end. To be called after the commit that made them QUEUED and nobody's.
-    pub async fn take_up_held(&self, ids: &[Uuid], stop: &CancellationToken) {
+    pub async fn take_up_held(self: &Arc<Self>, ids: &[Uuid], stop: &CancellationToken) {
         for ids in ids.chunks(AT_ONCE) {
             if stop.is_cancelled() {
                 // The next process takes them up.
@@ -22,7 +22,7 @@ impl Dispatch {
             }
             let fitting = std::cmp::min(self.engine.room(), ids.len());
             if fitting < ids.len() {
-                self.has_held.store(true, Ordering::Relaxed);
+                self.engine.hold();
             }
             // One that is in memory already is at work.
             let places = ids[..fitting]
@@ -39,7 +39,7 @@ impl Dispatch {
                 Some(Ok(claimed)) => claimed,
                 Some(Err(error)) => {
                     tracing::error!(%error, "executions cannot be taken up; trying again one by one");
-                    self.has_held.store(true, Ordering::Relaxed);
+                    self.engine.hold();
                     continue;
                 }
             };

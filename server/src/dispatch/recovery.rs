@@ -4,18 +4,18 @@
 //! progress waits in a row of its own, where one at a time is tried.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flowmatic_executor::Recovered;
 use flowmatic_executor::graph::start::StartPlan;
 use flowmatic_executor::journal::ErrorRecord;
 use flowmatic_executor::run::Place;
+use flowmatic_openapi::ExecutionStatus;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::start_control::PlaceTaken;
+use super::start_control::GoesOn;
 use super::{Dispatch, now, payload};
 use crate::store::{OpenExecution, StoreError, Whose};
 
@@ -32,8 +32,6 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// The error of an execution whose version or payload cannot be used any more.
 const UNUSABLE: &str = "version_unusable";
-/// The error of an execution whose concurrency key cannot be had.
-const NO_PLACE: &str = "start_control";
 
 impl Dispatch {
     /// Takes up all that is open and belongs to no living process.
@@ -95,10 +93,9 @@ impl Dispatch {
                 () = tokio::time::sleep(REFILL_EVERY) => {}
                 () = self.released.notified() => {}
             }
-            let some_wait = self.engine.has_held() || self.has_held.load(Ordering::Relaxed);
             // Not more than begin at once, so that this one is soon back for those with a higher priority.
             let room = self.engine.room().min(AT_ONCE);
-            if !some_wait || room == 0 {
+            if !self.engine.has_held() || room == 0 {
                 continue;
             }
             match self
@@ -117,7 +114,7 @@ impl Dispatch {
         }
     }
 
-    async fn take_up(self: &Arc<Self>, executions: Vec<OpenExecution>, stop: &CancellationToken) {
+    pub(super) async fn take_up(self: &Arc<Self>, executions: Vec<OpenExecution>, stop: &CancellationToken) {
         let room = Arc::new(Semaphore::new(AT_ONCE));
         for execution in executions {
             let Ok(place) = room.clone().acquire_owned().await else {
@@ -159,7 +156,11 @@ impl Dispatch {
         }
     }
 
-    async fn resume(&self, open: OpenExecution, stop: &CancellationToken) -> Option<JoinHandle<()>> {
+    async fn resume(
+        self: &Arc<Self>,
+        open: OpenExecution,
+        stop: &CancellationToken,
+    ) -> Option<JoinHandle<()>> {
         let place = self.engine.reserve(open.id)?;
         let recovered = until_available(stop, || self.store.claim(open, self.owner, now())).await?;
         let recovered = match recovered {
@@ -172,9 +173,9 @@ impl Dispatch {
         self.go_on(place, recovered, stop).await
     }
 
-    /// Runs what was claimed.
+    /// Runs what was claimed, where start control has it.
     pub(super) async fn go_on(
-        &self,
+        self: &Arc<Self>,
         place: Place,
         mut recovered: Recovered,
         stop: &CancellationToken,
@@ -189,29 +190,30 @@ impl Dispatch {
             Ok(None) => Err(format!("version {number} of `{workflow}` is gone")),
             Err(error) => Err(error.to_string()),
         };
-        let failed = match usable {
-            Ok((version, payload)) => {
-                match self.take_place(&version, &mut recovered, &payload, stop).await? {
-                    PlaceTaken::Begins => {
-                        if version.plan.start.as_ref().is_some_and(StartPlan::has_places) {
-                            self.gate.has_place(id);
-                        }
-                        return Some(self.engine.resume(place, recovered, version, payload));
+        let (version, status, error) = match usable {
+            Ok((version, payload)) => match self.let_in(&version, &mut recovered, &payload, stop).await? {
+                GoesOn::Begins => {
+                    if version.plan.start.as_ref().is_some_and(StartPlan::has_places) {
+                        self.gate.has_place(id);
                     }
-                    PlaceTaken::Waits => return None,
-                    PlaceTaken::Fails(message) => (NO_PLACE, message),
+                    return Some(self.engine.resume(place, recovered, version, payload));
                 }
+                GoesOn::Waits => return None,
+                GoesOn::Ends(status, error) => (Some(version), status, error),
+            },
+            Err(message) => {
+                tracing::error!(execution = %id, message, "an execution cannot go on");
+                let code = UNUSABLE.to_owned();
+                let error = ErrorRecord {
+                    code,
+                    message,
+                    node: None,
+                };
+                (None, ExecutionStatus::Failed, error)
             }
-            Err(message) => (UNUSABLE, message),
         };
-        let (code, message) = failed;
-        tracing::error!(execution = %id, code, message, "an execution cannot go on");
-        let error = ErrorRecord {
-            code: code.to_owned(),
-            message,
-            node: None,
-        };
-        Some(self.engine.give_up(place, &recovered, &error))
+        let version = version.as_deref();
+        Some(self.engine.give_up(place, &recovered, version, status, &error))
     }
 
     /// Renews the leases of what this process runs, until told to stop.

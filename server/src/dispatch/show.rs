@@ -1,8 +1,7 @@
 //! An execution as the API shows it.
 
 use flowmatic_executor::journal::{ErrorRecord, StepRecord, StepState};
-use flowmatic_executor::run::inputs;
-use flowmatic_executor::{Payload, Version};
+use flowmatic_executor::{Engine, Payload, Version};
 use flowmatic_openapi::{Execution, ExecutionError, Json, Step, StepStatus};
 use serde_json::Value;
 
@@ -22,13 +21,14 @@ impl Dispatch {
             }
             other => other?,
         };
-        tokio::task::spawn_blocking(move || show(stored, given, version.as_deref()))
+        let engine = self.engine.clone();
+        tokio::task::spawn_blocking(move || show(&engine, stored, given, version.as_deref()))
             .await
             .map_err(|error| StoreError::Internal(error.to_string()))
     }
 }
 
-fn show(stored: StoredExecution, given: Payload, version: Option<&Version>) -> Execution {
+fn show(engine: &Engine, stored: StoredExecution, given: Payload, version: Option<&Version>) -> Execution {
     let (summary, steps) = (stored.summary, stored.steps);
     let input = Json(given.body.clone());
     let result = stored.result.and_then(|node| {
@@ -36,7 +36,7 @@ fn show(stored: StoredExecution, given: Payload, version: Option<&Version>) -> E
         Some(Json(step.output.clone()))
     });
     let inputs = match version {
-        Some(version) => inputs(
+        Some(version) => engine.inputs(
             version,
             summary.id,
             summary.mode,
@@ -46,10 +46,7 @@ fn show(stored: StoredExecution, given: Payload, version: Option<&Version>) -> E
         ),
         None => vec![None; steps.len()],
     };
-    let node = |key: &str| {
-        let plan = &version?.plan;
-        plan.keys.get(key).map(|place| &plan.nodes[*place])
-    };
+    let node = |path: &str| version?.plan.find(path);
     let steps = steps
         .into_iter()
         .zip(inputs)
@@ -97,7 +94,8 @@ fn show_step(
             .collect()
     });
     Step {
-        node: record.node.to_string(),
+        node: key_of(&record.node).to_owned(),
+        path: record.node.to_string(),
         name,
         kind,
         status: match record.status {
@@ -126,4 +124,10 @@ pub(super) fn show_error(error: ErrorRecord) -> ExecutionError {
         message: error.message,
         node: error.node,
     }
+}
+
+/// The key of the node that a path such as `each[3]/send` leads to.
+fn key_of(path: &str) -> &str {
+    let last = path.rsplit('/').next().unwrap_or(path);
+    last.split('[').next().unwrap_or(last)
 }

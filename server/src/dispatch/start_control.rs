@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use flowmatic_executor::context::Identity;
 use flowmatic_executor::graph::start::{IdempotencyKey, Terms};
+use flowmatic_executor::journal::ErrorRecord;
 use flowmatic_executor::{Accept, Payload, Recovered, Start, Ticket, Time, Version, Waiting};
-use flowmatic_openapi::ExecutionMode;
+use flowmatic_openapi::ExecutionStatus;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 use super::recovery::until_available;
 use super::turns::Turns;
 use super::{Dispatch, StartError, StartRequest, Started, now};
-use crate::store::{Admitted, DueTimer, NewStart, Once, StoreError};
+use crate::store::{Admitted, DROPPED, DROPPED_MESSAGE, DueTimer, NewStart, Once, StoreError};
 
 /// What start control has of a process.
 pub(super) struct Control {
@@ -47,15 +48,19 @@ pub enum Admission {
     },
 }
 
-/// How an execution goes on that was to take a place.
-pub(super) enum PlaceTaken {
+/// How an execution goes on that was claimed.
+pub(super) enum GoesOn {
     /// It runs, or ends where it was cancelled.
     Begins,
     /// It is nobody's until there is a place for it.
     Waits,
-    /// It can never have one.
-    Fails(String),
+    /// It does not begin.
+    Ends(ExecutionStatus, ErrorRecord),
 }
+
+/// The error of an execution that nobody called for and whose key cannot be had.
+const NO_KEY: &str = "start_control";
+const RATE_LIMITED: &str = "rate_limited";
 
 impl Control {
     pub fn new(freed: mpsc::Receiver<Uuid>) -> Self {
@@ -128,40 +133,37 @@ impl Dispatch {
             return Ok(Terms::default());
         };
         let identity = Identity {
+            resume_url: None,
             id,
             workflow_id: version.workflow_id,
             version: version.number,
             mode: request.mode,
             started_at: now(),
         };
-        Ok(match request.mode {
-            // What is repeated was let in before.
-            ExecutionMode::Retry => {
-                plan.terms_of_place(version, request.trigger, identity, &request.payload)?
-            }
-            _ => plan.terms(version, request.trigger, identity, &request.payload)?,
-        })
+        Ok(plan.terms(version, request.trigger, identity, &request.payload)?)
     }
 
-    /// Has an execution that was just claimed take its place, where its workflow has places: others than those that
-    /// passed start control have none yet, such as a schedule's. Tells how it goes on.
-    pub(super) async fn take_place(
-        &self,
+    /// Has start control decide of an execution that was just claimed, unless it has: of others than callers' it has not,
+    /// such as a schedule's. Tells how it goes on; None if told to stop.
+    pub(super) async fn let_in(
+        self: &Arc<Self>,
         version: &Version,
         recovered: &mut Recovered,
         payload: &Payload,
         stop: &CancellationToken,
-    ) -> Option<PlaceTaken> {
+    ) -> Option<GoesOn> {
         let accept = &recovered.accept;
-        let Some(plan) = version.plan.start.as_ref().filter(|plan| plan.has_places()) else {
-            return Some(PlaceTaken::Begins);
+        let plan = version.plan.start.as_ref();
+        let Some(plan) = plan.filter(|plan| plan.asks(accept.mode) && !recovered.cancel_requested) else {
+            return Some(GoesOn::Begins);
         };
-        match until_available(stop, || self.store.is_placed(accept.id)).await? {
-            Ok(true) => return Some(PlaceTaken::Begins),
+        match until_available(stop, || self.store.is_admitted(accept.id)).await? {
+            Ok(true) => return Some(GoesOn::Begins),
             Ok(false) => {}
             Err(error) => return Some(Self::waits(accept.id, &error)),
         }
         let identity = Identity {
+            resume_url: None,
             id: accept.id,
             workflow_id: accept.workflow_id,
             version: accept.version,
@@ -174,33 +176,47 @@ impl Dispatch {
             .get(&accept.trigger)
             .copied()
             .unwrap_or_default();
-        let terms = match plan.terms_of_place(version, trigger, identity, payload) {
-            Ok(terms) => terms,
-            Err(error) => return Some(PlaceTaken::Fails(error.to_string())),
+        let ends = |status, code: &str, message: String| {
+            let error = ErrorRecord {
+                code: code.to_owned(),
+                message,
+                node: None,
+            };
+            Some(GoesOn::Ends(status, error))
         };
-        let take = || self.store.take_place(recovered, &terms, self.owner, now());
-        let admission = match until_available(stop, take).await? {
-            Ok(admission) => admission,
+        let terms = match plan.terms(version, trigger, identity, payload) {
+            Ok(terms) => terms,
+            Err(error) => return ends(ExecutionStatus::Failed, NO_KEY, error.to_string()),
+        };
+        let admit = || self.store.admit_claimed(recovered, &terms, self.owner, now());
+        let admission = match until_available(stop, admit).await? {
+            Ok(Some(admission)) => admission,
+            Ok(None) => {
+                recovered.cancel_requested = true;
+                return Some(GoesOn::Begins);
+            }
             Err(error) => return Some(Self::waits(accept.id, &error)),
         };
         self.follow(&admission.cancelled, admission.released);
-        Some(match admission.outcome {
-            Admitted::Started => PlaceTaken::Begins,
-            Admitted::Dropped => {
-                recovered.cancel_requested = true;
-                PlaceTaken::Begins
+        match admission.outcome {
+            Admitted::Started => Some(GoesOn::Begins),
+            Admitted::Dropped => ends(ExecutionStatus::Cancelled, DROPPED, DROPPED_MESSAGE.to_owned()),
+            Admitted::RateLimited { .. } => {
+                let message = "more executions begin than the workflow's `start.rate_limit` allows";
+                ends(ExecutionStatus::Cancelled, RATE_LIMITED, message.to_owned())
             }
+            // It waits for a place, and one may have become free while this was written.
             _ => {
                 self.gate.freed(accept.id);
-                PlaceTaken::Waits
+                Some(GoesOn::Waits)
             }
-        })
+        }
     }
 
     /// It is taken up again by who looks for what ought to run and does not.
-    fn waits(id: Uuid, error: &StoreError) -> PlaceTaken {
-        tracing::warn!(execution = %id, %error, "an execution could not take its place; trying again");
-        PlaceTaken::Waits
+    fn waits(id: Uuid, error: &StoreError) -> GoesOn {
+        tracing::warn!(execution = %id, %error, "of an execution it could not be decided whether it begins; trying again");
+        GoesOn::Waits
     }
 
     /// Runs an execution whose row is there and this process's own.
@@ -239,7 +255,7 @@ impl Dispatch {
     }
 
     /// What a decision means for others: some are to end, some may be taken up.
-    pub(super) fn follow(&self, cancelled: &[Uuid], released: bool) {
+    pub(super) fn follow(self: &Arc<Self>, cancelled: &[Uuid], released: bool) {
         for id in cancelled {
             self.cancel(*id);
         }
@@ -269,7 +285,7 @@ impl Dispatch {
     }
 
     /// Begins the debounced starts of these timers.
-    pub async fn end_debounces(&self, due: &[DueTimer]) -> Result<(), StoreError> {
+    pub async fn end_debounces(self: &Arc<Self>, due: &[DueTimer]) -> Result<(), StoreError> {
         // One that fails holds up no other; it is tried again.
         let mut ended = Ok(());
         for timer in due {

@@ -93,7 +93,12 @@ impl Dispatch {
     }
 
     /// Does what follows from the decisions in their order, and tells those who wait.
-    fn tell(&self, starts: Vec<NewStart>, answers: Vec<Answer>, decided: Result<Vec<Admission>, StoreError>) {
+    fn tell(
+        self: &Arc<Self>,
+        starts: Vec<NewStart>,
+        answers: Vec<Answer>,
+        decided: Result<Vec<Admission>, StoreError>,
+    ) {
         let admissions = match decided {
             Ok(admissions) => admissions,
             Err(error) => {

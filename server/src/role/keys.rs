@@ -6,7 +6,6 @@ use flowmatic_openapi::KEY_NAME_LENGTH;
 
 use crate::api::keys;
 use crate::config::{Config, Keys};
-use crate::store::SQLITE_FILE;
 
 pub async fn run(config: Config, command: Keys) -> anyhow::Result<()> {
     let Keys::Create { name, scopes } = command;
@@ -17,15 +16,7 @@ pub async fn run(config: Config, command: Keys) -> anyhow::Result<()> {
         KEY_NAME_LENGTH.end()
     );
     let scopes = scopes.into_iter().flat_map(|scopes| scopes.0).collect();
-    ensure!(
-        config.database_url.is_some() || config.data_dir.join(SQLITE_FILE).exists(),
-        "there is no database in `{}`: start the server first, or give its `--data-dir`",
-        config.data_dir.display()
-    );
-    let store = super::open(&config).await?;
-    // An older server may have made it.
-    store.migrate().await.context("cannot migrate the database")?;
-    let workspace = store.first_workspace().await?;
+    let (store, workspace) = super::open_beside(&config).await?;
     let key = keys::make(&store, workspace, name, scopes, Utc::now())
         .await
         .context("cannot store the key")?;

@@ -15,12 +15,12 @@ use tokio_util::task::TaskTracker;
 use super::http;
 use crate::app::{App, Parts, base_url};
 use crate::config::{Config, DATA_DIR};
-use crate::dispatch::{Dispatch, ServerHost};
+use crate::dispatch::Dispatch;
 use crate::guard::Guard;
 use crate::housekeeping::{Housekeeping, write_key_use};
-use crate::secret::SecretKey;
 use crate::store::Store;
-use crate::{api, auth, telemetry, timer};
+use crate::trigger::resume;
+use crate::{api, auth, telemetry};
 
 /// How long the end may take in all.
 const END: Duration = Duration::from_millis(29_500);
@@ -35,23 +35,25 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let listener =
         http::listen(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr().context("the listener has no address")?;
-    let secret_key = open_secrets(&store, &config).await?;
+    let secret_key = super::open_secrets(&store, &config, true).await?;
     let catalogue = Arc::new(flowmatic_nodes::catalogue());
-    let host = ServerHost::new(Guard::new(config.allow_network.clone())?);
+    let guard = Guard::new(config.allow_network.clone())?;
+    let base_url = base_url(config.public_url.as_ref(), address);
     let max_running = usize::try_from(config.max_running)?;
     let dispatch = Dispatch::new(
         store.clone(),
         secret_key.clone(),
         catalogue.clone(),
-        host,
+        guard,
         max_running,
+        resume::url(&base_url, &secret_key),
     );
     let app = App::new(Parts {
         secret_key,
         catalogue,
         dispatch,
         metrics: telemetry::metrics()?,
-        base_url: base_url(config.public_url.as_ref(), address),
+        base_url,
         setup: !store.has_owner().await?,
         clock: Utc::now,
         config,
@@ -68,16 +70,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         ANSWERS_GRACE,
     ));
     let tasks = TaskTracker::new();
-    let (dispatch, stopped) = (app.dispatch.clone(), draining.clone());
-    tasks.spawn(async move {
-        dispatch.clone().recover(stopped.clone()).await;
-        dispatch.sweep(stopped).await;
-    });
-    tasks.spawn(app.dispatch.clone().refill(draining.clone()));
-    tasks.spawn(app.dispatch.clone().decide_starts(draining.clone()));
-    tasks.spawn(app.dispatch.clone().pass_places_on(draining.clone()));
-    tasks.spawn(app.dispatch.clone().keep_leases(stop.clone()));
-    tasks.spawn(timer::run(app.clone(), draining.clone()));
+    super::spawn_upkeep(&app.store, &app.dispatch, &tasks, &draining, &stop);
     tasks.close();
     let housekeeping = Housekeeping::start(&app).await?;
     greet(&app, address).await?;
@@ -109,18 +102,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     drop(lock);
     lost.map_or(Ok(()), |error| Err(error.into()))
-}
-
-/// The key that the secrets in the database are sealed under. Refuses to serve with any other.
-async fn open_secrets(store: &Store, config: &Config) -> anyhow::Result<SecretKey> {
-    let sealed = store.any_secret().await?;
-    let key = SecretKey::open(config.secret_key.as_deref(), &config.data_dir, sealed.is_none())?;
-    if let Some((id, text)) = sealed {
-        key.unseal(id, &text).context(
-            "the secrets in this database cannot be read; start with the key they were sealed with",
-        )?;
-    }
-    Ok(key)
 }
 
 /// Tells a person where to go; the first line always has the address.
@@ -176,7 +157,7 @@ async fn make_configured_owner(store: &Store, config: &Config) -> anyhow::Result
 }
 
 /// Resolves when the process is told to end.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     Ok(async move {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use flowmatic_executor::{Accept, Checkpoint, Finish, Journal, JournalError, Ticket};
+use flowmatic_executor::{Accept, Checkpoint, Finish, Journal, JournalError, Park, Signal, Ticket};
 use metrics::{counter, histogram};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{self, Receiver, Sender};
@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Database, Store, StoreError};
+use super::{Database, Store, StoreError, millis};
 
 mod batch;
 use batch::{Batch, Landed, Queued, Witness, Write};
@@ -40,6 +40,9 @@ const BATCH_BYTES: usize = 16 * 1024 * 1024;
 const SETTLE_TRIES: u32 = 60;
 const SETTLE_PAUSE: Duration = Duration::from_secs(1);
 
+/// Where it goes what executions tell others. As many are under way as executions end at a time.
+pub type Told = mpsc::UnboundedSender<(Uuid, Signal)>;
+
 pub struct CommitWriter {
     queue: Sender<Queued>,
     /// Of all writes that wait or are being written.
@@ -50,7 +53,9 @@ pub struct CommitWriter {
 impl CommitWriter {
     /// Starts the writer for the process `owner`, which owns the executions it accepts. The task ends after
     /// [`CommitWriter::close`], or when the writer is dropped; whoever starts it awaits it.
-    pub fn start(store: Store, owner: Uuid) -> (Arc<Self>, JoinHandle<()>) {
+    ///
+    /// What executions have told others is handed to `told` once it is on disk.
+    pub fn start(store: Store, owner: Uuid, told: Told) -> (Arc<Self>, JoinHandle<()>) {
         let (queue, queued) = mpsc::channel(QUEUE);
         let bytes = Arc::new(AtomicUsize::new(0));
         let closing = CancellationToken::new();
@@ -60,6 +65,7 @@ impl CommitWriter {
                 owner,
                 session: None,
             },
+            told,
             queued,
             put_back: None,
             bytes: bytes.clone(),
@@ -124,6 +130,10 @@ impl Journal for CommitWriter {
         self.push(Write::Checkpoint(checkpoint))
     }
 
+    fn park(&self, park: Park) -> Ticket {
+        self.push(Write::Park(park))
+    }
+
     fn finish(&self, finish: Finish) -> Ticket {
         self.push(Write::Finish(finish))
     }
@@ -131,6 +141,7 @@ impl Journal for CommitWriter {
 
 struct Task {
     backend: Backend,
+    told: Told,
     queued: Receiver<Queued>,
     /// The write that did not fit into the batch before.
     put_back: Option<Queued>,
@@ -177,6 +188,31 @@ impl Task {
         batch
     }
 
+    /// Has the timers and the executions that wait learn of what was written.
+    fn pass_on(&self, batch: &Batch, landed: &Landed) {
+        let parked = batch
+            .parks
+            .iter()
+            .zip(&landed.parks)
+            .filter(|(_, landed)| **landed);
+        if let Some(due_at) = parked.filter_map(|(park, _)| park.wake_at).min() {
+            self.backend.store.timer_written(millis(due_at));
+        }
+        for finish in batch.ended(landed) {
+            if finish.error_workflow.is_some() {
+                self.backend.store.timer_written(millis(finish.finished_at));
+            }
+            if let Some((execution, path, payload)) = &finish.tells {
+                let signal = Signal {
+                    path: path.clone(),
+                    payload: serde_json::from_str(payload).unwrap_or_default(),
+                };
+                // Where nobody listens any more, the process is ending: the rows tell.
+                let _ = self.told.send((*execution, signal));
+            }
+        }
+    }
+
     async fn commit(&mut self, batch: Batch) {
         let begun = Instant::now();
         let result = self.backend.write(&batch).await;
@@ -185,6 +221,7 @@ impl Task {
             Ok(landed) => {
                 counter!("flowmatic_commits_total").increment(1);
                 counter!("flowmatic_commit_rows_total").increment(batch.rows() as u64);
+                self.pass_on(&batch, &landed);
                 batch.answer(&landed);
             }
             Err(error) => {

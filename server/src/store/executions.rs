@@ -1,6 +1,9 @@
 //! Executions as they are read, cancelled and taken up again. They are written by [`super::CommitWriter`].
 
-use flowmatic_executor::journal::{ErrorRecord, Record, StepRecord};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use flowmatic_executor::journal::{Call, ErrorRecord, Record, StepRecord};
 use flowmatic_openapi::{ExecutionError, ExecutionMode, ExecutionStatus, ExecutionSummary, Page};
 use sea_orm::sea_query::{Cond, Expr, ExprTrait};
 use sea_orm::{
@@ -66,6 +69,13 @@ pub struct StoredExecution {
     pub steps: Vec<StepRecord>,
     /// The key of the node whose output is the result.
     pub result: Option<String>,
+}
+
+/// How far the journal of an open execution goes.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    pub decided: HashSet<String>,
+    pub calls: BTreeMap<Arc<str>, Call>,
 }
 
 /// The columns of a list: none of the long ones.
@@ -156,8 +166,38 @@ impl Store {
         }))
     }
 
-    /// Asks that an execution ends, and says where it stands. One that no process runs ends at once; in
-    /// one that is final nothing changes.
+    /// An execution by its id alone, with its workspace.
+    pub async fn summary(&self, id: Uuid, now: Time) -> Result<Option<(i64, ExecutionSummary)>, StoreError> {
+        let reader = self.reader();
+        let workspace: Option<i64> = Entity::find_by_id(id)
+            .select_only()
+            .column(Column::WorkspaceId)
+            .into_tuple()
+            .one(&reader)
+            .await?;
+        let row = Entity::find_by_id(id)
+            .into_partial_model::<SummaryRow>()
+            .one(&reader)
+            .await?;
+        let summary = row.map(|row| row.summary(now)).transpose()?;
+        Ok(workspace.zip(summary))
+    }
+
+    /// What the journal of an open execution says: the paths that are decided, and what is under way.
+    pub async fn progress(&self, id: Uuid) -> Result<Progress, StoreError> {
+        let mut progress = Progress::default();
+        for record in self.checkpoints(&self.reader(), id).await? {
+            let record: Record = parse("a checkpoint", &record)?;
+            progress
+                .decided
+                .extend(record.steps.into_iter().map(|step| step.node.to_string()));
+            progress.calls = record.calls;
+        }
+        Ok(progress)
+    }
+
+    /// Asks that an execution ends, and says where it stands. One that no process runs ends at once, unless others
+    /// are to learn of it; in one that is final nothing changes.
     pub async fn request_cancel(
         &self,
         workspace_id: i64,
@@ -259,7 +299,11 @@ impl ExecutionFilter {
         } else {
             None
         };
-        Some(Cond::all().add(any).add_option(index))
+        // Both are stored as one: the index has them in order.
+        let of_one = self
+            .all_of(&[Queued, Running])
+            .then(|| Column::Status.eq("QUEUED"));
+        Some(Cond::all().add(any).add_option(index).add_option(of_one))
     }
 }
 
@@ -303,13 +347,17 @@ impl SummaryRow {
     }
 }
 
-/// Asks an execution to end; one that no process runs ends at once, and one that is final stays as it is. Nothing holds
-/// it back any longer.
+/// Asks an execution to end; one that no process runs ends at once, unless others are to learn of it, and one that is
+/// final stays as it is. Nothing holds it back any longer.
 pub(super) async fn cancel(connection: &impl ConnectionTrait, id: Uuid, now: Time) -> Result<(), StoreError> {
+    // It is taken up once more: it may have called others, or another one waits for it.
+    let to_end_well = "status = 'WAITING' OR EXISTS (SELECT 1 FROM children WHERE child_id = executions.id)";
     let sql = format!(
         "UPDATE executions SET cancel_requested = TRUE, on_hold = FALSE, \
-         status = CASE WHEN owner IS NULL OR lease_until <= $2 THEN 'CANCELLED' ELSE status END, \
-         finished_at = CASE WHEN owner IS NULL OR lease_until <= $2 THEN $2 ELSE finished_at END \
+         status = CASE WHEN {to_end_well} THEN 'QUEUED' \
+         WHEN owner IS NULL OR lease_until <= $2 THEN 'CANCELLED' ELSE status END, \
+         finished_at = CASE WHEN {to_end_well} THEN finished_at \
+         WHEN owner IS NULL OR lease_until <= $2 THEN $2 ELSE finished_at END \
          WHERE id = $1 AND {OPEN}"
     );
     let values: [Value; 2] = [id.into(), millis(now).into()];

@@ -7,8 +7,10 @@ use sea_orm_migration::seaql_migrations;
 use super::{Store, StoreError};
 
 mod m20261121_000001_tables;
+mod m20261121_000002_waits;
 mod m20261121_000003_timers;
 mod m20261121_000004_start_control;
+mod m20261121_000005_versions;
 
 struct Migrator;
 
@@ -16,8 +18,10 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20261121_000001_tables::Migration),
+            Box::new(m20261121_000002_waits::Migration),
             Box::new(m20261121_000003_timers::Migration),
             Box::new(m20261121_000004_start_control::Migration),
+            Box::new(m20261121_000005_versions::Migration),
         ]
     }
 }

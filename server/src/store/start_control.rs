@@ -31,6 +31,8 @@ mod tidy;
 
 /// The error code of an execution that found no place.
 pub const DROPPED: &str = "dropped";
+pub(crate) const DROPPED_MESSAGE: &str =
+    "as many executions as the workflow's `start.concurrency` allows were under way";
 
 /// A start to be decided.
 #[derive(Debug, Clone)]
@@ -211,12 +213,20 @@ impl Turn {
             meta: Set(accept.meta.clone()),
             payload: Set(accept.payload.clone()),
             on_hold: Set(owner.is_none()),
+            admitted: Set(true),
             priority: Set(priority),
             ..Default::default()
         };
         execution::Entity::insert(row)
             .exec_without_returning(&self.transaction)
             .await?;
+        Ok(())
+    }
+
+    /// Holds an execution back no longer.
+    async fn let_go(&self, execution: Uuid) -> Result<(), StoreError> {
+        let let_go = "UPDATE executions SET on_hold = FALSE, held_until = $2 WHERE id = $1";
+        self.execute(let_go, [execution.into(), self.now.into()]).await?;
         Ok(())
     }
 

@@ -25,16 +25,22 @@ pub enum TimerKind {
     Schedule,
     /// It has been quiet for long enough; the subject is the execution that begins.
     Debounce,
+    /// An execution has waited long enough; the subject is the execution.
+    Wake,
+    /// An execution failed whose workflow names another for that; the subject is the execution.
+    Failure,
 }
 
 impl TimerKind {
-    const ALL: [Self; 2] = [Self::Schedule, Self::Debounce];
+    const ALL: [Self; 4] = [Self::Schedule, Self::Debounce, Self::Wake, Self::Failure];
 
     /// The name in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Schedule => "schedule",
             Self::Debounce => "debounce",
+            Self::Wake => "wake",
+            Self::Failure => "failure",
         }
     }
 

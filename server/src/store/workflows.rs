@@ -1,6 +1,9 @@
 //! Workflows: drafts, published versions and the triggers that lead to them.
 
 mod triggers;
+mod versions;
+
+use std::collections::HashSet;
 
 use flowmatic_openapi::{Graph, Page, Time, Workflow, WorkflowSummary};
 use poem_openapi::types::{ParseFromJSON, ToJSON};
@@ -12,10 +15,12 @@ use sea_orm::{
 use uuid::Uuid;
 
 use self::triggers::{TRIGGER_GROUP, listed, save_triggers, trigger_nodes, triggers_of};
+use self::versions::author_text;
 use super::entity::{trigger, version, workflow};
 use super::schedules;
 use super::secrets::{self, SealedSecret};
 use super::{Store, StoreError, cursor, millis, time};
+use crate::auth::Caller;
 
 /// A draft to be written.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ pub struct WorkflowSave {
     pub active: Option<bool>,
     pub graph: Graph,
     pub secrets: Vec<SealedSecret>,
+    /// Who saves, where that is somebody whom the API knows.
+    pub by: Option<Caller>,
     pub now: Time,
 }
 
@@ -58,33 +65,20 @@ pub struct WebhookTarget {
 impl Store {
     pub async fn create_workflow(&self, save: WorkflowSave) -> Result<Workflow, StoreError> {
         let transaction = self.begin().await?;
-        let graph = text_of(&save.graph);
-        let at = millis(save.now);
-        let row = workflow::ActiveModel {
-            id: Set(save.id),
-            workspace_id: Set(save.workspace_id),
-            name: Set(save.name),
-            description: Set(save.description),
-            active: Set(false),
-            revision: Set(1),
-            version: Set(None),
-            created_at: Set(at),
-            updated_at: Set(at),
-            deleted_at: Set(None),
-            graph: Set(graph),
-        };
-        let mut row = workflow::Entity::insert(row)
-            .exec_with_returning(&transaction)
-            .await?;
-        secrets::insert(&transaction, save.workspace_id, save.secrets, save.now).await?;
-        let triggers = save_triggers(&transaction, save.id, &save.graph).await?;
-        if save.active == Some(true) {
-            row.version = Some(publish(&transaction, &row, save.now).await?);
-            row.active = true;
-            set_live(&transaction, &row, save.now).await?;
+        let workflow = insert(&transaction, save).await?;
+        self.commit_live(transaction).await?;
+        Ok(workflow)
+    }
+
+    /// Creates all of them or none.
+    pub async fn create_workflows(&self, saves: Vec<WorkflowSave>) -> Result<Vec<Workflow>, StoreError> {
+        let transaction = self.begin().await?;
+        let mut workflows = Vec::with_capacity(saves.len());
+        for save in saves {
+            workflows.push(insert(&transaction, save).await?);
         }
         self.commit_live(transaction).await?;
-        workflow_of(row, save.graph, triggers)
+        Ok(workflows)
     }
 
     /// Writes a draft over the revision it was made from; `None` where there is another one by now, or the
@@ -118,7 +112,7 @@ impl Store {
             .ok_or_else(|| StoreError::Internal(format!("workflow {} is gone", save.id)))?;
         if let Some(active) = save.active {
             if active {
-                row.version = Some(publish(&transaction, &row, save.now).await?);
+                row.version = Some(publish(&transaction, &row, save.by, save.now).await?);
             }
             row.active = active;
             set_live(&transaction, &row, save.now).await?;
@@ -134,6 +128,7 @@ impl Store {
         workspace_id: i64,
         id: Uuid,
         revision: i64,
+        by: Caller,
         now: Time,
     ) -> Result<Option<Workflow>, StoreError> {
         let transaction = self.begin().await?;
@@ -141,7 +136,7 @@ impl Store {
         let Some(mut row) = draft.filter(|row| row.revision == revision) else {
             return Ok(None);
         };
-        row.version = Some(publish(&transaction, &row, now).await?);
+        row.version = Some(publish(&transaction, &row, Some(by), now).await?);
         row.active = true;
         if !set_live(&transaction, &row, now).await? {
             return Ok(None);
@@ -251,6 +246,41 @@ impl Store {
         Ok(Page::new(workflows, next_cursor))
     }
 
+    /// The ids of all workflows, the oldest first.
+    pub async fn workflow_ids(&self, workspace_id: i64) -> Result<Vec<Uuid>, StoreError> {
+        Ok(workflow::Entity::find()
+            .select_only()
+            .column(workflow::Column::Id)
+            .filter(workflow::Column::WorkspaceId.eq(workspace_id))
+            .filter(workflow::Column::DeletedAt.is_null())
+            .order_by_asc(workflow::Column::Id)
+            .into_tuple()
+            .all(&self.reader())
+            .await?)
+    }
+
+    /// Which of these workflows the workspace has.
+    pub async fn known_workflows(
+        &self,
+        workspace_id: i64,
+        ids: &[Uuid],
+    ) -> Result<HashSet<Uuid>, StoreError> {
+        let mut found = HashSet::new();
+        for ids in ids.chunks(CHUNK) {
+            let rows: Vec<Uuid> = workflow::Entity::find()
+                .select_only()
+                .column(workflow::Column::Id)
+                .filter(workflow::Column::WorkspaceId.eq(workspace_id))
+                .filter(workflow::Column::DeletedAt.is_null())
+                .filter(workflow::Column::Id.is_in(ids.iter().copied()))
+                .into_tuple()
+                .all(&self.reader())
+                .await?;
+            found.extend(rows);
+        }
+        Ok(found)
+    }
+
     /// A published graph and the workspace it belongs to; those of deleted workflows too, for the
     /// executions that still run.
     pub async fn version(&self, workflow_id: Uuid, number: i32) -> Result<Option<(i64, Graph)>, StoreError> {
@@ -269,6 +299,24 @@ impl Store {
             .await?;
         let graph = graph_of(workflow_id, &version.graph)?;
         Ok(workspace_id.map(|workspace_id| (workspace_id, graph)))
+    }
+
+    /// The number of the version that runs when a workflow is called; `None` where there is no such workflow, or none of
+    /// its versions was published.
+    pub async fn live_version(
+        &self,
+        workspace_id: i64,
+        workflow_id: Uuid,
+    ) -> Result<Option<i32>, StoreError> {
+        let version: Option<Option<i32>> = workflow::Entity::find_by_id(workflow_id)
+            .select_only()
+            .column(workflow::Column::Version)
+            .filter(workflow::Column::WorkspaceId.eq(workspace_id))
+            .filter(workflow::Column::DeletedAt.is_null())
+            .into_tuple()
+            .one(&self.reader())
+            .await?;
+        Ok(version.flatten())
     }
 
     /// Where the calls of a webhook go, for as long as its workflow is not deleted.
@@ -309,6 +357,39 @@ impl Store {
     }
 }
 
+/// Ids in one query.
+const CHUNK: usize = 500;
+
+/// Writes a new workflow, and publishes it where it is to be active.
+async fn insert(transaction: &impl ConnectionTrait, save: WorkflowSave) -> Result<Workflow, StoreError> {
+    let graph = text_of(&save.graph);
+    let at = millis(save.now);
+    let row = workflow::ActiveModel {
+        id: Set(save.id),
+        workspace_id: Set(save.workspace_id),
+        name: Set(save.name),
+        description: Set(save.description),
+        active: Set(false),
+        revision: Set(1),
+        version: Set(None),
+        created_at: Set(at),
+        updated_at: Set(at),
+        deleted_at: Set(None),
+        graph: Set(graph),
+    };
+    let mut row = workflow::Entity::insert(row)
+        .exec_with_returning(transaction)
+        .await?;
+    secrets::insert(transaction, save.workspace_id, save.secrets, save.now).await?;
+    let triggers = save_triggers(transaction, save.id, &save.graph).await?;
+    if save.active == Some(true) {
+        row.version = Some(publish(transaction, &row, save.by, save.now).await?);
+        row.active = true;
+        set_live(transaction, &row, save.now).await?;
+    }
+    workflow_of(row, save.graph, triggers)
+}
+
 async fn row(
     connection: &impl ConnectionTrait,
     workspace_id: i64,
@@ -325,6 +406,7 @@ async fn row(
 async fn publish(
     transaction: &impl ConnectionTrait,
     row: &workflow::Model,
+    by: Option<Caller>,
     now: Time,
 ) -> Result<i32, StoreError> {
     let newest = version::Entity::find()
@@ -342,6 +424,7 @@ async fn publish(
         number: Set(number),
         created_at: Set(millis(now)),
         graph: Set(row.graph.clone()),
+        published_by: Set(by.map(author_text)),
     };
     version::Entity::insert(version)
         .exec_without_returning(transaction)

@@ -231,8 +231,9 @@ fn uuid<'s>(call: Arguments<'_, 's>) -> Outcome<'s> {
     let number = view.calls.replace(view.calls.get().wrapping_add(1));
     let mut digest = Sha256::new();
     digest.update(view.context.execution().as_bytes());
-    if let Some(node) = view.context.plan().nodes.get(view.node) {
-        digest.update(node.key.as_bytes());
+    // There is none under a single expression.
+    if view.node < view.context.plan().nodes.len() {
+        digest.update(view.context.path(view.node).as_bytes());
     }
     digest.update(number.to_be_bytes());
     for (name, value) in view.locals {

@@ -3,6 +3,7 @@
 use flowmatic_openapi::OnCrash;
 use uuid::Uuid;
 
+use super::scopes::At;
 use super::{Engine, JOURNAL_WAIT, Run};
 use crate::journal::{Call, Checkpoint, JournalError, Ticket};
 
@@ -39,17 +40,17 @@ impl Run {
 
     /// Notes the effects about to fly that a crash must not repeat.
     fn mark_once_only(&mut self) {
-        for node in self.effects.iter().take(self.room()) {
-            let plan = &self.version.plan.nodes[*node];
-            if plan.on_crash == OnCrash::Fail && !self.ledger.calls.contains_key(&plan.key) {
-                self.ledger.calls.insert(
-                    plan.key.clone(),
-                    Call {
-                        now: self.now,
-                        failed: 0,
-                        once: true,
-                    },
-                );
+        let about_to_fly: Vec<At> = self.effects.iter().take(self.room()).copied().collect();
+        for at in about_to_fly {
+            let (Some(plan), Some(path)) = (self.plan_of(at), self.path(at)) else {
+                continue;
+            };
+            if plan.nodes[at.node].on_crash == OnCrash::Fail && !self.ledger.calls.contains_key(&path) {
+                let call = Call {
+                    once: true,
+                    ..Call::at(self.now)
+                };
+                self.ledger.calls.insert(path, call);
                 self.ledger.dirty = true;
             }
         }

@@ -1,57 +1,126 @@
 //! What a node's return decides, and the end.
 
+use std::sync::Arc;
+
 use flowmatic_openapi::{ExecutionStatus, OnError};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::super::redact::redact_error;
+use super::super::replay::error_workflow;
 use super::flight::Landing;
+use super::loops::Loop;
+use super::scopes::{At, TOP, node_of};
+use super::waits::{Waiting, What};
 use super::{Outcome, Run};
-use crate::graph::{ERROR_PORT, PlanNode};
-use crate::journal::{ErrorRecord, Finish, StepRecord, StepState};
+use crate::Time;
+use crate::graph::ERROR_PORT;
+use crate::journal::{Call, ErrorRecord, Finish, StepRecord, StepState};
 use crate::json;
-use crate::node::{NodeError, Output, Role};
+use crate::node::{NodeError, Output, Role, Then};
 use crate::schedule::Decision;
 
 const MAY_HAVE_RUN: &str =
     "the process died before this step was recorded: it may have been under way by then";
 
+/// How a node was called.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::run) struct Called {
+    pub(super) attempt: u32,
+    /// What `now` was for its expressions.
+    pub(super) now: Time,
+    pub(super) started_at: Time,
+}
+
 impl Run {
-    /// Decides a node by what came back.
+    /// Decides a node by what came back, or does what it says is to be done first.
     pub(super) fn take(&mut self, landing: Landing) {
         let Landing {
-            node,
-            attempt,
-            now,
-            started_at,
-            result,
+            at, called, result, ..
         } = landing;
-        let version = self.version.clone();
-        let plan = &version.plan.nodes[node];
-        let record = StepRecord {
-            attempts: attempt,
-            started_at: Some(started_at),
-            finished_at: Some(self.engine.host.now()),
-            now: (now != self.accepted_at).then_some(now),
-            ..step(plan, StepState::Completed)
+        let Some(path) = self.path(at) else { return };
+        match result {
+            Ok(Output { then: Some(then), .. }) => self.begin_control(at, path, called, then),
+            result => {
+                let record = self.record_of(&called, step(path, StepState::Completed));
+                self.conclude(at, record, result);
+            }
+        }
+    }
+
+    fn begin_control(&mut self, at: At, path: Arc<str>, called: Called, then: Then) {
+        let call = self.ledger.calls.entry(path).or_insert(Call::at(called.now));
+        // It is the same in every process.
+        let called = Called {
+            started_at: call.now,
+            ..called
         };
+        match then {
+            Then::Wait(wait) => self.begin_wait(at, called, wait),
+            Then::Each(each) => self.begin_timed_loop(at, Loop::each(each, called)),
+            Then::While(repeat) => self.begin_timed_loop(at, Loop::repeat(repeat, called)),
+            Then::Call(call) => {
+                self.calling.insert(at, (called, call));
+                self.effects.push_back(at);
+            }
+        }
+    }
+
+    fn begin_timed_loop(&mut self, at: At, one: Loop) {
+        let timeout = self.plan_of(at).and_then(|plan| node_of(&plan, at).timeout);
+        let path = self.path(at);
+        if let Some((timeout, path)) = timeout.zip(path)
+            && let Some(call) = self.ledger.calls.get_mut(&path)
+        {
+            let whole = self.engine.host.now() + timeout;
+            // What passed while it was parked counts; while no process ran it, not.
+            let due = *call.due.filter(|_| self.was_at_rest).get_or_insert(whole);
+            call.due = Some(due);
+            let due = Some(self.due(due));
+            self.waits.insert(
+                at,
+                Waiting {
+                    due,
+                    what: What::Loop,
+                },
+            );
+        }
+        self.begin_loop(at, one);
+    }
+
+    pub(super) fn record_of(&self, called: &Called, record: StepRecord) -> StepRecord {
+        StepRecord {
+            attempts: called.attempt,
+            started_at: Some(called.started_at),
+            finished_at: Some(self.engine.host.now()),
+            now: (called.now != self.accepted_at).then_some(called.now),
+            ..record
+        }
+    }
+
+    /// Decides a node.
+    pub(super) fn conclude(&mut self, at: At, record: StepRecord, result: Result<Output, NodeError>) {
         let failed = match result {
-            Ok(output) => self.complete(node, plan, record, output).err(),
+            Ok(output) => self.complete(at, record, output).err(),
             Err(error) => Some(Box::new((record, error))),
         };
         if let Some(failed) = failed {
             let (record, error) = *failed;
-            self.fail(node, plan, record, error);
+            self.fail(at, record, error);
         }
     }
 
     /// Gives the record back where the output cannot be taken.
     fn complete(
         &mut self,
-        node: usize,
-        plan: &PlanNode,
+        at: At,
         record: StepRecord,
         output: Output,
     ) -> Result<(), Box<(StepRecord, NodeError)>> {
+        let Some(context) = self.scopes.get(at.scope).map(|scope| scope.context.clone()) else {
+            return Ok(());
+        };
+        let plan = node_of(context.plan(), at);
         let ports = match &output.ports {
             None => (0..plan.ports.len().min(1)).collect(),
             Some(names) => {
@@ -79,32 +148,41 @@ impl Run {
             answered: is_first_answer,
             ..record
         };
+        let path = record.node.clone();
         let (most, most_in_all) = (self.engine.limits.max_output, self.engine.limits.max_outputs);
-        let value = self.ledger.add(record, self.context.secrets(), most, most_in_all).map_err(|refused| {
+        let value = self.ledger.add(record, self.version.secrets.as_ref(), most, most_in_all).map_err(|refused| {
             let (record, size) = *refused;
             let message = format!(
                 "its output has {size} bytes; one output may have {most}, and all of an execution {most_in_all}"
             );
             Box::new((record, NodeError::terminal("output_too_large", message)))
         })?;
-        self.context.set_output(node, value);
+        context.set_output(at.node, value);
         if is_first_answer {
             self.answer = output.answer;
         }
-        self.note_result(node, is_first_answer);
-        self.apply(Decision::Leave { node, ports });
+        self.note_result(at, path, is_first_answer);
+        self.apply(at.scope, Decision::Leave { node: at.node, ports });
         Ok(())
     }
 
-    /// The first answer is the result, or else the output of the step that ended last.
-    pub(in crate::run) fn note_result(&mut self, node: usize, is_answer: bool) {
-        if !self.has_answered {
-            self.result = Some(node);
+    /// The first answer is the result, or else the output of the step at the top that ended last.
+    pub(in crate::run) fn note_result(&mut self, at: At, path: Arc<str>, is_answer: bool) {
+        if !self.has_answered && (is_answer || at.scope == TOP) {
+            self.result = Some((
+                path,
+                self.scopes.get(at.scope).map(|scope| scope.context.clone()),
+                at.node,
+            ));
             self.has_answered = is_answer;
         }
     }
 
-    fn fail(&mut self, node: usize, plan: &PlanNode, record: StepRecord, error: NodeError) {
+    pub(super) fn fail(&mut self, at: At, record: StepRecord, error: NodeError) {
+        let Some(context) = self.scopes.get(at.scope).map(|scope| scope.context.clone()) else {
+            return;
+        };
+        let plan = node_of(context.plan(), at);
         let mut handled = serde_json::json!({"code": error.code, "message": error.message});
         if let Some(data) = error.data {
             handled["data"] = *data;
@@ -120,9 +198,9 @@ impl Run {
         let mut told = ErrorRecord {
             code: error.code.into_owned(),
             message: error.message,
-            node: Some(plan.key.to_string()),
+            node: Some(record.node.to_string()),
         };
-        redact_error(&mut told, self.context.secrets());
+        redact_error(&mut told, &self.version.secrets);
         let record = StepRecord {
             status: StepState::Failed,
             answered: false,
@@ -132,7 +210,7 @@ impl Run {
             ..record
         };
         let (most, most_in_all) = (self.engine.limits.max_output, self.engine.limits.max_outputs);
-        let added = self.ledger.add(record, self.context.secrets(), most, most_in_all);
+        let added = self.ledger.add(record, &self.version.secrets, most, most_in_all);
         let value = added.unwrap_or_else(|refused| {
             let (mut record, _) = *refused;
             if let Some(error) = record.output.get_mut("error").and_then(Value::as_object_mut) {
@@ -141,7 +219,7 @@ impl Run {
             self.record_without_bound(record)
         });
         if plan.on_error == OnError::Fail {
-            self.end_early(ExecutionStatus::Failed, told);
+            self.failed(at, told);
         } else {
             let ports = plan
                 .ports
@@ -149,42 +227,51 @@ impl Run {
                 .position(|port| Some(port) == ports)
                 .into_iter()
                 .collect();
-            self.context.set_output(node, value);
-            self.apply(Decision::Leave { node, ports });
+            context.set_output(at.node, value);
+            self.apply(at.scope, Decision::Leave { node: at.node, ports });
         }
+    }
+
+    /// A node failed for which nothing provides: its iteration fails with it, at the top the execution.
+    pub(in crate::run) fn failed(&mut self, at: At, error: ErrorRecord) {
+        if at.scope == TOP {
+            return self.end_early(ExecutionStatus::Failed, error);
+        }
+        if let Some(scope) = self.scopes.get_mut(at.scope) {
+            scope.state.abandon(at.node);
+            scope.failed.get_or_insert(error);
+        }
+        self.stop_inside();
+        self.settle(at.scope);
     }
 
     /// Records what is small by nature: a skip, an error without data.
     pub(super) fn record_without_bound(&mut self, record: StepRecord) -> Value {
         self.ledger
-            .add(record, self.context.secrets(), usize::MAX, usize::MAX)
+            .add(record, &self.version.secrets, usize::MAX, usize::MAX)
             .unwrap_or_default()
     }
 
     /// What the journal is told of the end, and the caller.
     pub(in crate::run) fn end(&mut self) -> (Finish, Outcome) {
-        for node in self
-            .ready
-            .drain(..)
-            .chain(self.effects.drain(..))
-            .collect::<Vec<usize>>()
-        {
-            let plan = &self.version.plan.nodes[node];
-            // Of an effect that was under way when a process died there is no record.
-            let may_have_run = self.epoch > 0 && plan.role == Role::Effect;
-            self.record_without_bound(StepRecord {
-                reason: may_have_run.then(|| MAY_HAVE_RUN.to_owned()),
-                ..step(plan, StepState::Cancelled)
-            });
-        }
-        // What was in flight when the time was up.
-        for (key, call) in std::mem::take(&mut self.ledger.calls) {
-            let Some(node) = self.version.plan.keys.get(&*key) else {
+        let left: Vec<At> = self.ready.drain(..).chain(self.effects.drain(..)).collect();
+        for at in left {
+            let (Some(plan), Some(path)) = (self.plan_of(at), self.path(at)) else {
                 continue;
             };
+            // Of an effect that was under way when a process died there is no record.
+            let may_have_run = self.epoch > 0 && node_of(&plan, at).role == Role::Effect;
+            self.ledger.calls.remove(&path);
+            self.record_without_bound(StepRecord {
+                reason: may_have_run.then(|| MAY_HAVE_RUN.to_owned()),
+                ..step(path, StepState::Cancelled)
+            });
+        }
+        // What was in flight when the time was up, and what waited.
+        for (path, call) in std::mem::take(&mut self.ledger.calls) {
             self.record_without_bound(StepRecord {
                 attempts: call.failed + 1,
-                ..step(&self.version.plan.nodes[*node], StepState::Cancelled)
+                ..step(path, StepState::Cancelled)
             });
         }
         let (status, error) = match self.broken.take() {
@@ -197,11 +284,11 @@ impl Run {
             status,
             // Serializing a struct of strings cannot fail.
             error: error.as_ref().and_then(|error| serde_json::to_string(error).ok()),
-            result: self
-                .result
-                .map(|node| self.version.plan.nodes[node].key.to_string()),
+            result: self.result.as_ref().map(|(path, ..)| path.to_string()),
             steps: self.ledger.steps(),
             finished_at: self.engine.host.now(),
+            tells: self.tells(status, error.as_ref()),
+            error_workflow: error_workflow(&self.version.plan, self.mode, status),
         };
         let outcome = match self.answer.take() {
             Some(answer) => Outcome::Answered(answer),
@@ -209,11 +296,22 @@ impl Run {
         };
         (finish, outcome)
     }
+
+    /// What the execution that waits for this one is told.
+    fn tells(&self, status: ExecutionStatus, error: Option<&ErrorRecord>) -> Option<(Uuid, String, String)> {
+        let (parent, path) = self.caller.waits.clone()?;
+        let result = self
+            .result
+            .as_ref()
+            .and_then(|(_, context, node)| context.as_ref()?.output(*node));
+        let told = serde_json::json!({"status": status.as_str(), "result": result, "error": error});
+        Some((parent, path, told.to_string()))
+    }
 }
 
-pub(super) fn step(plan: &PlanNode, status: StepState) -> StepRecord {
+pub(super) fn step(path: Arc<str>, status: StepState) -> StepRecord {
     StepRecord {
-        node: plan.key.clone(),
+        node: path,
         status,
         ports: None,
         output: Value::Null,

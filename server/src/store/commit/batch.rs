@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use flowmatic_executor::{Accept, Checkpoint, Finish, JournalError};
+use flowmatic_executor::{Accept, Checkpoint, Finish, JournalError, Park};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -14,6 +14,7 @@ pub(super) type Answer = oneshot::Sender<Result<(), JournalError>>;
 pub(super) enum Write {
     Accept(Accept, Option<Finish>),
     Checkpoint(Checkpoint),
+    Park(Park),
     Finish(Finish),
 }
 
@@ -27,6 +28,10 @@ impl Write {
                 accept.payload.len() + accept.meta.len() + finish.as_ref().map_or(0, of_finish)
             }
             Self::Checkpoint(checkpoint) => checkpoint.record.len(),
+            Self::Park(park) => park
+                .checkpoint
+                .as_ref()
+                .map_or(0, |checkpoint| checkpoint.record.len()),
             Self::Finish(finish) => of_finish(finish),
         }
     }
@@ -37,14 +42,17 @@ pub(super) struct Queued {
     pub answer: Answer,
 }
 
-/// Its rows are written in this order: accepts, checkpoints, finishes. An execution's writes come in that
+/// Its rows are written in this order: accepts, checkpoints, parks, finishes. An execution's writes come in that
 /// order too; one that does not must wait for the next batch.
 #[derive(Default)]
 pub(super) struct Batch {
     pub accepts: Vec<New>,
     pub checkpoints: Vec<Checkpoint>,
+    pub parks: Vec<Park>,
     pub finishes: Vec<Finish>,
-    checkpoint_answers: Vec<Answer>,
+    /// None for the checkpoint of a park.
+    checkpoint_answers: Vec<Option<Answer>>,
+    park_answers: Vec<Answer>,
     finish_answers: Vec<Answer>,
     met: HashMap<Uuid, Met>,
     writes: usize,
@@ -69,6 +77,7 @@ enum Met {
 /// Which writes found their execution open and of their epoch. Accepts always land.
 pub(super) struct Landed {
     pub checkpoints: Vec<bool>,
+    pub parks: Vec<bool>,
     pub finishes: Vec<bool>,
 }
 
@@ -85,11 +94,15 @@ impl Batch {
         let id = match &queued.write {
             Write::Accept(accept, _) => accept.id,
             Write::Checkpoint(checkpoint) => checkpoint.id,
+            Write::Park(park) => park.id,
             Write::Finish(finish) => finish.id,
         };
         match (&queued.write, self.met.get(&id)) {
             (_, None)
-            | (Write::Checkpoint(_) | Write::Finish(_), Some(Met::Accepted(_) | Met::Checkpointed)) => {}
+            | (
+                Write::Checkpoint(_) | Write::Park(_) | Write::Finish(_),
+                Some(Met::Accepted(_) | Met::Checkpointed),
+            ) => {}
             (Write::Accept(..), Some(_)) | (_, Some(Met::Finished)) => return ControlFlow::Break(queued),
         }
         self.writes += 1;
@@ -111,7 +124,17 @@ impl Batch {
             Write::Checkpoint(checkpoint) => {
                 self.met.insert(id, Met::Checkpointed);
                 self.checkpoints.push(checkpoint);
-                self.checkpoint_answers.push(answer);
+                self.checkpoint_answers.push(Some(answer));
+            }
+            Write::Park(mut park) => {
+                // Nothing of this execution may follow in this batch: another process may have it by then.
+                self.met.insert(id, Met::Finished);
+                if let Some(checkpoint) = park.checkpoint.take() {
+                    self.checkpoints.push(checkpoint);
+                    self.checkpoint_answers.push(None);
+                }
+                self.parks.push(park);
+                self.park_answers.push(answer);
             }
             Write::Finish(finish) => match self.met.insert(id, Met::Finished) {
                 Some(Met::Accepted(place)) if finish.epoch == 0 => {
@@ -134,7 +157,7 @@ impl Batch {
     }
 
     pub(super) fn rows(&self) -> usize {
-        self.accepts.len() + self.checkpoints.len() + self.finishes.len()
+        self.accepts.len() + self.checkpoints.len() + self.parks.len() + self.finishes.len()
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -148,6 +171,11 @@ impl Batch {
             let _ = answer.send(Ok(()));
         }
         for (answer, landed) in self.checkpoint_answers.into_iter().zip(&landed.checkpoints) {
+            if let Some(answer) = answer {
+                let _ = answer.send(outcome(landed));
+            }
+        }
+        for (answer, landed) in self.park_answers.into_iter().zip(&landed.parks) {
             let _ = answer.send(outcome(landed));
         }
         for (answer, landed) in self.finish_answers.into_iter().zip(&landed.finishes) {
@@ -157,7 +185,8 @@ impl Batch {
 
     pub(super) fn refuse(self, error: &JournalError) {
         let answers = self.accepts.into_iter().flat_map(|new| new.answers).flatten();
-        for answer in answers.chain(self.checkpoint_answers).chain(self.finish_answers) {
+        let answers = answers.chain(self.checkpoint_answers.into_iter().flatten());
+        for answer in answers.chain(self.park_answers).chain(self.finish_answers) {
             // Nobody waits any more, and nothing was written.
             let _ = answer.send(Err(error.clone()));
         }
@@ -175,13 +204,26 @@ impl Batch {
             checkpoint_answers: vec![answer],
             ..Self::default()
         });
+        let parks = self.parks.into_iter().zip(self.park_answers);
+        let parks = parks.map(|(park, answer)| Self {
+            parks: vec![park],
+            park_answers: vec![answer],
+            ..Self::default()
+        });
         let finishes = self.finishes.into_iter().zip(self.finish_answers);
         let finishes = finishes.map(|(finish, answer)| Self {
             finishes: vec![finish],
             finish_answers: vec![answer],
             ..Self::default()
         });
-        accepts.chain(checkpoints).chain(finishes)
+        accepts.chain(checkpoints).chain(parks).chain(finishes)
+    }
+
+    /// The ends that landed.
+    pub(super) fn ended<'a>(&'a self, landed: &'a Landed) -> impl Iterator<Item = &'a Finish> {
+        let at_once = self.accepts.iter().filter_map(|new| new.finish.as_ref());
+        let later = self.finishes.iter().zip(&landed.finishes);
+        at_once.chain(later.filter(|(_, landed)| **landed).map(|(finish, _)| finish))
     }
 
     /// One that landed; none if nothing did.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
+use flowmatic_executor::{Finish, Park};
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -75,6 +76,7 @@ impl Session {
         }
         let mut landed = Landed {
             checkpoints: Vec::new(),
+            parks: Vec::new(),
             finishes: Vec::new(),
         };
         if !batch.checkpoints.is_empty() {
@@ -88,6 +90,9 @@ impl Session {
                 .await?;
             let written: HashSet<_> = written.into_iter().collect();
             landed.checkpoints = column(rows, |row| written.contains(&(row.id, row.sequence)));
+        }
+        for park in &batch.parks {
+            landed.parks.push(self::park(&mut transaction, park).await?);
         }
         if !batch.finishes.is_empty() {
             let rows = &batch.finishes;
@@ -108,6 +113,9 @@ impl Session {
             let written: HashSet<_> = written.into_iter().collect();
             landed.finishes = column(rows, |row| written.contains(&row.id));
         }
+        for finish in batch.ended(&landed) {
+            tell(&mut transaction, finish).await?;
+        }
         batch.pass_before_commit();
         match transaction.commit().await {
             Ok(()) => Ok(landed),
@@ -115,6 +123,85 @@ impl Session {
         }
     }
 }
+
+/// Tells whether the execution was still of this epoch. Its row is locked first, so that a signal comes wholly before
+/// or wholly after.
+async fn park(connection: &mut PgConnection, park: &Park) -> Result<bool, sqlx::Error> {
+    sqlx::query("SELECT id FROM executions WHERE id = $1 FOR UPDATE")
+        .bind(park.id)
+        .execute(&mut *connection)
+        .await?;
+    let status: Option<String> = sqlx::query_scalar(AssertSqlSafe(PARK.clone()))
+        .bind(park.id)
+        .bind(park.epoch)
+        .bind(i64::try_from(park.signals).unwrap_or(i64::MAX))
+        .fetch_optional(&mut *connection)
+        .await?;
+    if let Some(due_at) = park.wake_at
+        && status.as_deref() == Some("WAITING")
+    {
+        sqlx::query(
+            "INSERT INTO timers (id, kind, subject, due_at) VALUES ($1, 'wake', $2, $3) \
+             ON CONFLICT (kind, subject) DO UPDATE SET due_at = excluded.due_at, claimed_until = NULL",
+        )
+        .bind(Uuid::now_v7())
+        .bind(park.id)
+        .bind(millis(due_at))
+        .execute(connection)
+        .await?;
+    }
+    Ok(status.is_some())
+}
+
+static PARK: LazyLock<Arc<str>> = LazyLock::new(|| {
+    format!(
+        "UPDATE executions SET owner = NULL, status = CASE WHEN cancel_requested OR \
+         (SELECT COUNT(*) FROM signals WHERE execution_id = $1) > $3 THEN 'QUEUED' ELSE 'WAITING' END \
+         WHERE id = $1 AND epoch = $2 AND {OPEN} RETURNING status"
+    )
+    .into()
+});
+
+/// What others are to learn of an end, in its transaction.
+async fn tell(connection: &mut PgConnection, finish: &Finish) -> Result<(), sqlx::Error> {
+    if let Some((execution, path, payload)) = &finish.tells {
+        let status: Option<String> = sqlx::query_scalar(AssertSqlSafe(WAITING.clone()))
+            .bind(*execution)
+            .fetch_optional(&mut *connection)
+            .await?;
+        if status.is_some() {
+            sqlx::query(
+                "INSERT INTO signals (execution_id, path, payload, created_at) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (execution_id, path) DO NOTHING",
+            )
+            .bind(*execution)
+            .bind(path)
+            .bind(payload)
+            .bind(millis(finish.finished_at))
+            .execute(&mut *connection)
+            .await?;
+            sqlx::query("UPDATE executions SET status = 'QUEUED' WHERE id = $1 AND status = 'WAITING'")
+                .bind(*execution)
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    if finish.error_workflow.is_some() {
+        sqlx::query(
+            "INSERT INTO timers (id, kind, subject, due_at) VALUES ($1, 'failure', $2, $3) \
+             ON CONFLICT (kind, subject) DO NOTHING",
+        )
+        .bind(Uuid::now_v7())
+        .bind(finish.id)
+        .bind(millis(finish.finished_at))
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+static WAITING: LazyLock<Arc<str>> =
+    LazyLock::new(|| format!("SELECT status FROM executions WHERE id = $1 AND {OPEN} FOR UPDATE").into());
 
 /// Asks when the transaction of `process` is over for certain: not before that process is gone.
 pub(super) async fn find(

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use flowmatic_executor::Finish;
 use futures_util::TryStreamExt;
 use sea_orm::sqlx::query::Query;
 use sea_orm::sqlx::sqlite::SqliteArguments;
@@ -56,6 +57,60 @@ static CLEAN: LazyLock<Statements> = LazyLock::new(|| {
     ))
 });
 
+static PARK: LazyLock<Statements> = LazyLock::new(|| {
+    repeated(&format!(
+        "UPDATE executions SET owner = NULL, status = CASE WHEN cancel_requested OR \
+         (SELECT COUNT(*) FROM signals WHERE execution_id = ?) > ? THEN 'QUEUED' ELSE 'WAITING' END \
+         WHERE id = ? AND epoch = ? AND {OPEN};"
+    ))
+});
+
+static WAKE: LazyLock<Arc<str>> = LazyLock::new(|| {
+    "INSERT INTO timers (id, kind, subject, due_at) SELECT ?, 'wake', ?, ? \
+     WHERE EXISTS (SELECT 1 FROM executions WHERE id = ? AND status = 'WAITING') \
+     ON CONFLICT (kind, subject) DO UPDATE SET due_at = excluded.due_at, claimed_until = NULL"
+        .into()
+});
+
+static SIGNAL: LazyLock<Arc<str>> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO signals (execution_id, path, payload, created_at) SELECT ?, ?, ?, ? \
+         WHERE EXISTS (SELECT 1 FROM executions WHERE id = ? AND {OPEN}) ON CONFLICT (execution_id, path) DO NOTHING"
+    )
+    .into()
+});
+
+static AWAKEN: LazyLock<Arc<str>> =
+    LazyLock::new(|| "UPDATE executions SET status = 'QUEUED' WHERE id = ? AND status = 'WAITING'".into());
+
+static FAILURE: LazyLock<Arc<str>> = LazyLock::new(|| {
+    "INSERT INTO timers (id, kind, subject, due_at) VALUES (?, 'failure', ?, ?) \
+     ON CONFLICT (kind, subject) DO NOTHING"
+        .into()
+});
+
+/// What others are to learn of an end, in its transaction.
+async fn tell(connection: &mut SqliteConnection, finish: &Finish) -> Result<(), sqlx::Error> {
+    if let Some((execution, path, payload)) = &finish.tells {
+        let signal = call(&SIGNAL)
+            .bind(*execution)
+            .bind(path.clone())
+            .bind(payload.clone())
+            .bind(millis(finish.finished_at))
+            .bind(*execution);
+        connection.execute(signal).await?;
+        connection.execute(call(&AWAKEN).bind(*execution)).await?;
+    }
+    if finish.error_workflow.is_some() {
+        let failure = call(&FAILURE)
+            .bind(Uuid::now_v7())
+            .bind(finish.id)
+            .bind(millis(finish.finished_at));
+        connection.execute(failure).await?;
+    }
+    Ok(())
+}
+
 fn repeated(statement: &str) -> Statements {
     SIZES.map(|rows| statement.repeat(rows).into())
 }
@@ -92,11 +147,31 @@ pub(super) async fn write(pool: &SqlitePool, owner: Uuid, batch: &Batch) -> Resu
         query.bind(finish.id)
     })
     .await?;
-    batch.pass_before_commit();
+    let parks = run(&mut transaction, &PARK, &batch.parks, |query, park| {
+        query
+            .bind(park.id)
+            .bind(i64::try_from(park.signals).unwrap_or(i64::MAX))
+            .bind(park.id)
+            .bind(park.epoch)
+    })
+    .await?;
     let landed = Landed {
         checkpoints,
+        parks,
         finishes,
     };
+    for (park, due_at) in batch.parks.iter().filter_map(|park| Some((park, park.wake_at?))) {
+        let wake = call(&WAKE)
+            .bind(Uuid::now_v7())
+            .bind(park.id)
+            .bind(millis(due_at))
+            .bind(park.id);
+        transaction.execute(wake).await?;
+    }
+    for finish in batch.ended(&landed) {
+        tell(&mut transaction, finish).await?;
+    }
+    batch.pass_before_commit();
     match transaction.commit().await {
         Ok(()) => Ok(landed),
         // The frame that makes a commit is written last: with no room for it, nothing is committed.

@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait, sqlx};
 use uuid::Uuid;
 
 use super::batch::Witness;
-use super::{Backend, CommitWriter, QUEUE, QUEUE_KEPT_FOR_RUNNING};
+use super::{Backend, CommitWriter, QUEUE, QUEUE_KEPT_FOR_RUNNING, Told};
 use crate::store::entity::checkpoint;
 use crate::store::testing::{TestStore, postgres, sqlite, stores};
 use crate::store::{Database, Durability, OpenExecution, StoreError, Whose};
@@ -52,7 +52,14 @@ fn finish(id: Uuid, epoch: i32) -> Finish {
         result: Some("reply".to_owned()),
         steps: "[]".to_owned(),
         finished_at: at(5),
+        tells: None,
+        error_workflow: None,
     }
+}
+
+/// Where nobody listens.
+fn told() -> Told {
+    tokio::sync::mpsc::unbounded_channel().0
 }
 
 /// A journal under test, and the way a process that starts after a crash takes up an execution.
@@ -66,7 +73,7 @@ impl Subject {
         let mut all = vec![Self::Memory(MemoryJournal::new())];
         for test in stores().await {
             // The test ends before the task does; dropping the writer ends it.
-            let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7());
+            let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7(), told());
             all.push(Self::Stored(test, writer));
         }
         all
@@ -347,7 +354,7 @@ async fn a_bad_write_hurts_its_own_caller_only() {
 #[tokio::test]
 async fn a_full_disk_refuses_and_recovers() {
     let test = sqlite().await;
-    let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7());
+    let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7(), told());
     let connection = test.store.writer();
     let limit = async |pages: u32| {
         let pragma = format!("PRAGMA max_page_count = {pages}");
@@ -381,7 +388,7 @@ async fn a_full_disk_refuses_and_recovers() {
 #[tokio::test]
 async fn a_full_queue_refuses_new_executions_first() {
     let test = sqlite().await;
-    let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7());
+    let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7(), told());
     // The task does not run before this test waits.
     let taken: Vec<_> = (0..QUEUE)
         .map(|_| writer.accept(accept(Uuid::now_v7()), None))
@@ -407,7 +414,7 @@ async fn a_full_queue_refuses_new_executions_first() {
 #[tokio::test]
 async fn writes_all_it_took_before_it_ends() {
     for test in stores().await {
-        let (writer, task) = CommitWriter::start(test.store.clone(), Uuid::now_v7());
+        let (writer, task) = CommitWriter::start(test.store.clone(), Uuid::now_v7(), told());
         let tickets: Vec<_> = (0..50)
             .map(|_| writer.accept(accept(Uuid::now_v7()), None))
             .collect();
@@ -427,7 +434,7 @@ async fn writes_all_it_took_before_it_ends() {
 #[tokio::test]
 async fn a_closed_database_is_unavailable() {
     let test = sqlite().await;
-    let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7());
+    let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7(), told());
     test.store.close().await;
     let refused = writer.accept(accept(Uuid::now_v7()), None).await;
     assert!(
@@ -439,7 +446,7 @@ async fn a_closed_database_is_unavailable() {
 #[tokio::test]
 async fn goes_on_after_its_session_was_ended() {
     let test = postgres().await;
-    let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7());
+    let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7(), told());
     writer
         .accept(accept(Uuid::now_v7()), None)
         .await
@@ -464,7 +471,7 @@ async fn finds_out_what_became_of_a_commit() {
     let lost = StoreError::Unavailable("the connection was lost".to_owned());
     for test in stores().await {
         let owner = Uuid::now_v7();
-        let (writer, _task) = CommitWriter::start(test.store.clone(), owner);
+        let (writer, _task) = CommitWriter::start(test.store.clone(), owner, told());
         let [ended, running, unknown] = [(); 3].map(|()| Uuid::now_v7());
         for id in [ended, running] {
             writer.accept(accept(id), None).await.expect(test.name);
@@ -532,7 +539,7 @@ async fn asks_after_a_commit_only_when_its_session_is_gone() {
 #[tokio::test]
 async fn a_claim_of_what_another_has_claimed_fails() {
     for test in stores().await {
-        let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7());
+        let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7(), told());
         let id = Uuid::now_v7();
         writer.accept(accept(id), None).await.expect(test.name);
         let seen = OpenExecution {
@@ -551,7 +558,7 @@ async fn a_claim_of_what_another_has_claimed_fails() {
 async fn what_is_held_belongs_to_nobody_and_taking_it_up_is_no_recovery() {
     for test in stores().await {
         let owner = Uuid::now_v7();
-        let (writer, _task) = CommitWriter::start(test.store.clone(), owner);
+        let (writer, _task) = CommitWriter::start(test.store.clone(), owner, told());
         let [running, waiting] = [(); 2].map(|()| Uuid::now_v7());
         writer.accept(accept(running), None).await.expect(test.name);
         let held = Accept {
@@ -583,7 +590,7 @@ async fn what_is_held_belongs_to_nobody_and_taking_it_up_is_no_recovery() {
 #[tokio::test]
 async fn a_checkpoint_that_was_committed_without_an_answer_is_written_again() {
     for test in stores().await {
-        let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7());
+        let (writer, _task) = CommitWriter::start(test.store.clone(), Uuid::now_v7(), told());
         let id = Uuid::now_v7();
         writer.accept(accept(id), None).await.expect(test.name);
         for _ in 0..2 {
@@ -596,3 +603,5 @@ async fn a_checkpoint_that_was_committed_without_an_answer_is_written_again() {
         assert_eq!(rows.len(), 1, "{}", test.name);
     }
 }
+
+mod waits;

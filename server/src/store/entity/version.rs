@@ -12,6 +12,8 @@ pub struct Model {
     pub created_at: i64,
     /// JSON text.
     pub graph: String,
+    /// `user:<id>` or `key:<id>`, where it is known.
+    pub published_by: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use flowmatic_executor::{Accept, Recovered};
+use flowmatic_executor::{Accept, Recovered, Signal};
+use flowmatic_openapi::ExecutionStatus;
 use sea_orm::sea_query::{Expr, ExprTrait, Order};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use super::super::entity::checkpoint;
 use super::super::entity::execution::{Column, Entity, Model};
+use super::super::signals::{all_signals, signals_of};
 use super::super::{Store, StoreError, Time, millis, time};
 use super::{LEASE_MS, OPEN, mode};
 
@@ -39,9 +41,8 @@ pub enum Whose {
 const FREE: &str = "status = 'QUEUED' AND owner IS NULL";
 
 impl Store {
-    /// Executions that are not over and not held back, by priority and age; of those that somebody has or had, the ones
-    /// that were recovered most often come before. A claimed one changes hands, so the next page is asked for in the
-    /// same way.
+    /// Executions that ought to run, by priority and age; of those that somebody has or had, the ones that were recovered
+    /// most often come before. A claimed one changes hands, so the next page is asked for in the same way.
     pub async fn open_executions(&self, whose: Whose, limit: u32) -> Result<Vec<OpenExecution>, StoreError> {
         let condition = match whose {
             Whose::NotOf(owner) => Condition::any()
@@ -58,6 +59,8 @@ impl Store {
             .select_only()
             .columns([Column::Id, Column::Epoch, Column::Recoveries])
             .filter(Expr::cust(OPEN))
+            // What waits is taken up when it is woken, what is held back when it is let go.
+            .filter(Column::Status.eq(ExecutionStatus::Queued.as_str()))
             .filter(Expr::cust("NOT on_hold"))
             .filter(condition)
             .apply_if(recovered_first, |query, (column, order)| {
@@ -90,18 +93,23 @@ impl Store {
     ) -> Result<Option<Recovered>, StoreError> {
         let transaction = self.begin().await?;
         let backend = transaction.get_database_backend();
-        if backend == DbBackend::Postgres {
-            // A checkpoint may be under way: the next statement must count it.
-            let lock = "SELECT id FROM executions WHERE id = $1 FOR UPDATE";
-            let lock = Statement::from_sql_and_values(backend, lock, [open.id.into()]);
-            transaction.query_one_raw(lock).await?;
-        }
+        // A checkpoint may be under way: the next statement must count it.
+        let lock = match backend {
+            DbBackend::Postgres => "FOR UPDATE",
+            _ => "",
+        };
+        let owner_before = format!("SELECT owner FROM executions WHERE id = $1 {lock}");
+        let owner_before = Statement::from_sql_and_values(backend, owner_before, [open.id.into()]);
+        let Some(before) = transaction.query_one_raw(owner_before).await? else {
+            return Ok(None);
+        };
+        let before: Option<Uuid> = before.try_get("", "owner")?;
         let count = "(SELECT COUNT(*) FROM checkpoints WHERE execution_id = $1)";
         let sql = format!(
             "UPDATE executions SET epoch = epoch + 1, owner = $3, lease_until = $4, progress = {count}, \
              recoveries = CASE WHEN owner IS NULL THEN recoveries WHEN {count} > progress THEN 1 \
              ELSE recoveries + 1 END \
-             WHERE id = $1 AND epoch = $2 AND NOT on_hold AND {OPEN} RETURNING *"
+             WHERE id = $1 AND epoch = $2 AND NOT on_hold AND {OPEN} AND status = 'QUEUED' RETURNING *"
         );
         let lease_until = millis(now) + LEASE_MS;
         let values: [Value; 4] = [
@@ -116,8 +124,9 @@ impl Store {
         };
         let row = Model::from_query_result(&row, "")?;
         let checkpoints = self.checkpoints(&transaction, row.id).await?;
+        let signals = signals_of(&transaction, row.id).await?;
         transaction.commit().await?;
-        recovered(row, checkpoints).map(Some)
+        recovered(row, checkpoints, before.is_none(), signals).map(Some)
     }
 
     /// Makes executions this process's own that belong to nobody and are to run: those of these that are such, in
@@ -137,6 +146,7 @@ impl Store {
             .col_expr(Column::Progress, Expr::cust(count))
             .filter(Column::Id.is_in(ids.iter().copied()))
             .filter(Column::Owner.is_null())
+            .filter(Expr::cust(OPEN))
             .filter(Column::Status.eq("QUEUED"))
             .filter(Expr::cust("NOT on_hold"))
             .exec_with_returning(&transaction)
@@ -150,6 +160,8 @@ impl Store {
             .into_tuple()
             .all(&transaction)
             .await?;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        let mut signals = all_signals(&transaction, &ids).await?;
         transaction.commit().await?;
         let mut checkpoints: HashMap<Uuid, Vec<String>> = HashMap::new();
         for (id, record) in records {
@@ -157,7 +169,8 @@ impl Store {
         }
         let claimed = rows.into_iter().map(|row| {
             let checkpoints = checkpoints.remove(&row.id).unwrap_or_default();
-            recovered(row, checkpoints)
+            let signals = signals.remove(&row.id).unwrap_or_default();
+            recovered(row, checkpoints, true, signals)
         });
         claimed.collect()
     }
@@ -211,12 +224,20 @@ impl Store {
     }
 }
 
-fn recovered(row: Model, checkpoints: Vec<String>) -> Result<Recovered, StoreError> {
+fn recovered(
+    row: Model,
+    checkpoints: Vec<String>,
+    was_at_rest: bool,
+    signals: Vec<Signal>,
+) -> Result<Recovered, StoreError> {
     Ok(Recovered {
         epoch: row.epoch,
         recoveries: row.recoveries,
         checkpoints,
         cancel_requested: row.cancel_requested,
+        was_at_rest,
+        signals,
+        held_until: row.held_until.map(time),
         accept: Accept {
             id: row.id,
             workspace_id: row.workspace_id,

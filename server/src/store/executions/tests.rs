@@ -48,6 +48,8 @@ fn finish(id: Uuid, status: ExecutionStatus) -> Finish {
         result: Some("reply".to_owned()),
         steps: r#"[{"node":"hook","status":"completed"}]"#.to_owned(),
         finished_at: at(10_000),
+        tells: None,
+        error_workflow: None,
     }
 }
 
@@ -62,7 +64,11 @@ impl Fixture {
     async fn all() -> Vec<Self> {
         let start = |test: TestStore| {
             let owner = Uuid::now_v7();
-            let (writer, task) = CommitWriter::start(test.store.clone(), owner);
+            let (writer, task) = CommitWriter::start(
+                test.store.clone(),
+                owner,
+                tokio::sync::mpsc::unbounded_channel().0,
+            );
             Self {
                 test,
                 owner,

@@ -16,8 +16,10 @@ impl MigrationTrait for Migration {
 
 /// The columns of `executions` have defaults, so that executions without start control are written as before; the index
 /// has those that may be taken up, few as they are among many that are held back.
-const STATEMENTS: [&str; 10] = [
+const STATEMENTS: [&str; 13] = [
     "ALTER TABLE executions ADD COLUMN on_hold {bool} NOT NULL DEFAULT FALSE",
+    "ALTER TABLE executions ADD COLUMN admitted {bool} NOT NULL DEFAULT FALSE",
+    "ALTER TABLE executions ADD COLUMN held_until {bigint}",
     "ALTER TABLE executions ADD COLUMN priority {int} NOT NULL DEFAULT 0",
     "CREATE INDEX executions_free ON executions (priority DESC, id)
         WHERE status = 'QUEUED' AND owner IS NULL AND NOT on_hold",
@@ -55,5 +57,6 @@ const STATEMENTS: [&str; 10] = [
         priority {int} NOT NULL,
         most {int} NOT NULL
     ){strict}",
-    "CREATE INDEX places_in_turn ON places (workflow_id, key, waits, priority DESC, execution_id)",
+    "CREATE INDEX places_taken ON places (workflow_id, key, execution_id) WHERE waits = FALSE",
+    "CREATE INDEX places_in_turn ON places (workflow_id, key, priority DESC, execution_id) WHERE waits = TRUE",
 ];

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
+use crate::auth::Caller;
 use crate::store::testing::stores;
 use crate::store::{DueTimer, WorkflowSave};
 
@@ -51,6 +52,7 @@ fn save(id: Uuid, schedules: &[Value], active: Option<bool>) -> WorkflowSave {
         active,
         graph: graph(schedules),
         secrets: Vec::new(),
+        by: None,
         now: clock(),
     }
 }
@@ -199,7 +201,7 @@ async fn a_schedule_follows_its_workflow() {
         SECOND.set(100);
         assert_eq!(fire(store).await, NOTHING, "{}: it is off", test.name);
         store
-            .publish_workflow(1, workflow.id, 4, clock())
+            .publish_workflow(1, workflow.id, 4, Caller::Key(Uuid::nil()), clock())
             .await
             .expect("published")
             .expect("it is there");

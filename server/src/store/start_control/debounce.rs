@@ -141,8 +141,7 @@ impl Turn {
                 self.enter(execution, &concurrency, at(&row, 0)?).await?
             }
             _ => {
-                let release = "UPDATE executions SET on_hold = FALSE WHERE id = $1";
-                self.execute(release, [execution.into()]).await?;
+                self.let_go(execution).await?;
                 Admitted::Started
             }
         };

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::super::executions::{OPEN, cancel};
 use super::super::{Store, StoreError, Time, time};
-use super::{Admission, Admitted, DROPPED, Turn, at, error_text};
+use super::{Admission, Admitted, DROPPED, DROPPED_MESSAGE, Turn, at, error_text};
 
 // `waits` is compared with a constant everywhere: SQLite would not look in the index for `NOT waits`.
 
@@ -63,58 +63,74 @@ impl Store {
 }
 
 impl Store {
-    /// Has an execution that its process has just claimed take a place, unless it has one: it begins, waits for one,
-    /// belonging to nobody, or is to be dropped, which is left to its process.
-    pub async fn take_place(
+    /// Decides of an execution that its process has just claimed, unless that is done: it begins, waits for a place,
+    /// belonging to nobody, or is to end, which is left to its process. None where it was cancelled.
+    pub async fn admit_claimed(
         &self,
         recovered: &Recovered,
         terms: &Terms,
         owner: Uuid,
         now: Time,
-    ) -> Result<Admission, StoreError> {
+    ) -> Result<Option<Admission>, StoreError> {
         let (id, workflow_id) = (recovered.accept.id, recovered.accept.workflow_id);
         let mut turn = Turn::begin(self, [workflow_id], now).await?;
-        let Some(concurrency) = &terms.concurrency else {
-            return Ok(turn.admission(Admitted::Started));
-        };
-        if turn.is_placed(id).await? {
-            return Ok(turn.admission(Admitted::Started));
-        }
         let hold = format!(
-            "UPDATE executions SET on_hold = TRUE, owner = NULL \
-             WHERE id = $1 AND owner = $2 AND epoch = $3 AND NOT cancel_requested AND {OPEN}"
+            "UPDATE executions SET admitted = TRUE, on_hold = TRUE, owner = NULL \
+             WHERE id = $1 AND owner = $2 AND epoch = $3 AND NOT admitted AND NOT cancel_requested AND {OPEN}"
         );
         let values = [id.into(), owner.into(), recovered.epoch.into()];
         if turn.execute(&hold, values).await? == 0 {
-            // It was cancelled, or belongs to another process, which the end that it is given will find.
-            return Ok(turn.admission(Admitted::Dropped));
+            let outcome = turn.standing(recovered, owner).await?;
+            return Ok(outcome.map(|outcome| turn.admission(outcome)));
         }
-        let outcome = turn.enter(id, concurrency, terms.priority).await?;
+        // Of one that is to end nothing is written: if its process dies before that, it is decided of anew.
+        if let Some(rate) = &terms.rate_limit
+            && let Some(wait) = turn.exceeds(rate).await?
+        {
+            return Ok(Some(turn.admission(Admitted::RateLimited { wait })));
+        }
+        let outcome = match &terms.concurrency {
+            Some(concurrency) => turn.enter(id, concurrency, terms.priority).await?,
+            None => {
+                turn.let_go(id).await?;
+                Admitted::Started
+            }
+        };
         match outcome {
             Admitted::Started => turn.own(id, owner).await?,
-            // Nothing is written: its process ends it.
-            Admitted::Dropped => return Ok(turn.admission(outcome)),
+            Admitted::Dropped => return Ok(Some(turn.admission(outcome))),
             _ => {}
         }
         let admission = turn.admission(outcome);
         turn.transaction.commit().await?;
-        Ok(admission)
+        Ok(Some(admission))
     }
 
-    /// Whether an execution has a place, or waits for one.
-    pub async fn is_placed(&self, execution: Uuid) -> Result<bool, StoreError> {
+    /// Whether start control has decided of an execution.
+    pub async fn is_admitted(&self, execution: Uuid) -> Result<bool, StoreError> {
         let reader = self.reader();
+        let sql = "SELECT admitted FROM executions WHERE id = $1";
         let values: [Value; 1] = [execution.into()];
-        let statement = Statement::from_sql_and_values(reader.get_database_backend(), IS_PLACED, values);
-        Ok(reader.query_one_raw(statement).await?.is_some())
+        let statement = Statement::from_sql_and_values(reader.get_database_backend(), sql, values);
+        match reader.query_one_raw(statement).await? {
+            Some(row) => at(&row, 0),
+            None => Ok(false),
+        }
     }
 }
 
-const IS_PLACED: &str = "SELECT 1 FROM places WHERE execution_id = $1";
-
 impl Turn {
-    async fn is_placed(&self, execution: Uuid) -> Result<bool, StoreError> {
-        Ok(self.query(IS_PLACED, [execution.into()]).await?.is_some())
+    /// What was decided before of an execution that a process has claimed, perhaps by a commit that nobody heard of.
+    async fn standing(&self, recovered: &Recovered, owner: Uuid) -> Result<Option<Admitted>, StoreError> {
+        let sql = format!(
+            "SELECT cancel_requested FROM executions WHERE id = $1 AND owner = $2 AND epoch = $3 AND {OPEN}"
+        );
+        let values = [recovered.accept.id.into(), owner.into(), recovered.epoch.into()];
+        Ok(match self.query(&sql, values).await? {
+            Some(row) => (!at::<bool>(&row, 0)?).then_some(Admitted::Started),
+            // It waits, or somebody else has it.
+            None => Some(Admitted::Queued),
+        })
     }
 
     /// Has an execution, whose row is there and held back, take a place, wait for one or end.
@@ -129,9 +145,7 @@ impl Turn {
             WhenFull::Queue => {}
             WhenFull::Drop => {
                 if self.taken(key).await? >= i64::from(concurrency.limit) || self.next(key).await?.is_some() {
-                    let message =
-                        "as many executions as the workflow's `start.concurrency` allows were under way";
-                    self.end_held(execution, DROPPED, message).await?;
+                    self.end_held(execution, DROPPED, DROPPED_MESSAGE).await?;
                     return Ok(Admitted::Dropped);
                 }
             }
@@ -174,12 +188,9 @@ impl Turn {
             if taken >= i64::from(next.most) {
                 break;
             }
-            for sql in [
-                "UPDATE places SET waits = FALSE WHERE execution_id = $1",
-                "UPDATE executions SET on_hold = FALSE WHERE id = $1",
-            ] {
-                self.execute(sql, [next.execution.into()]).await?;
-            }
+            let take = "UPDATE places SET waits = FALSE WHERE execution_id = $1";
+            self.execute(take, [next.execution.into()]).await?;
+            self.let_go(next.execution).await?;
             taken += 1;
             released.push(next.execution);
         }

@@ -120,9 +120,13 @@ async fn due(store: &Store, at: i64) -> Vec<DueTimer> {
 
 /// As the journal ends it.
 async fn end(store: &Store, id: Uuid) {
+    set_status(store, id, "COMPLETED").await;
+}
+
+async fn set_status(store: &Store, id: Uuid, status: &str) {
     let change = execution::ActiveModel {
         id: Set(id),
-        status: Set("COMPLETED".to_owned()),
+        status: Set(status.to_owned()),
         ..Default::default()
     };
     Entity::update(change)

@@ -27,7 +27,8 @@ impl Process {
         let store = Store::open(test.options.clone()).await.expect("another process");
         let app = app(&store, max_running, clock);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(timer::run(app.clone(), stop.clone()));
+        let (store, dispatch) = (app.store.clone(), app.dispatch.clone());
+        tasks.spawn(timer::run(store, dispatch, clock, stop.clone()));
         tasks.spawn(app.dispatch.clone().refill(stop.clone()));
         tasks.close();
         Self { app, stop, tasks }

@@ -1,6 +1,10 @@
 //! Places: who has one, who waits, and who goes without.
 
+use flowmatic_executor::Recovered;
+use flowmatic_openapi::ExecutionStatus;
+
 use super::*;
+use crate::store::{NewChild, signals};
 
 #[tokio::test]
 async fn those_beyond_the_places_queue_and_follow_by_priority_and_age() {
@@ -145,39 +149,23 @@ async fn the_last_call_takes_the_place_of_all_before() {
 async fn an_execution_that_nobody_called_for_takes_its_place_when_it_is_taken_up() {
     for test in stores().await {
         let terms = places(1, WhenFull::Queue);
-        let started = [0, 1].map(|at| start(at, &Terms::default()));
-        let mut claimed = Vec::new();
-        for start in &started {
-            admit(&test.store, start).await;
-            test.store
-                .leave(start.accept.id, OWNER)
-                .await
-                .expect("it is there");
-            let open = OpenExecution {
-                id: start.accept.id,
-                epoch: 0,
-                recoveries: 0,
-            };
-            let recovered = test
-                .store
-                .claim(open, OWNER, moment(2))
-                .await
-                .expect("it can be asked");
-            claimed.push(recovered.expect("it is free"));
-        }
-        let take = async |place: usize, terms: &Terms| {
-            let taken = test
-                .store
-                .take_place(&claimed[place], terms, OWNER, moment(2))
-                .await;
-            taken.map(|admission| admission.outcome)
-        };
+        let claimed = claimed(&test.store, 2).await;
+        let take = async |place: usize, terms: &Terms| decide(&test.store, &claimed[place], terms, 2).await;
         let [first, second] = [claimed[0].accept.id, claimed[1].accept.id];
-        assert_eq!(take(0, &terms).await, Ok(Admitted::Started), "{}", test.name);
-        assert_eq!(take(0, &terms).await, Ok(Admitted::Started), "it has it already");
+        assert_eq!(take(0, &terms).await, Some(Admitted::Started), "{}", test.name);
+        assert_eq!(
+            take(0, &terms).await,
+            Some(Admitted::Started),
+            "it has it already"
+        );
         let full = places(1, WhenFull::Drop);
-        assert_eq!(take(1, &full).await, Ok(Admitted::Dropped), "its process ends it");
-        assert_eq!(take(1, &terms).await, Ok(Admitted::Queued));
+        assert_eq!(
+            take(1, &full).await,
+            Some(Admitted::Dropped),
+            "its process ends it"
+        );
+        assert_eq!(take(1, &terms).await, Some(Admitted::Queued));
+        assert_eq!(take(1, &terms).await, Some(Admitted::Queued), "it waits already");
         let rows = rows(&test.store).await;
         let owners: Vec<_> = rows.iter().map(|row| (row.owner, row.on_hold)).collect();
         assert_eq!(owners, [(Some(OWNER), false), (None, true)], "{}", test.name);
@@ -185,6 +173,156 @@ async fn an_execution_that_nobody_called_for_takes_its_place_when_it_is_taken_up
         assert_eq!(test.store.pass_place_on(first, moment(3)).await, Ok(true));
         assert_eq!(free(&test.store).await, [second], "{}", test.name);
     }
+}
+
+#[tokio::test]
+async fn an_execution_that_nobody_called_for_counts_once_for_the_limit() {
+    for test in stores().await {
+        let terms = Terms {
+            rate_limit: Some(RateTerms {
+                key: String::new(),
+                limit: 1,
+                period: Duration::from_secs(60),
+            }),
+            ..Terms::default()
+        };
+        let claimed = claimed(&test.store, 2).await;
+        assert_eq!(
+            decide(&test.store, &claimed[0], &terms, 2).await,
+            Some(Admitted::Started)
+        );
+        // As after a commit that nobody heard of, and after a crash.
+        let again = decide(&test.store, &claimed[0], &terms, 3).await;
+        assert_eq!(again, Some(Admitted::Started), "{}", test.name);
+        assert_eq!(
+            test.store.is_admitted(claimed[0].accept.id).await,
+            Ok(true),
+            "{}",
+            test.name
+        );
+        let wait = Duration::from_secs(60);
+        for at in [2, 2] {
+            let beyond = decide(&test.store, &claimed[1], &terms, at).await;
+            assert_eq!(beyond, Some(Admitted::RateLimited { wait }), "{}", test.name);
+        }
+        // Its process died before it had ended it.
+        let later = decide(&test.store, &claimed[1], &terms, 60_002).await;
+        assert_eq!(later, Some(Admitted::Started), "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn what_was_cancelled_before_it_was_decided_ends() {
+    for test in stores().await {
+        let claimed = claimed(&test.store, 1).await;
+        let id = claimed[0].accept.id;
+        let running = test.store.request_cancel(1, id, moment(2)).await;
+        assert_eq!(running, Ok(Some(ExecutionStatus::Running)), "{}", test.name);
+        let terms = places(1, WhenFull::Queue);
+        assert_eq!(decide(&test.store, &claimed[0], &terms, 2).await, None);
+        assert_eq!(test.store.is_admitted(id).await, Ok(false), "{}", test.name);
+    }
+}
+
+#[tokio::test]
+async fn one_that_waits_for_a_signal_keeps_its_place() {
+    for test in stores().await {
+        let terms = places(1, WhenFull::Queue);
+        let [first, second] = [0; 2].map(|at| start(at, &terms));
+        assert_eq!(admit(&test.store, &first).await, Admitted::Started);
+        assert_eq!(admit(&test.store, &second).await, Admitted::Queued);
+        set_status(&test.store, first.accept.id, "WAITING").await;
+        assert_eq!(
+            test.store.pass_place_on(first.accept.id, moment(1)).await,
+            Ok(false)
+        );
+        assert_eq!(
+            test.store.fill_free_places(moment(1)).await,
+            Ok(false),
+            "{}",
+            test.name
+        );
+        end(&test.store, first.accept.id).await;
+        assert_eq!(
+            test.store.pass_place_on(first.accept.id, moment(1)).await,
+            Ok(true)
+        );
+        assert_eq!(free(&test.store).await, [second.accept.id]);
+    }
+}
+
+#[tokio::test]
+async fn the_time_out_of_one_that_was_held_back_counts_from_its_release() {
+    for test in stores().await {
+        let terms = places(1, WhenFull::Queue);
+        let [first, second] = [0; 2].map(|at| start(at, &terms));
+        admit(&test.store, &first).await;
+        admit(&test.store, &second).await;
+        end(&test.store, first.accept.id).await;
+        assert_eq!(test.store.fill_free_places(moment(7_000)).await, Ok(true));
+        let claimed = test
+            .store
+            .claim_held(&[second.accept.id], OWNER, moment(9_000))
+            .await
+            .expect("it is free");
+        assert_eq!(claimed[0].held_until, Some(moment(7_000)), "{}", test.name);
+        assert_eq!(claimed[0].accept.accepted_at, moment(0));
+    }
+}
+
+#[tokio::test]
+async fn another_one_waits_for_a_called_execution_that_is_superseded_and_learns_of_it() {
+    for test in stores().await {
+        let terms = places(1, WhenFull::CancelRunning);
+        let first = start(0, &terms);
+        admit(&test.store, &first).await;
+        let child = NewChild {
+            parent: first.accept.id,
+            path: "call".to_owned(),
+            waits: true,
+            accept: start(0, &terms).accept,
+        };
+        let id = test.store.start_child(&child).await.expect("it is called");
+        let claimed = test
+            .store
+            .claim_held(&[id], OWNER, moment(1))
+            .await
+            .expect("it is free");
+        assert_eq!(
+            decide(&test.store, &claimed[0], &terms, 1).await,
+            Some(Admitted::Queued)
+        );
+        assert_eq!(admit(&test.store, &start(2, &terms)).await, Admitted::Queued);
+        // Whoever takes it up ends it, and tells.
+        assert_eq!(free(&test.store).await, [id], "{}", test.name);
+        let claimed = test
+            .store
+            .claim_held(&[id], OWNER, moment(3))
+            .await
+            .expect("it is free");
+        assert!(claimed[0].cancel_requested, "{}", test.name);
+    }
+}
+
+/// Executions as schedules write them, claimed.
+async fn claimed(store: &Store, count: usize) -> Vec<Recovered> {
+    let mut claimed = Vec::new();
+    for _ in 0..count {
+        let accept = start(0, &Terms::default()).accept;
+        signals::accept(&store.writer(), &accept)
+            .await
+            .expect("it is new");
+        let held = store.claim_held(&[accept.id], OWNER, moment(1)).await;
+        claimed.extend(held.expect("it is free"));
+    }
+    claimed
+}
+
+async fn decide(store: &Store, recovered: &Recovered, terms: &Terms, at: i64) -> Option<Admitted> {
+    let admission = store.admit_claimed(recovered, terms, OWNER, moment(at)).await;
+    admission
+        .expect("it is decided")
+        .map(|admission| admission.outcome)
 }
 
 #[tokio::test]
