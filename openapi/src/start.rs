@@ -15,8 +15,13 @@ use crate::Duration;
 /// A call passes what is set of it in this order: `idempotency`, `rate_limit`, `debounce`, `concurrency`; `priority`
 /// orders those that wait. What is decided is on disk, with the execution, before the caller hears of it.
 ///
-/// The first three hold for webhooks and for starts by hand. `concurrency` and `priority` hold for every execution,
-/// whoever starts it: a schedule, another workflow and a retry by hand, which repeats what was let in before, too.
+/// Who starts an execution says what holds for it. For webhooks and starts by hand, all of it. For what nobody called
+/// for (a schedule, `flow.call` and the failure of another workflow) `rate_limit`, `concurrency` and `priority`: each
+/// has an execution of its own, which is decided of when it is first taken up, and ends as `CANCELLED` where it may not
+/// begin. For a retry by hand, which repeats what was let in before, `concurrency` and `priority`.
+///
+/// The workflow's `timeout` counts from the moment at which start control lets an execution go: time in a queue and in
+/// a debounce is not part of it.
 ///
 /// Keys are expressions over what the call brings, such as `{{customer}}` or `{{_webhook.headers.x-tenant}}`; they may
 /// not name nodes or secrets. Calls with different keys have nothing to do with each other; without a key all calls of
@@ -31,9 +36,9 @@ pub struct StartControl {
     pub rate_limit: Option<RateLimit>,
     pub debounce: Option<Debounce>,
     pub concurrency: Option<Concurrency>,
-    /// Among executions that wait, for a place of their `concurrency` or for room in memory, those with the higher
-    /// number begin first, then the older ones. -1,000 to 1,000, or an expression that gives such a number; 0 where
-    /// it is missing.
+    /// Among executions that wait for a place of their `concurrency`, and among those of callers that wait for room
+    /// in memory, those with the higher number begin first, then the older ones. -1,000 to 1,000, or an expression
+    /// that gives such a number; 0 where it is missing.
     pub priority: Option<Priority>,
 }
 
@@ -62,8 +67,10 @@ fn one_day() -> Duration {
 
 /// At most so many executions in a while.
 ///
-/// What is beyond is refused with 429 and `Retry-After`, and nothing is accepted. After a quiet `period` the whole
-/// `limit` may start at once; what was used comes back evenly, one every `period / limit`.
+/// A call beyond it is refused with 429 and `Retry-After`, and nothing is accepted. What nobody called for is recorded
+/// as an execution that ended at once: `CANCELLED`, with the error code `rate_limited`, by which a `flow.call` that waits
+/// fails. After a quiet `period` the whole `limit` may start at once; what was used comes back evenly, one every
+/// `period / limit`.
 #[derive(Debug, Clone, PartialEq, Object)]
 #[oai(deny_unknown_fields, skip_serializing_if_is_none)]
 pub struct RateLimit {
@@ -115,8 +122,8 @@ pub enum WhenFull {
     /// as any other does; without one, it gets 202, the id and the address at once.
     #[default]
     Queue,
-    /// It is recorded as an execution that ended at once: `CANCELLED`, with the error code `dropped`, or `cancelled`
-    /// where nobody called for it. Its caller gets 200 with that status, so that it does not call again.
+    /// It is recorded as an execution that ended at once: `CANCELLED`, with the error code `dropped`. Its caller gets
+    /// 200 with that status, so that it does not call again; a `flow.call` that waits for it fails.
     Drop,
     /// It is queued, and the oldest ones that run are cancelled to make room for it; it begins when they have ended,
     /// which is after their effects in flight have come back. What was queued before it ends as `CANCELLED` at once.

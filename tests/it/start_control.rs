@@ -2,6 +2,8 @@
 
 mod crash;
 mod doors;
+mod parked;
+mod started;
 
 use std::collections::{BTreeMap, HashSet};
 

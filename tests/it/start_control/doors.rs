@@ -1,16 +1,16 @@
 //! The other ways in, and what cannot be published.
 
-use flowmatic_tests::{Database, Receiver, TestApp, eventually};
+use flowmatic_tests::{Database, Receiver, TestApp};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::{CALLS, controlled, counts, ends, executions, most_at_a_time, post, serve};
+use super::{CALLS, controlled, counts, ends, executions, post, serve};
 use crate::workflow::{Answered, call, create, hook, hooked, id, on_both_databases, path, reply, row};
 
 on_both_databases! {
     a_start_by_hand_passes_all_of_it
     a_retry_passes_places_alone
-    executions_of_a_schedule_take_places_too
+    its_settings_go_with_the_workflow
 }
 
 async fn by_hand(app: &TestApp, workflow: &Value, key: Option<&str>, input: &Value) -> Answered {
@@ -98,44 +98,49 @@ async fn a_retry_passes_places_alone(database: Database) {
     assert_eq!(ends(&app, &workflow).await, counts(&[("COMPLETED", 3)]));
 }
 
-async fn executions_of_a_schedule_take_places_too(database: Database) {
+async fn its_settings_go_with_the_workflow(database: Database) {
     let app = serve(database).await;
-    let receiver = Receiver::start().await;
-    receiver.hold();
-    let tick = json!({"key": "tick", "type": "trigger.schedule", "parameters": {"every": "1s"}});
-    let mut workflow = row(&[tick, call("call", receiver.url())]);
-    // Neither a key that a schedule does not have nor a limit keeps it from starting.
-    workflow["graph"]["settings"] = json!({"start": {
-        "rate_limit": {"limit": 1, "period": "10h", "key": "{{customer}}"}, "concurrency": {"limit": 1}
-    }});
-    let workflow = create(&app, workflow).await;
-    let started = eventually("three executions", async || {
-        Some(executions(&app, &workflow).await).filter(|executions| executions.len() >= 3)
-    })
-    .await;
-    let statuses: Vec<&Value> = started.iter().map(|execution| &execution["status"]).collect();
-    assert_eq!(statuses[..2], ["RUNNING", "QUEUED"]);
-    assert_eq!(receiver.received().len(), 1);
-    app.api("POST", &format!("{}/deactivate", path(&workflow)), Value::Null)
-        .await;
-    receiver.release();
-    let ended = ends(&app, &workflow).await;
-    assert_eq!(ended.keys().collect::<Vec<_>>(), ["COMPLETED"]);
-    assert_eq!(most_at_a_time(&app, &workflow).await, 1);
+    let start = json!({
+        "idempotency": {"key": "{{id}}", "ttl": "1h"}, "rate_limit": {"limit": 5, "period": "1m"},
+        "debounce": {"period": "2s", "max_wait": "10s"},
+        "concurrency": {"limit": 2, "key": "{{customer}}", "when_full": "drop"}, "priority": 7
+    });
+    let workflow = controlled(&app, start.clone(), &[]).await;
+    let of = |workflow: &Value| workflow["graph"]["settings"]["start"].clone();
+    assert_eq!(of(&workflow), start);
 
-    // One whose key cannot be had ends, and says why.
-    let tick = json!({"key": "tick", "type": "trigger.schedule", "parameters": {"every": "1s"}});
-    let mut workflow = row(&[tick]);
-    workflow["graph"]["settings"] = json!({"start": {"concurrency": {"limit": 1, "key": "{{customer}}"}}});
-    let workflow = create(&app, workflow).await;
-    let ended = eventually("an end", async || {
-        executions(&app, &workflow)
-            .await
-            .into_iter()
-            .find(|execution| execution["status"] == "FAILED")
-    })
-    .await;
-    assert_eq!(ended["error"]["code"], "start_control", "{ended}");
+    let exported = format!("{}/export", path(&workflow));
+    let (_, mut file) = app.api("GET", &exported, Value::Null).await;
+    assert_eq!(of(&file["workflows"][0]), start);
+    let import = "/api/v1/workflows/import";
+    let (status, report) = app.api("POST", import, file.clone()).await;
+    assert_eq!(status, 201, "{report}");
+    let imported = format!("/api/v1/workflows/{}", id(&report["workflows"][0]["workflow"]));
+    assert_eq!(of(&app.api("GET", &imported, Value::Null).await.1), start);
+    let duplicate = format!("{}/duplicate", path(&workflow));
+    assert_eq!(of(&app.api("POST", &duplicate, json!({})).await.1), start);
+
+    // A file may have been edited by hand.
+    file["workflows"][0]["graph"]["settings"]["start"]["concurrency"]["limit"] = json!(0);
+    let (status, refused) = app.api("POST", import, file).await;
+    let pointer = &refused["error"]["details"][0]["pointer"];
+    assert_eq!(
+        (status, pointer),
+        (400, &json!("/workflows/0/graph/settings/start/concurrency/limit")),
+        "{refused}"
+    );
+
+    let mut graph = workflow["graph"].clone();
+    graph["settings"]["start"]["concurrency"]["limit"] = json!(3);
+    let save = json!({"name": "Test", "active": true, "graph": graph, "revision": workflow["revision"]});
+    let (status, saved) = app.api("PUT", &path(&workflow), save).await;
+    assert_eq!(status, 200, "{saved}");
+    let diff = format!("{}/versions/1/diff?against=2", path(&workflow));
+    let (_, diff) = app.api("GET", &diff, Value::Null).await;
+    assert_eq!(
+        diff["settings"],
+        json!([{"pointer": "/start/concurrency/limit", "before": 2, "after": 3}])
+    );
 }
 
 #[tokio::test]

@@ -75,10 +75,15 @@ impl Store {
         let (id, workflow_id) = (recovered.accept.id, recovered.accept.workflow_id);
         let mut turn = Turn::begin(self, [workflow_id], now).await?;
         let hold = format!(
-            "UPDATE executions SET admitted = TRUE, on_hold = TRUE, owner = NULL \
+            "UPDATE executions SET admitted = TRUE, on_hold = TRUE, owner = NULL, priority = $4 \
              WHERE id = $1 AND owner = $2 AND epoch = $3 AND NOT admitted AND NOT cancel_requested AND {OPEN}"
         );
-        let values = [id.into(), owner.into(), recovered.epoch.into()];
+        let values = [
+            id.into(),
+            owner.into(),
+            recovered.epoch.into(),
+            terms.priority.into(),
+        ];
         if turn.execute(&hold, values).await? == 0 {
             let outcome = turn.standing(recovered, owner).await?;
             return Ok(outcome.map(|outcome| turn.admission(outcome)));
