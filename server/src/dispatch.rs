@@ -339,6 +339,7 @@ impl Dispatch {
         self.taking_up.close();
         self.taking_up.wait().await;
         self.engine.drain(DRAIN).await;
+        self.control.at_rest.cancel();
         self.control.deciding.close();
         self.control.deciding.wait().await;
         self.journal.close();

@@ -16,8 +16,8 @@ use crate::store::{StoreError, StoredExecution};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Dispatch {
-    /// The first answer of an execution, or its end before any. None where `patience` is over first, or there is no
-    /// such execution.
+    /// The first answer of an execution, or its end before any. None where `patience` is over first, the process ends,
+    /// or there is no such execution.
     pub async fn outcome_of(
         &self,
         workspace_id: i64,
@@ -26,15 +26,26 @@ impl Dispatch {
     ) -> Result<Option<Outcome>, StoreError> {
         let mut records = self.gate.watch(id);
         let outcome = async {
+            let (mut seen, mut is_last) = (None, false);
             loop {
-                let Some(stored) = self.store.get_execution(workspace_id, id, super::now()).await? else {
-                    return Ok(None);
-                };
-                if let Some(outcome) = self.outcome(stored).await? {
-                    return Ok(Some(outcome));
+                let mark = self.store.mark(id).await?;
+                if mark != seen {
+                    seen = mark;
+                    let Some(stored) = self.store.get_execution(workspace_id, id, super::now()).await? else {
+                        return Ok(None);
+                    };
+                    if let Some(outcome) = self.outcome(stored).await? {
+                        return Ok(Some(outcome));
+                    }
                 }
-                // Whichever comes first, one looks again.
-                let _ = tokio::time::timeout(LOOK_EVERY, records.changed()).await;
+                if is_last {
+                    return Ok(None);
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                    () = records.changed() => {}
+                    () = self.control.at_rest.cancelled() => is_last = true,
+                }
             }
         };
         tokio::time::timeout(patience, outcome).await.unwrap_or(Ok(None))

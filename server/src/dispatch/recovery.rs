@@ -203,6 +203,8 @@ impl Dispatch {
             },
             Err(message) => {
                 tracing::error!(execution = %id, message, "an execution cannot go on");
+                // Its version would say whether it has one.
+                self.gate.has_place(id);
                 let code = UNUSABLE.to_owned();
                 let error = ErrorRecord {
                     code,

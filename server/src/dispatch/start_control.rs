@@ -26,6 +26,8 @@ pub(super) struct Control {
     pub(super) deciding: TaskTracker,
     /// Executions whose places may be free.
     freed: Mutex<Option<mpsc::Receiver<Uuid>>>,
+    /// Nothing runs here any more: callers who wait are told where things stand.
+    pub(super) at_rest: CancellationToken,
 }
 
 /// How often free places are looked for that nobody has told of.
@@ -68,6 +70,7 @@ impl Control {
             turns: Turns::default(),
             deciding: TaskTracker::new(),
             freed: Mutex::new(Some(freed)),
+            at_rest: CancellationToken::new(),
         }
     }
 }
@@ -215,7 +218,7 @@ impl Dispatch {
 
     /// It is taken up again by who looks for what ought to run and does not.
     fn waits(id: Uuid, error: &StoreError) -> GoesOn {
-        tracing::warn!(execution = %id, %error, "of an execution it could not be decided whether it begins; trying again");
+        tracing::warn!(execution = %id, %error, "whether an execution begins could not be decided; trying again");
         GoesOn::Waits
     }
 

@@ -78,6 +78,10 @@ pub struct Progress {
     pub calls: BTreeMap<Arc<str>, Call>,
 }
 
+/// Where an execution stands, to be compared with where it stood: its status, and its last checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark(String, Option<i32>);
+
 /// The columns of a list: none of the long ones.
 #[derive(Debug, DerivePartialModel)]
 #[sea_orm(entity = "Entity")]
@@ -181,6 +185,18 @@ impl Store {
             .await?;
         let summary = row.map(|row| row.summary(now)).transpose()?;
         Ok(workspace.zip(summary))
+    }
+
+    /// Changes with each record of an execution, and costs less than reading them. None where there is no such
+    /// execution.
+    pub async fn mark(&self, id: Uuid) -> Result<Option<Mark>, StoreError> {
+        let reader = self.reader();
+        let sql = "SELECT status, (SELECT MAX(sequence) FROM checkpoints WHERE execution_id = $1) AS checkpoints \
+                   FROM executions WHERE id = $1";
+        let statement = Statement::from_sql_and_values(reader.get_database_backend(), sql, [id.into()]);
+        let row = reader.query_one_raw(statement).await?;
+        row.map(|row| Ok(Mark(row.try_get("", "status")?, row.try_get("", "checkpoints")?)))
+            .transpose()
     }
 
     /// What the journal of an open execution says: the paths that are decided, and what is under way.

@@ -223,11 +223,11 @@ impl Turn {
         Ok(())
     }
 
-    /// Holds an execution back no longer.
-    async fn let_go(&self, execution: Uuid) -> Result<(), StoreError> {
-        let let_go = "UPDATE executions SET on_hold = FALSE, held_until = $2 WHERE id = $1";
-        self.execute(let_go, [execution.into(), self.now.into()]).await?;
-        Ok(())
+    /// Holds an execution back no longer. Tells whether it is not over.
+    async fn let_go(&self, execution: Uuid) -> Result<bool, StoreError> {
+        let sql = format!("UPDATE executions SET on_hold = FALSE, held_until = $2 WHERE id = $1 AND {OPEN}");
+        let changed = self.execute(&sql, [execution.into(), self.now.into()]).await?;
+        Ok(changed > 0)
     }
 
     async fn own(&self, execution: Uuid, owner: Uuid) -> Result<(), StoreError> {

@@ -1,13 +1,15 @@
 //! What start control has decided is still so after `kill -9`.
 
-use flowmatic_tests::{Database, Receiver, TestApp};
+use std::time::Duration;
+
+use flowmatic_tests::{Answer, Database, Receiver, TestApp, eventually};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{
     CALLS, controlled, counts, ends, execution, executions, most_at_a_time, post, posts, serve, statuses,
 };
-use crate::workflow::{Answered, LOOPBACK, call, on_both_databases, webhook_path};
+use crate::workflow::{Answered, LOOPBACK, call, on_both_databases, reply, webhook_path};
 
 on_both_databases! {
     a_call_that_was_not_answered_runs_once
@@ -17,6 +19,7 @@ on_both_databases! {
     those_who_queue_go_on_in_their_places
     those_who_run_keep_others_out
     those_who_were_cancelled_make_room
+    those_who_queue_are_told_when_the_server_ends
 }
 
 /// A hundred calls with one key on a server that dies on the way; then one more on the next.
@@ -171,4 +174,48 @@ async fn those_who_were_cancelled_make_room(database: Database) {
         counts(&[("CANCELLED", CALLS - 1), ("COMPLETED", 1)])
     );
     assert!(most_at_a_time(&app, &workflow).await <= 1);
+}
+
+async fn those_who_queue_are_told_when_the_server_ends(database: Database) {
+    let mut app = serve(database).await;
+    let receiver = Receiver::start().await;
+    receiver.hold();
+    let nodes = [
+        call("call", receiver.url()),
+        reply(json!({"body": {"n": "{{n}}"}})),
+    ];
+    let workflow = controlled(&app, json!({"concurrency": {"limit": 1}}), &nodes).await;
+    let callers = (0..CALLS).map(|n| {
+        let request = app
+            .request("POST", &webhook_path(&workflow))
+            .json(&json!({"n": n}));
+        tokio::spawn(Answered::of(request))
+    });
+    let callers: Vec<_> = callers.collect();
+    eventually("all calls to be accepted", async || {
+        (executions(&app, &workflow).await.len() == CALLS).then_some(())
+    })
+    .await;
+    receiver.wait_for(1).await;
+    let (status, ()) = tokio::join!(app.terminate(), async {
+        receiver.answer(Answer::status(200).after(Duration::from_millis(500)));
+        receiver.release();
+    });
+    assert!(status.success(), "it ended with {status}");
+    let answers = join_all(callers).await;
+    let answers: Vec<Answered> = answers
+        .into_iter()
+        .map(|told| told.expect("it is told"))
+        .collect();
+    // The one that ran has its answer.
+    assert_eq!(statuses(&answers), [(200, 1), (202, CALLS - 1)].into());
+    for waits in answers.iter().filter(|answer| answer.status == 202) {
+        assert_eq!(waits.json()["executionStatus"], "QUEUED");
+        assert_eq!(
+            waits.header("location"),
+            format!("/api/v1/executions/{}", execution(waits))
+        );
+    }
+    app.restart().await;
+    assert_eq!(ends(&app, &workflow).await, counts(&[("COMPLETED", CALLS)]));
 }

@@ -7,7 +7,7 @@ use flowmatic_openapi::ExecutionStatus;
 use sea_orm::sea_query::{Expr, ExprTrait, Order};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Statement, Value,
+    QueryOrder, QuerySelect, QueryTrait, Select, Statement, Value,
 };
 use uuid::Uuid;
 
@@ -37,37 +37,47 @@ pub enum Whose {
     Somebodys,
 }
 
-/// As in the partial index: SQLite uses it only for a condition that reads the same.
-const FREE: &str = "status = 'QUEUED' AND owner IS NULL";
+/// As in the partial index: SQLite uses it only for a condition that reads the same, and where no other index fits.
+const FREE: &str = "status = 'QUEUED' AND owner IS NULL AND NOT on_hold";
 
-impl Store {
-    /// Executions that ought to run, by priority and age; of those that somebody has or had, the ones that were recovered
-    /// most often come before. A claimed one changes hands, so the next page is asked for in the same way.
-    pub async fn open_executions(&self, whose: Whose, limit: u32) -> Result<Vec<OpenExecution>, StoreError> {
-        let condition = match whose {
-            Whose::NotOf(owner) => Condition::any()
-                .add(Column::Owner.is_null())
-                .add(Column::Owner.ne(owner)),
-            Whose::Nobodys => Condition::all().add(Expr::cust(FREE)),
-            Whose::Somebodys => Condition::all().add(Column::Owner.is_not_null()),
+impl Whose {
+    /// By priority and age; of those that somebody has or had, the ones that were recovered most often come before.
+    pub(super) fn select(self) -> Select<Entity> {
+        // What waits is taken up when it is woken, what is held back when it is let go.
+        let ought_to_run = || {
+            Condition::all()
+                .add(Expr::cust(OPEN))
+                .add(Column::Status.eq(ExecutionStatus::Queued.as_str()))
+                .add(Expr::cust("NOT on_hold"))
         };
-        let recovered_first = match whose {
-            Whose::Nobodys => None,
-            _ => Some((Column::Recoveries, Order::Desc)),
+        let (condition, recovered_first) = match self {
+            Self::NotOf(owner) => {
+                let others = Condition::any()
+                    .add(Column::Owner.is_null())
+                    .add(Column::Owner.ne(owner));
+                (ought_to_run().add(others), true)
+            }
+            Self::Somebodys => (ought_to_run().add(Column::Owner.is_not_null()), true),
+            Self::Nobodys => (Condition::all().add(Expr::cust(FREE)), false),
         };
-        let rows: Vec<(Uuid, i32, i32)> = Entity::find()
+        Entity::find()
             .select_only()
             .columns([Column::Id, Column::Epoch, Column::Recoveries])
-            .filter(Expr::cust(OPEN))
-            // What waits is taken up when it is woken, what is held back when it is let go.
-            .filter(Column::Status.eq(ExecutionStatus::Queued.as_str()))
-            .filter(Expr::cust("NOT on_hold"))
             .filter(condition)
-            .apply_if(recovered_first, |query, (column, order)| {
-                query.order_by(column, order)
+            .apply_if(recovered_first.then_some(()), |query, ()| {
+                query.order_by(Column::Recoveries, Order::Desc)
             })
             .order_by(Column::Priority, Order::Desc)
             .order_by(Column::Id, Order::Asc)
+    }
+}
+
+impl Store {
+    /// Executions that ought to run, the most urgent first. A claimed one changes hands, so the next page is asked for
+    /// in the same way.
+    pub async fn open_executions(&self, whose: Whose, limit: u32) -> Result<Vec<OpenExecution>, StoreError> {
+        let rows: Vec<(Uuid, i32, i32)> = whose
+            .select()
             .limit(u64::from(limit))
             .into_tuple()
             .all(&self.reader())

@@ -141,7 +141,9 @@ impl Turn {
                 self.enter(execution, &concurrency, at(&row, 0)?).await?
             }
             _ => {
-                self.let_go(execution).await?;
+                if !self.let_go(execution).await? {
+                    return Ok(None);
+                }
                 Admitted::Started
             }
         };

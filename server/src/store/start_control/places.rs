@@ -14,6 +14,8 @@ use super::{Admission, Admitted, DROPPED, DROPPED_MESSAGE, Turn, at, error_text}
 
 /// Keys that are looked after at a time.
 const KEYS: usize = 1_000;
+/// How many a call ends that wait, and that run, at most: there are more where the settings were others before.
+const SUPERSEDED: usize = 1_000;
 
 impl Store {
     /// Gives the place of an execution that has ended, or that is about to wait, to those who wait for it. Tells
@@ -149,7 +151,8 @@ impl Turn {
         match concurrency.when_full {
             WhenFull::Queue => {}
             WhenFull::Drop => {
-                if self.taken(key).await? >= i64::from(concurrency.limit) || self.next(key).await?.is_some() {
+                let is_first = self.next(key).await?.is_none_or(|next| !next.is_open);
+                if !is_first || self.taken(key).await? >= i64::from(concurrency.limit) {
                     self.end_held(execution, DROPPED, DROPPED_MESSAGE).await?;
                     return Ok(Admitted::Dropped);
                 }
@@ -185,17 +188,17 @@ impl Turn {
         let mut taken = self.taken(key).await?;
         let mut released = Vec::new();
         while let Some(next) = self.next(key).await? {
-            if !next.is_open {
+            if next.is_open && taken >= i64::from(next.most) {
+                break;
+            }
+            // One may be cancelled in the meantime.
+            if !(next.is_open && self.let_go(next.execution).await?) {
                 let forget = "DELETE FROM places WHERE execution_id = $1";
                 self.execute(forget, [next.execution.into()]).await?;
                 continue;
             }
-            if taken >= i64::from(next.most) {
-                break;
-            }
             let take = "UPDATE places SET waits = FALSE WHERE execution_id = $1";
             self.execute(take, [next.execution.into()]).await?;
-            self.let_go(next.execution).await?;
             taken += 1;
             released.push(next.execution);
         }
@@ -236,17 +239,22 @@ impl Turn {
     async fn make_room(&mut self, concurrency: &ConcurrencyTerms) -> Result<(), StoreError> {
         let workflow_id = self.workflow_id;
         let key = || [workflow_id.into(), concurrency.key.clone().into()];
-        let waiting = "SELECT execution_id FROM places WHERE workflow_id = $1 AND key = $2 AND waits = TRUE";
-        let waiting = self.statement(waiting, key());
+        // Most often it is one.
+        let sql = format!(
+            "SELECT execution_id FROM places WHERE workflow_id = $1 AND key = $2 AND waits = TRUE \
+             ORDER BY priority DESC, execution_id LIMIT {SUPERSEDED}"
+        );
+        let waiting = self.statement(&sql, key());
         for row in self.transaction.query_all_raw(waiting).await? {
-            self.supersede(at(&row, 0)?).await?;
+            let execution: Uuid = at(&row, 0)?;
+            self.supersede(execution).await?;
+            let sql = "DELETE FROM places WHERE execution_id = $1";
+            self.execute(sql, [execution.into()]).await?;
         }
-        let sql = "DELETE FROM places WHERE workflow_id = $1 AND key = $2 AND waits = TRUE";
-        self.execute(sql, key()).await?;
         let sql = format!(
             "SELECT p.execution_id FROM places p JOIN executions e ON e.id = p.execution_id \
              WHERE p.workflow_id = $1 AND p.key = $2 AND p.waits = FALSE AND e.{OPEN} \
-             ORDER BY p.execution_id DESC LIMIT 100000 OFFSET $3"
+             ORDER BY p.execution_id DESC LIMIT {SUPERSEDED} OFFSET $3"
         );
         let stay = i64::from(concurrency.limit) - 1;
         let statement = self.statement(&sql, key().into_iter().chain([stay.into()]));
