@@ -294,7 +294,7 @@ impl MemoryJournal {
         row.epoch += 1;
         let was_at_rest = row.parked.take().is_some();
         row.recoveries = if was_at_rest {
-            row.recoveries
+            0
         } else if row.checkpoints.len() > row.progress {
             1
         } else {

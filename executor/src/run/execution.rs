@@ -26,11 +26,11 @@ use uuid::Uuid;
 
 pub(super) use self::durable::write;
 use self::flight::{Landing, fly, panicked};
-use self::landing::{Called, step};
+use self::landing::{Called, Source, step};
 use self::loops::Loop;
 pub(super) use self::scopes::{At, TOP};
 use self::scopes::{Scope, ScopeId, Scopes, node_of};
-use self::waits::{Waiting, What};
+use self::waits::Waiting;
 use super::caller::Caller;
 use super::ledger::Ledger;
 use super::{Engine, Handle, Outcome, Place};
@@ -70,8 +70,12 @@ pub(super) struct Run {
     calling: HashMap<At, (Called, node::Call)>,
     /// Calls that are being made, and whether their ends are waited for.
     starting: HashMap<At, bool>,
+    /// An execution was called whose end was to be waited for.
+    has_called: bool,
     /// Effects that were in flight when a process died: these run again whatever has happened around them.
     pub(super) insisting: HashSet<At>,
+    /// Effects that were in flight then and must not be called twice.
+    crashed: Vec<At>,
     flights: FuturesUnordered<BoxFuture<'static, Landing>>,
     /// What ends the flights of an iteration that nobody waits for any more.
     tokens: HashMap<ScopeId, CancellationToken>,
@@ -83,7 +87,7 @@ pub(super) struct Run {
     answer: Option<Answer>,
     has_answered: bool,
     /// The step whose output is the execution's result: its path, and where the output is.
-    result: Option<(Arc<str>, Option<Arc<Context>>, usize)>,
+    result: Option<(Arc<str>, Source)>,
     /// Nothing is left to run.
     is_over: bool,
     /// Why it ends before all is done.
@@ -125,7 +129,9 @@ impl Run {
             effects: VecDeque::new(),
             calling: HashMap::new(),
             starting: HashMap::new(),
+            has_called: false,
             insisting: HashSet::new(),
+            crashed: Vec::new(),
             flights: FuturesUnordered::new(),
             tokens: HashMap::new(),
             waits: BTreeMap::new(),
@@ -188,6 +194,9 @@ impl Run {
     async fn drive_to_end(&mut self) {
         loop {
             self.advance(AHEAD);
+            if self.fail_crashed() {
+                continue;
+            }
             if self.handle.cancel.is_cancelled() {
                 if !self.is_over {
                     self.cancelled();
@@ -209,6 +218,7 @@ impl Run {
                         self.park().await;
                         return;
                     }
+                    continue;
                 }
             }
             if self.broken.is_none() && !self.is_idle() {
@@ -226,7 +236,7 @@ impl Run {
         if self.accepting.is_some() && !self.make_durable().await {
             return;
         }
-        if self.has_children() {
+        if self.leaves_children() {
             self.engine.host.cancel_children(self.id).await;
         }
         let (finish, outcome) = self.end();
@@ -245,9 +255,9 @@ impl Run {
     async fn wait(&mut self) -> bool {
         let is_whole = self.broken.is_none();
         let (engine, handle) = (self.engine.clone(), self.handle.clone());
-        let due = self
-            .next_due()
-            .map_or(self.deadline, |due| due.instant.min(self.deadline));
+        // What ends early lets attempts under way come back, and waits for nothing else.
+        let due = self.next_due().filter(|_| is_whole);
+        let due = due.map_or(self.deadline, |due| due.instant.min(self.deadline));
         let has_waits = is_whole && !self.waits.is_empty();
         tokio::select! {
             biased;
@@ -260,14 +270,15 @@ impl Run {
                 }
             }
             () = handle.cancel.cancelled(), if is_whole => self.cancelled(),
-            () = handle.signalled.notified() => self.take_signals(),
+            () = handle.signalled.notified(), if is_whole => self.take_signals(),
             () = hung_up(&mut self.waiter), if has_waits => self.waiter = None,
             () = tokio::time::sleep_until(due) => {
                 if Instant::now() >= self.deadline {
                     let message = "the execution took longer than its time-out";
                     self.break_off(ExecutionStatus::TimedOut, "timeout", message);
+                    self.give_up_retries();
                     self.flights.clear();
-                    self.waits.retain(|_, waiting| matches!(waiting.what, What::Child(..)));
+                    self.waits.clear();
                 } else {
                     self.wake();
                 }

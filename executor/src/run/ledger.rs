@@ -96,7 +96,6 @@ impl Ledger {
     /// From now on everything is recorded.
     pub(super) fn replay_is_over(&mut self) {
         self.journaled.clear();
-        self.dirty |= self.steps.len() > self.durable;
     }
 
     /// The next checkpoint's number and record (see [`Record`]).

@@ -45,6 +45,9 @@ impl Run {
             let (Some(plan), Some(path)) = (self.plan_of(at), self.path(at)) else {
                 continue;
             };
+            if self.is_stopped(at.scope) {
+                continue;
+            }
             if plan.nodes[at.node].on_crash == OnCrash::Fail && !self.ledger.calls.contains_key(&path) {
                 let call = Call {
                     once: true,

@@ -99,11 +99,11 @@ impl Run {
             self.cancelled();
         }
         let at = landing.at;
+        self.ledger.dirty = true;
+        self.now = self.engine.host.now();
         if landing.is_dropped {
             return self.leave_out(at, None);
         }
-        self.ledger.dirty = true;
-        self.now = self.engine.host.now();
         self.insisting.remove(&at);
         if let Some(landing) = self.retry(landing) {
             self.land_for_good(landing);

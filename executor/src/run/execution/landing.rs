@@ -14,6 +14,7 @@ use super::scopes::{At, TOP, node_of};
 use super::waits::{Waiting, What};
 use super::{Outcome, Run};
 use crate::Time;
+use crate::context::Context;
 use crate::graph::ERROR_PORT;
 use crate::journal::{Call, ErrorRecord, Finish, StepRecord, StepState};
 use crate::json;
@@ -30,6 +31,13 @@ pub(in crate::run) struct Called {
     /// What `now` was for its expressions.
     pub(super) now: Time,
     pub(super) started_at: Time,
+}
+
+/// Where an output is.
+pub(super) enum Source {
+    /// It is that of the node at this place.
+    Step(Arc<Context>, usize),
+    Value(Value),
 }
 
 impl Run {
@@ -169,12 +177,19 @@ impl Run {
     /// The first answer is the result, or else the output of the step at the top that ended last.
     pub(in crate::run) fn note_result(&mut self, at: At, path: Arc<str>, is_answer: bool) {
         if !self.has_answered && (is_answer || at.scope == TOP) {
-            self.result = Some((
-                path,
-                self.scopes.get(at.scope).map(|scope| scope.context.clone()),
-                at.node,
-            ));
+            let Some(scope) = self.scopes.get(at.scope) else {
+                return;
+            };
+            self.result = Some((path, Source::Step(scope.context.clone(), at.node)));
             self.has_answered = is_answer;
+        }
+    }
+
+    /// An answer that was given in a loop which has ended since.
+    pub(in crate::run) fn note_answer(&mut self, path: Arc<str>, output: Value) {
+        if !self.has_answered {
+            self.result = Some((path, Source::Value(output)));
+            self.has_answered = true;
         }
     }
 
@@ -261,8 +276,9 @@ impl Run {
             };
             // Of an effect that was under way when a process died there is no record.
             let may_have_run = self.epoch > 0 && node_of(&plan, at).role == Role::Effect;
-            self.ledger.calls.remove(&path);
+            let call = self.ledger.calls.remove(&path);
             self.record_without_bound(StepRecord {
+                attempts: call.map_or(0, |call| self.attempts(&call)),
                 reason: may_have_run.then(|| MAY_HAVE_RUN.to_owned()),
                 ..step(path, StepState::Cancelled)
             });
@@ -270,7 +286,7 @@ impl Run {
         // What was in flight when the time was up, and what waited.
         for (path, call) in std::mem::take(&mut self.ledger.calls) {
             self.record_without_bound(StepRecord {
-                attempts: call.failed + 1,
+                attempts: self.attempts(&call),
                 ..step(path, StepState::Cancelled)
             });
         }
@@ -297,13 +313,19 @@ impl Run {
         (finish, outcome)
     }
 
+    /// The attempts that have begun of what is under way.
+    pub(super) fn attempts(&self, call: &Call) -> u32 {
+        let is_due = call.due.is_none_or(|due| due <= self.engine.host.now());
+        call.failed + u32::from(call.failed == 0 || is_due)
+    }
+
     /// What the execution that waits for this one is told.
     fn tells(&self, status: ExecutionStatus, error: Option<&ErrorRecord>) -> Option<(Uuid, String, String)> {
         let (parent, path) = self.caller.waits.clone()?;
-        let result = self
-            .result
-            .as_ref()
-            .and_then(|(_, context, node)| context.as_ref()?.output(*node));
+        let result = self.result.as_ref().and_then(|(_, source)| match source {
+            Source::Step(context, node) => context.output(*node),
+            Source::Value(output) => Some(output),
+        });
         let told = serde_json::json!({"status": status.as_str(), "result": result, "error": error});
         Some((parent, path, told.to_string()))
     }
