@@ -22,6 +22,8 @@ mod portable;
 pub use portable::*;
 mod execution;
 pub use execution::*;
+mod event;
+pub use event::*;
 mod schedule;
 pub use schedule::*;
 mod connector;

@@ -20,6 +20,7 @@ pub mod payload;
 mod connectors;
 mod cursor;
 pub(crate) mod draft;
+mod events;
 mod executions;
 mod health;
 pub mod keys;
@@ -63,6 +64,7 @@ type Served = (
     workflows::Versions,
     workflows::Portability,
     executions::Executions,
+    events::Events,
     schedules::Schedules,
     connectors::Connectors,
     session::Sessions,
@@ -75,6 +77,7 @@ const SERVED: Served = (
     workflows::Versions,
     workflows::Portability,
     executions::Executions,
+    events::Events,
     schedules::Schedules,
     connectors::Connectors,
     session::Sessions,

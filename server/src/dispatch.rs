@@ -4,6 +4,7 @@ mod answer;
 mod by_hand;
 mod cache;
 mod calls;
+mod follow;
 mod gate;
 mod held;
 mod host;
@@ -35,6 +36,7 @@ use uuid::Uuid;
 
 pub use self::by_hand::ByHand;
 use self::cache::Cache;
+pub use self::follow::{END, Follow};
 use self::gate::Gate;
 use self::host::ServerHost;
 pub use self::start_control::Admission;
@@ -176,6 +178,7 @@ impl Dispatch {
             max_running,
             fault: fault::point,
             resume_url: Some(resume_url),
+            observer: Some(store.watchers().clone()),
             ..Limits::default()
         };
         let (gate, freed) = Gate::new(journal.clone(), store.clone(), owner);
@@ -339,6 +342,7 @@ impl Dispatch {
         self.taking_up.close();
         self.taking_up.wait().await;
         self.engine.drain(DRAIN).await;
+        self.store.watchers().close();
         self.control.at_rest.cancel();
         self.control.deciding.close();
         self.control.deciding.wait().await;

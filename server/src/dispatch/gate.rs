@@ -10,6 +10,7 @@ use flowmatic_executor::{Accept, Checkpoint, Finish, Journal, JournalError, Park
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
+use crate::store::watchers::What;
 use crate::store::{CommitWriter, Store};
 
 #[derive(Clone)]
@@ -231,7 +232,7 @@ impl Inner {
 
 impl Journal for Gate {
     fn accept(&self, accept: Accept, finish: Option<Finish>) -> Ticket {
-        let id = accept.id;
+        let (id, workflow_id) = (accept.id, accept.workflow_id);
         let settles = finish.is_some() || accept.held;
         let is_there = self.0.change(id, |known| {
             known.is_settling = known.is_accepted && settles;
@@ -248,11 +249,12 @@ impl Journal for Gate {
         tokio::spawn(async move {
             // Its row stands, whatever becomes of this: who looks for what ought to run and does not takes it up.
             match ended {
-                Some(ended) => {
-                    if let Err(error) = ended.await {
+                Some(ended) => match ended.await {
+                    Ok(()) => inner.store.watchers().tell(id, workflow_id, &What::Ended),
+                    Err(error) => {
                         tracing::warn!(execution = %id, %error, "its end could not be written; it is taken up again");
                     }
-                }
+                },
                 None => {
                     if let Err(error) = inner.store.leave(id, inner.owner).await {
                         tracing::warn!(execution = %id, %error, "it waits for room longer than it would need to");

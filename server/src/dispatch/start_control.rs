@@ -200,7 +200,7 @@ impl Dispatch {
             }
             Err(error) => return Some(Self::waits(accept.id, &error)),
         };
-        self.follow(&admission.cancelled, admission.released);
+        self.carry_out(&admission.cancelled, admission.released);
         match admission.outcome {
             Admitted::Started => Some(GoesOn::Begins),
             Admitted::Dropped => ends(ExecutionStatus::Cancelled, DROPPED, DROPPED_MESSAGE.to_owned()),
@@ -258,7 +258,7 @@ impl Dispatch {
     }
 
     /// What a decision means for others: some are to end, some may be taken up.
-    pub(super) fn follow(self: &Arc<Self>, cancelled: &[Uuid], released: bool) {
+    pub(super) fn carry_out(self: &Arc<Self>, cancelled: &[Uuid], released: bool) {
         for id in cancelled {
             self.cancel(*id);
         }
@@ -294,7 +294,7 @@ impl Dispatch {
         for timer in due {
             match self.store.end_debounce(timer, now()).await {
                 Ok(None) => {}
-                Ok(Some(begun)) => self.follow(&begun.cancelled, begun.released),
+                Ok(Some(begun)) => self.carry_out(&begun.cancelled, begun.released),
                 Err(error) => ended = Err(error),
             }
         }

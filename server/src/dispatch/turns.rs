@@ -119,7 +119,7 @@ impl Dispatch {
                 // A place may have become free while this was written.
                 self.gate.freed(id);
             }
-            self.follow(&admission.cancelled, admission.released);
+            self.carry_out(&admission.cancelled, admission.released);
             if answer.send(Ok((start, admission.outcome))).is_err() {
                 // Nobody begins it: who looks for what ought to run and does not takes it up.
                 self.gate.forget(id);

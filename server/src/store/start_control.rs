@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::entity::execution;
 use super::executions::{LEASE_MS, OPEN};
+use super::watchers::What;
 use super::{Store, StoreError, millis};
 use crate::fault;
 
@@ -110,8 +111,23 @@ impl Store {
             turn.transaction.commit().await?;
             fault::point("after_accept_commit");
             self.timer_written(earliest_timer);
+            for (start, admission) in starts.iter().zip(&admissions) {
+                self.tell_of(&start.accept, &admission.outcome);
+            }
         }
         Ok(admissions)
+    }
+
+    /// Tells those who watch of a row that is there.
+    fn tell_of(&self, accept: &Accept, outcome: &Admitted) {
+        let is_new = match outcome {
+            Admitted::Debounced { execution } => *execution == accept.id,
+            _ => outcome.is_written(),
+        };
+        let ended = (*outcome == Admitted::Dropped).then_some(What::Ended);
+        for what in is_new.then_some(What::Accepted).into_iter().chain(ended) {
+            self.watchers().tell(accept.id, accept.workflow_id, &what);
+        }
     }
 }
 

@@ -98,11 +98,14 @@ async fn ends_at_once_what_is_over_at_once() {
     let (gate, mut freed, test) = gate().await;
     assert_eq!(gate.0.writer.accept(accept(), None).await, Ok(()));
     gate.expect(ID, true);
+    let mut watch = test.store.watchers().watch(ID).expect("there is room");
     let accepted = gate.accept(accept(), Some(finish()));
     assert!(gate.expects(ID), "it is open, and does not run");
     assert_eq!(accepted.await, Ok(()));
     assert_eq!(status(&test).await, Some(ExecutionStatus::Completed));
     assert_eq!((freed.recv().await, gate.expects(ID)), (Some(ID), false));
+    let heard = watch.next().now_or_never().flatten();
+    assert!(heard.is_some_and(|heard| matches!(heard.what, What::Ended)));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use flowmatic_executor::Recovered;
 use flowmatic_openapi::ExecutionStatus;
+use futures_util::FutureExt;
 
 use super::*;
 use crate::store::{NewChild, signals};
@@ -268,6 +269,42 @@ async fn the_time_out_of_one_that_was_held_back_counts_from_its_release() {
         assert_eq!(claimed[0].held_until, Some(moment(7_000)), "{}", test.name);
         assert_eq!(claimed[0].accept.accepted_at, moment(0));
     }
+}
+
+#[tokio::test]
+async fn those_who_watch_hear_of_each_new_execution() {
+    let test = crate::store::testing::sqlite().await;
+    let mut watch = test.store.watchers().watch(WORKFLOW).expect("there is room");
+    let first = NewStart {
+        once: Some(once("a")),
+        ..start(0, &places(1, WhenFull::Drop))
+    };
+    let again = NewStart {
+        once: Some(once("a")),
+        ..start(0, &places(1, WhenFull::Drop))
+    };
+    let [dropped, debounced, taken_in] = [
+        start(0, &places(1, WhenFull::Drop)),
+        start(0, &debounced(None)),
+        start(0, &debounced(None)),
+    ];
+    for start in [&first, &again, &dropped, &debounced, &taken_in] {
+        admit(&test.store, start).await;
+    }
+    let mut heard = Vec::new();
+    while let Some(Some(news)) = watch.next().now_or_never() {
+        heard.push((news.execution, matches!(news.what, What::Ended)));
+    }
+    let [first, dropped, debounced] = [first, dropped, debounced].map(|start| start.accept.id);
+    assert_eq!(
+        heard,
+        [
+            (first, false),
+            (dropped, false),
+            (dropped, true),
+            (debounced, false)
+        ]
+    );
 }
 
 #[tokio::test]
