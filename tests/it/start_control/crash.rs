@@ -20,6 +20,7 @@ on_both_databases! {
     those_who_run_keep_others_out
     those_who_were_cancelled_make_room
     those_who_queue_are_told_when_the_server_ends
+    the_more_urgent_begin_first_after_the_crash
 }
 
 /// A hundred calls with one key on a server that dies on the way; then one more on the next.
@@ -218,4 +219,30 @@ async fn those_who_queue_are_told_when_the_server_ends(database: Database) {
     }
     app.restart().await;
     assert_eq!(ends(&app, &workflow).await, counts(&[("COMPLETED", CALLS)]));
+}
+
+async fn the_more_urgent_begin_first_after_the_crash(database: Database) {
+    let mut app = serve(database).await;
+    let receiver = Receiver::start().await;
+    receiver.hold();
+    let told = json!({"key": "call", "type": "http.request", "parameters": {
+        "method": "POST", "url": receiver.url(), "body": {"n": "{{n}}"}
+    }});
+    let start = json!({"concurrency": {"limit": 1}, "priority": "{{modulo n 7}}"});
+    let workflow = controlled(&app, start, &[told]).await;
+    posts(&app, &workflow, None).await;
+    receiver.wait_for(1).await;
+    app.kill();
+    app.restart().await;
+    receiver.wait_for(2).await;
+    receiver.release();
+    assert_eq!(ends(&app, &workflow).await, counts(&[("COMPLETED", CALLS)]));
+    let sent = receiver.received();
+    let urgency = sent
+        .iter()
+        .map(|request| request.json()["n"].as_u64().expect("a number") % 7);
+    // The one that ran was repeated; the others follow.
+    let followed: Vec<u64> = urgency.skip(2).collect();
+    assert_eq!(followed.len(), CALLS - 1);
+    assert!(followed.is_sorted_by(|one, next| one >= next), "{followed:?}");
 }
