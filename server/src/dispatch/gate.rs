@@ -269,11 +269,13 @@ impl Journal for Gate {
     }
 
     fn checkpoint(&self, checkpoint: Checkpoint) -> Ticket {
-        let (id, answers) = (checkpoint.id, has_answer(&checkpoint.record));
+        let id = checkpoint.id;
+        let is_watched = self.0.change(id, |known| known.records.is_some());
+        let tells = is_watched == Some(true) && has_answer(&checkpoint.record);
         let ticket = self.0.writer.checkpoint(checkpoint);
-        match self.0.change(id, |known| answers && known.records.is_some()) {
-            Some(true) => self.0.told(id, ticket, Leaves::Nothing),
-            _ => ticket,
+        match tells {
+            true => self.0.told(id, ticket, Leaves::Nothing),
+            false => ticket,
         }
     }
 
