@@ -3,7 +3,7 @@
 use poem_openapi::{Enum, Object};
 use uuid::Uuid;
 
-use crate::{Duration, JsonObject, Problem, Time};
+use crate::{Duration, JsonObject, Problem, StartControl, Time};
 
 /// A workflow: its draft, and what of it is live.
 #[derive(Debug, Clone, Object)]
@@ -281,4 +281,6 @@ pub struct Settings {
     pub retention: Option<Duration>,
     /// Constants that expressions see as `_vars`.
     pub vars: Option<JsonObject>,
+    /// Which calls become executions, and when. Missing: each one, at once.
+    pub start: Option<StartControl>,
 }

@@ -71,6 +71,8 @@ fn spawn_upkeep(
         recovering.sweep(stopped).await;
     });
     tasks.spawn(dispatch.clone().refill(draining.clone()));
+    tasks.spawn(dispatch.clone().decide_starts(draining.clone()));
+    tasks.spawn(dispatch.clone().pass_places_on(draining.clone()));
     tasks.spawn(dispatch.clone().pass_on_told(stop.clone()));
     tasks.spawn(timer::run(
         store.clone(),

@@ -22,7 +22,10 @@ use sea_orm::{
 mod commit;
 pub use commit::{CommitWriter, Told};
 mod executions;
-pub use executions::{ExecutionFilter, News, OpenExecution, Progress, StoredExecution, Whose};
+pub use executions::{ExecutionFilter, Mark, News, OpenExecution, Progress, StoredExecution, Whose};
+mod start_control;
+pub(crate) use start_control::DROPPED_MESSAGE;
+pub use start_control::{Admission, Admitted, DROPPED, NewStart, Once};
 mod error;
 pub use error::StoreError;
 mod lock;

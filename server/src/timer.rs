@@ -38,6 +38,7 @@ pub async fn run(store: Store, dispatch: Arc<Dispatch>, clock: fn() -> Time, sto
         async move {
             match kind {
                 TimerKind::Schedule => schedule::fire(&store, &dispatch, clock, &due, &stop).await,
+                TimerKind::Debounce => dispatch.end_debounces(&due).await,
                 TimerKind::Wake => dispatch.wake(&due).await,
                 TimerKind::Failure => dispatch.follow_failures(&due).await,
             }

@@ -22,6 +22,7 @@ mod readme;
 mod retries;
 mod schedules;
 mod shutdown;
+mod start_control;
 mod templates;
 mod tidy;
 mod versions;

@@ -411,6 +411,7 @@ impl<'a> Draft<'a> {
                     .unwrap_or_default(),
             ),
             timeout: settings.timeout.map(Into::into),
+            start: None,
             error_workflow: settings.error_workflow,
             secrets: walk.secrets,
             ..nest(nodes, edges, saves, nesting)

@@ -60,6 +60,8 @@ pub(super) struct Run {
     pub(super) loops: HashMap<At, Loop>,
     pub(super) ledger: Ledger,
     pub(super) accepted_at: Time,
+    /// From when its time-out counts.
+    pub(super) timed_from: Time,
     /// The time of the journal's last record, or of the next one where an effect has come back.
     pub(super) now: Time,
     pub(super) ready: VecDeque<At>,
@@ -127,6 +129,7 @@ impl Run {
             caller,
             ledger: Ledger::default(),
             accepted_at,
+            timed_from: accepted_at,
             now: accepted_at,
             ready: VecDeque::new(),
             over: VecDeque::new(),

@@ -121,7 +121,7 @@ impl Schedules {
         id: Path<Uuid>,
     ) -> Result<Accepted, ApiError> {
         let schedule = find(&app, auth.workspace_id, id.0).await?;
-        let execution = app
+        let started = app
             .dispatch
             .execute(
                 auth.workspace_id,
@@ -130,9 +130,10 @@ impl Schedules {
                 &schedule.node,
                 ExecutionMode::Manual,
                 JsonObject::default(),
+                None,
             )
             .await?;
-        Ok(Accepted::new(execution))
+        Ok(Accepted::new(started.execution))
     }
 }
 

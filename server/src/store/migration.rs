@@ -9,6 +9,7 @@ use super::{Store, StoreError};
 mod m20261121_000001_tables;
 mod m20261121_000002_waits;
 mod m20261121_000003_timers;
+mod m20261121_000004_start_control;
 mod m20261121_000005_versions;
 
 struct Migrator;
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_tables::Migration),
             Box::new(m20261121_000002_waits::Migration),
             Box::new(m20261121_000003_timers::Migration),
+            Box::new(m20261121_000004_start_control::Migration),
             Box::new(m20261121_000005_versions::Migration),
         ]
     }

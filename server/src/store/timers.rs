@@ -23,6 +23,8 @@ use super::{Store, StoreError, Time, millis, time};
 pub enum TimerKind {
     /// A schedule fires; the subject is its trigger.
     Schedule,
+    /// It has been quiet for long enough; the subject is the execution that begins.
+    Debounce,
     /// An execution has waited long enough; the subject is the execution.
     Wake,
     /// An execution failed whose workflow names another for that; the subject is the execution.
@@ -30,12 +32,13 @@ pub enum TimerKind {
 }
 
 impl TimerKind {
-    const ALL: [Self; 3] = [Self::Schedule, Self::Wake, Self::Failure];
+    const ALL: [Self; 4] = [Self::Schedule, Self::Debounce, Self::Wake, Self::Failure];
 
     /// The name in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Schedule => "schedule",
+            Self::Debounce => "debounce",
             Self::Wake => "wake",
             Self::Failure => "failure",
         }

@@ -275,7 +275,7 @@ impl Run {
     pub(super) fn wall_deadline(&self) -> Option<Time> {
         let timeout = self.version.plan.timeout;
         let own = timeout.and_then(|timeout| {
-            self.accepted_at
+            self.timed_from
                 .checked_add_signed(chrono::Duration::from_std(timeout).ok()?)
         });
         own.into_iter().chain(self.caller.deadline).min()

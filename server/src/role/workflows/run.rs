@@ -196,13 +196,16 @@ impl Place {
             return Err(mistakes(draft.foreign.into_iter().map(kept).collect()));
         }
         Plan::compile(&draft.graph, &flowmatic_nodes::catalogue()).map_err(mistakes)?;
+        let mut graph = draft.graph;
+        // There are no other starts to be kept apart from.
+        graph.settings.start = None;
         let save = WorkflowSave {
             workspace_id: self.workspace_id,
             id: Uuid::now_v7(),
             name: "Run".to_owned(),
             description: None,
             active: Some(true),
-            graph: draft.graph,
+            graph,
             secrets: draft.secrets,
             by: None,
             now: Utc::now(),
@@ -235,8 +238,10 @@ impl Place {
                 trigger,
                 ExecutionMode::Manual,
                 input,
+                None,
             )
-            .await?;
+            .await?
+            .execution;
         tokio::select! {
             ended = self.end(started.id) => return ended,
             () = told => {}
