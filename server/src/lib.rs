@@ -18,6 +18,7 @@ pub mod dispatch;
 mod fault;
 mod housekeeping;
 pub mod portable;
+pub mod prune;
 pub mod store;
 pub mod timer;
 

@@ -39,7 +39,7 @@ const UNSUCCESSFUL: [ExecutionStatus; 3] = [
 ];
 
 /// How far the time inside an id may be off `started_at`.
-const ID_SLACK_MS: i64 = 3_600_000;
+pub(super) const ID_SLACK_MS: i64 = 3_600_000;
 
 /// What a list of executions is narrowed to; empty, it is all.
 #[derive(Debug, Clone, Default)]
@@ -379,7 +379,7 @@ fn parse<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
 }
 
 /// The least UUID v7 of a millisecond.
-fn first_id(millis: i64) -> Uuid {
+pub(super) fn first_id(millis: i64) -> Uuid {
     let millis = std::cmp::min(u64::try_from(millis).unwrap_or_default(), (1 << 48) - 1);
     Uuid::from_u128(u128::from(millis) << 80)
 }

@@ -10,6 +10,7 @@ mod m20261121_000001_tables;
 mod m20261121_000002_waits;
 mod m20261121_000003_timers;
 mod m20261121_000005_versions;
+mod m20261121_000006_retention;
 
 struct Migrator;
 
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_waits::Migration),
             Box::new(m20261121_000003_timers::Migration),
             Box::new(m20261121_000005_versions::Migration),
+            Box::new(m20261121_000006_retention::Migration),
         ]
     }
 }
