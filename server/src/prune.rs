@@ -14,7 +14,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::store::{DueTimer, History, Kept, Store, StoreError, after};
+use crate::store::{DueTimer, History, Kept, Spare, Store, StoreError, after};
 
 /// What has just ended stays for whoever asks for it, whatever the limits.
 const FRESH: Duration = Duration::from_secs(10);
@@ -39,11 +39,14 @@ const COUNT_AGAIN: Duration = Duration::from_secs(600);
 const KEEP_CLAIM: Duration = Duration::from_secs(10);
 /// Workflows that are remembered.
 const KNOWN: usize = 100_000;
-/// Pages of an SQLite file that go back at a time, and how long that may go on in one pass.
-const PAGES: u64 = 128;
+/// Pages of an SQLite file that go back at a time: so many as take about this long, and how long that may go on in one
+/// pass.
+const PAGES: u64 = 256;
+const STEP: Duration = Duration::from_millis(8);
 const GIVING_BACK: Duration = Duration::from_secs(10);
-/// A vacuum takes at most this part of the time.
-const VACUUM_SHARE: u32 = 10;
+/// What must look through all that is left (a vacuum of PostgreSQL's, the rewriting of a small SQLite file) takes at
+/// most this part of the time.
+const THOROUGH_SHARE: u32 = 20;
 /// Deleted workflows that are forgotten in one pass.
 const FORGOTTEN: u32 = 50;
 
@@ -64,7 +67,10 @@ pub struct Pruner {
     interval: Duration,
     /// Since the last vacuum.
     removed: u64,
-    no_vacuum_before: Option<Instant>,
+    /// When the next one may be.
+    thorough_at: Instant,
+    /// Pages of an SQLite file that went back at the last time.
+    step: u64,
 }
 
 /// What was seen of a workflow.
@@ -113,7 +119,8 @@ impl Pruner {
             known: HashMap::new(),
             interval: LOOK[0],
             removed: 0,
-            no_vacuum_before: None,
+            thorough_at: Instant::now(),
+            step: PAGES,
         }
     }
 
@@ -323,31 +330,54 @@ impl Pruner {
     }
 
     async fn give_space_back(&mut self, pass: &mut Pass) -> Result<(), Stop> {
+        if pass.more {
+            // What is removed next is free as well.
+            return Ok(());
+        }
+        let store = self.store.clone();
+        match store.spare_space(pass.removed == 0).await? {
+            Spare::Nothing => {}
+            Spare::Pages(pages) => self.give_back_pages(pages, pass).await?,
+            Spare::Most => self.thoroughly(store.rewrite()).await?,
+        }
+        if store.is_vacuum_due(self.removed).await? {
+            self.thoroughly(store.vacuum()).await?;
+        }
+        Ok(())
+    }
+
+    async fn thoroughly(&mut self, work: impl Future<Output = Result<(), StoreError>>) -> Result<(), Stop> {
         let begun = Instant::now();
-        let mut left = self.store.spare_pages(pass.removed == 0).await?;
+        if begun < self.thorough_at {
+            return Ok(());
+        }
+        let stop = self.stop.clone();
+        stop.run_until_cancelled(work).await.ok_or(Stop::Told)??;
+        self.removed = 0;
+        self.thorough_at = Instant::now() + begun.elapsed() * THOROUGH_SHARE;
+        Ok(())
+    }
+
+    async fn give_back_pages(&mut self, pages: u64, pass: &mut Pass) -> Result<(), Stop> {
+        let begun = Instant::now();
+        let mut left = pages;
         while left > 0 {
             if begun.elapsed() > GIVING_BACK {
                 pass.more = true;
-                break;
+                return Ok(());
             }
             self.keep_claim(pass).await?;
-            let step = left.min(PAGES);
+            let step = left.min(self.step);
             let begun = Instant::now();
             self.store.give_back_pages(step).await?;
+            let took = begun.elapsed();
             left -= step;
-            self.rest(begun.elapsed() * REST).await?;
-        }
-        if self.no_vacuum_before.is_none_or(|time| time <= Instant::now())
-            && self.store.is_vacuum_due(self.removed).await?
-        {
-            let begun = Instant::now();
-            let stop = self.stop.clone();
-            match stop.run_until_cancelled(self.store.vacuum()).await {
-                Some(result) => result?,
-                None => return Err(Stop::Told),
-            }
-            self.removed = 0;
-            self.no_vacuum_before = Some(Instant::now() + begun.elapsed() * VACUUM_SHARE);
+            self.step = match took {
+                long if long > STEP => (self.step / 2).max(1),
+                short if short < STEP / 3 => (self.step * 2).min(PAGES),
+                _ => self.step,
+            };
+            self.rest(took * REST).await?;
         }
         Ok(())
     }

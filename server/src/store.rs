@@ -47,6 +47,7 @@ pub use retention::{History, Kept, Removable, Removed};
 pub use schedules::ScheduleFilter;
 pub use secrets::SealedSecret;
 pub use signals::{NewChild, Signalled};
+pub use space::Spare;
 pub use timers::{DueTimer, TimerKind};
 pub use users::UserWithPassword;
 pub use workflows::{WebhookTarget, WorkflowFilter, WorkflowSave};

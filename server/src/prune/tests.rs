@@ -360,5 +360,5 @@ async fn gives_the_room_back_of_what_it_removed() {
     while look(&test, &mut pruner).await.is_zero() {}
     look(&test, &mut pruner).await;
     assert!(left(&test, workflow).await.is_empty());
-    assert_eq!(test.store.spare_pages(true).await, Ok(0));
+    assert_eq!(test.store.spare_space(true).await, Ok(Spare::Nothing));
 }

@@ -12,10 +12,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             .lock_server()
             .await
             .context("the file cannot give space back, and is written anew only without a server")?;
-        store
-            .make_shrinkable()
-            .await
-            .context("cannot write the database anew")?;
+        store.rewrite().await.context("cannot write the database anew")?;
     }
     println!("`{}` is up to date", store.name());
     store.close().await;

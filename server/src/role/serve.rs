@@ -148,10 +148,9 @@ fn data_flags(config: &Config) -> String {
 async fn make_shrinkable(store: &Store) -> anyhow::Result<()> {
     match store.unshrinkable().await? {
         None => Ok(()),
-        Some(size) if size <= QUICKLY_REWRITTEN => store
-            .make_shrinkable()
-            .await
-            .context("cannot write the database anew"),
+        Some(size) if size <= QUICKLY_REWRITTEN => {
+            store.rewrite().await.context("cannot write the database anew")
+        }
         Some(_) => {
             tracing::warn!(
                 database = store.name(),

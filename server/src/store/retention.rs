@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use sea_orm::sea_query::{LockBehavior, LockType, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, OnConflict};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
     Value,
@@ -81,7 +81,7 @@ const HANGS_ON_IT: [&str; 4] = [
 ];
 
 impl Store {
-    /// Makes the timer by which old executions are removed, where there is none.
+    /// Makes the timer by which old executions are removed due, unless somebody is at it.
     pub async fn plan_prune(&self, now: Time) -> Result<(), StoreError> {
         let timer = timer::Model {
             id: Uuid::now_v7(),
@@ -90,9 +90,12 @@ impl Store {
             due_at: millis(now),
             claimed_until: None,
         };
-        let mut is_there = OnConflict::columns([timer::Column::Kind, timer::Column::Subject]);
+        let is_there = OnConflict::columns([timer::Column::Kind, timer::Column::Subject])
+            .update_column(timer::Column::DueAt)
+            .action_and_where(Expr::col((timer::Entity, timer::Column::ClaimedUntil)).is_null())
+            .to_owned();
         timer::Entity::insert(timer::ActiveModel::from(timer))
-            .on_conflict(is_there.do_nothing().to_owned())
+            .on_conflict(is_there)
             .exec_without_returning(&self.writer())
             .await?;
         self.timer_written(millis(now));

@@ -7,16 +7,30 @@ use super::{Database, Store, StoreError, sqlite};
 
 /// Free pages that are kept for what comes: a ninth of those in use, and this many at least.
 const KEPT_PAGES: u64 = 1024;
+/// Of a file with at most so many pages in use and at least so many free ones, what is in use is written anew: that
+/// takes a fifth of a second. Each free page that goes by itself is looked for among all free ones.
+const FEW_PAGES: u64 = 16_384;
+const MANY_FREE: u64 = 8_192;
 /// Rows whose removal is worth a look through a table on PostgreSQL.
 const VACUUM_ROWS: u64 = 50_000;
 /// As much of a table as must be waste for that, where it is larger.
 const VACUUM_SHARE: u64 = 10;
 
+/// What an SQLite file should give back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spare {
+    Nothing,
+    /// So many pages.
+    Pages(u64),
+    /// All but what is in use, which is little.
+    Most,
+}
+
 impl Store {
-    /// How many pages of an SQLite file are more than should be kept; while many rows come and go, more are kept.
-    pub async fn spare_pages(&self, at_rest: bool) -> Result<u64, StoreError> {
+    /// What an SQLite file has more than it should keep; while many rows come and go, it keeps more.
+    pub async fn spare_space(&self, at_rest: bool) -> Result<Spare, StoreError> {
         let Database::Sqlite { readers, .. } = self.database() else {
-            return Ok(0);
+            return Ok(Spare::Nothing);
         };
         let (pages, free) = (
             pragma(readers, "PRAGMA page_count").await?,
@@ -26,7 +40,12 @@ impl Store {
         let kept = (used / 9).max(KEPT_PAGES);
         // Else what is given back at one moment would be taken again at the next.
         let is_worth_it = at_rest || free > (used / 3).max(KEPT_PAGES * 4);
-        Ok(if is_worth_it { free.saturating_sub(kept) } else { 0 })
+        Ok(match free.saturating_sub(kept) {
+            0 => Spare::Nothing,
+            _ if !is_worth_it => Spare::Nothing,
+            _ if used <= FEW_PAGES && free > used.max(MANY_FREE) => Spare::Most,
+            spare => Spare::Pages(spare),
+        })
     }
 
     /// Gives so many free pages back, in one transaction.
@@ -87,8 +106,9 @@ impl Store {
         Ok(Some(pages * size))
     }
 
-    /// Writes an SQLite file anew, so that it can give space back. Nothing else can be written meanwhile.
-    pub async fn make_shrinkable(&self) -> Result<(), StoreError> {
+    /// Writes an SQLite file anew, without its free pages and so that it can give space back. Nothing else can be
+    /// written meanwhile.
+    pub async fn rewrite(&self) -> Result<(), StoreError> {
         match self.database() {
             Database::Sqlite {
                 writer, checkpoints, ..

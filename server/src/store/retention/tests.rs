@@ -48,7 +48,7 @@ impl Fixture {
         stores().await.into_iter().map(start).collect()
     }
 
-    fn new(&self, begun: i64) -> Accept {
+    fn accept(&self, begun: i64) -> Accept {
         Accept {
             id: id(begun),
             workspace_id: 1,
@@ -72,13 +72,13 @@ impl Fixture {
 
     /// One that began and ended at these times.
     async fn over(&self, begun: i64, ended: i64) -> Uuid {
-        let accept = self.new(begun);
+        let accept = self.accept(begun);
         let finish = finish(accept.id, ended);
         self.write(accept, Some(finish)).await
     }
 
     async fn open(&self, begun: i64) -> Uuid {
-        self.write(self.new(begun), None).await
+        self.write(self.accept(begun), None).await
     }
 
     async fn removable(&self, ended_before: i64) -> Vec<Uuid> {
@@ -192,7 +192,7 @@ async fn never_removes_what_has_not_ended() {
             .write(
                 Accept {
                     held: true,
-                    ..fixture.new(2)
+                    ..fixture.accept(2)
                 },
                 None,
             )
@@ -219,7 +219,7 @@ async fn keeps_what_others_need() {
     for fixture in Fixture::all().await {
         let store = &fixture.test.store;
         // Its error workflow is not started yet.
-        let failed = fixture.new(0);
+        let failed = fixture.accept(0);
         let failure = Finish {
             status: ExecutionStatus::Failed,
             error_workflow: Some(Uuid::now_v7()),
@@ -234,7 +234,7 @@ async fn keeps_what_others_need() {
                 parent: caller,
                 path: format!("call-{waits}"),
                 waits,
-                accept: fixture.new(2),
+                accept: fixture.accept(2),
             };
             let id = store.start_child(&child).await.expect(fixture.test.name);
             fixture
@@ -287,7 +287,7 @@ async fn removes_all_that_hangs_on_an_execution() {
                 parent: id,
                 path: "call".to_owned(),
                 waits: false,
-                accept: fixture.new(HOUR),
+                accept: fixture.accept(HOUR),
             };
             store.start_child(&child).await.expect(name);
             let transaction = store.begin().await.expect(name);

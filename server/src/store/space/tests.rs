@@ -3,16 +3,17 @@ use sea_orm::ConnectionTrait;
 use super::*;
 use crate::store::testing::{TestStore, postgres, sqlite};
 
-/// Fills the file with rows, and takes most of them away again.
-async fn leave_room(test: &TestStore) {
+/// Fills the file with rows of a page each, and takes all but the last hundred away again.
+async fn leave_room(test: &TestStore, rows: u64) {
     let writer = test.store.writer();
-    for sql in [
-        "CREATE TABLE filling (id INTEGER PRIMARY KEY, text TEXT)",
-        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000) \
-         INSERT INTO filling SELECT i, hex(zeroblob(1900)) FROM n",
-        "DELETE FROM filling WHERE id < 7900",
-    ] {
-        writer.execute_unprepared(sql).await.expect("it can be written");
+    let fill = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) \
+         INSERT INTO filling SELECT i, hex(zeroblob(1900)) FROM n"
+    );
+    let empty = format!("DELETE FROM filling WHERE id <= {}", rows - 100);
+    let table = "CREATE TABLE filling (id INTEGER PRIMARY KEY, text TEXT)".to_owned();
+    for sql in [table, fill, empty] {
+        writer.execute_unprepared(&sql).await.expect("it can be written");
     }
 }
 
@@ -21,6 +22,13 @@ fn file(test: &TestStore) -> &std::path::Path {
         unreachable!("it was asked for");
     };
     file
+}
+
+async fn spare_pages(test: &TestStore, at_rest: bool) -> u64 {
+    match test.store.spare_space(at_rest).await {
+        Ok(Spare::Pages(pages)) => pages,
+        other => panic!("{other:?}"),
+    }
 }
 
 async fn pages(test: &TestStore) -> u64 {
@@ -35,10 +43,14 @@ async fn pages(test: &TestStore) -> u64 {
 #[tokio::test]
 async fn gives_free_pages_back_in_steps() {
     let test = sqlite().await;
-    assert_eq!(test.store.spare_pages(true).await, Ok(0), "a new file has none");
-    leave_room(&test).await;
+    assert_eq!(
+        test.store.spare_space(true).await,
+        Ok(Spare::Nothing),
+        "a new file has none"
+    );
+    leave_room(&test, 8_000).await;
     let before = pages(&test).await;
-    let spare = test.store.spare_pages(false).await.expect("it can be read");
+    let spare = spare_pages(&test, false).await;
     assert!(spare > before / 2, "{spare} of {before}");
     test.store
         .give_back_pages(128)
@@ -50,14 +62,14 @@ async fn gives_free_pages_back_in_steps() {
         (before - 160..=before - 128).contains(&after),
         "{before}, then {after}"
     );
-    let spare = test.store.spare_pages(true).await.expect("it can be read");
+    let spare = spare_pages(&test, true).await;
     test.store
         .give_back_pages(spare)
         .await
         .expect("it can be given back");
     assert_eq!(
-        test.store.spare_pages(true).await,
-        Ok(0),
+        test.store.spare_space(true).await,
+        Ok(Spare::Nothing),
         "the rest is kept for what comes"
     );
 
@@ -72,22 +84,42 @@ async fn gives_free_pages_back_in_steps() {
 #[tokio::test]
 async fn keeps_more_room_while_much_comes_and_goes() {
     let test = sqlite().await;
-    leave_room(&test).await;
-    let spare = test.store.spare_pages(true).await.expect("it can be read");
+    leave_room(&test, 8_000).await;
+    let spare = spare_pages(&test, true).await;
     test.store
         .give_back_pages(spare - 1_500)
         .await
         .expect("it can be given back");
-    assert_eq!(test.store.spare_pages(false).await, Ok(0));
-    let spare = test.store.spare_pages(true).await.expect("it can be read");
+    assert_eq!(test.store.spare_space(false).await, Ok(Spare::Nothing));
+    let spare = spare_pages(&test, true).await;
     assert!((1_400..=1_500).contains(&spare), "{spare}");
+}
+
+#[tokio::test]
+async fn writes_the_little_anew_that_is_left_of_much() {
+    let test = sqlite().await;
+    leave_room(&test, 10_000).await;
+    assert_eq!(test.store.spare_space(false).await, Ok(Spare::Most));
+    test.store.rewrite().await.expect("it can be written anew");
+    assert_eq!(test.store.spare_space(true).await, Ok(Spare::Nothing));
+    let left = pages(&test).await;
+    assert!(left < 300, "{left}");
+    let writer = test.store.writer();
+    let sql = "SELECT COUNT(*) AS count FROM filling".to_owned();
+    let statement = sea_orm::Statement::from_string(writer.get_database_backend(), sql);
+    let row = writer
+        .query_one_raw(statement)
+        .await
+        .expect("it can be read")
+        .expect("a row");
+    assert_eq!(row.try_get("", "count"), Ok(100));
 }
 
 #[tokio::test]
 async fn writes_a_file_anew_that_another_program_has_made() {
     let test = sqlite().await;
     assert_eq!(test.store.unshrinkable().await, Ok(None));
-    leave_room(&test).await;
+    leave_room(&test, 8_000).await;
     let Database::Sqlite { writer, .. } = test.store.database() else {
         unreachable!("it was asked for");
     };
@@ -105,7 +137,7 @@ async fn writes_a_file_anew_that_another_program_has_made() {
         .expect("it can be read")
         .expect("it cannot shrink");
     assert_eq!(size, pages(&test).await * 4096);
-    store.make_shrinkable().await.expect("it can be written anew");
+    store.rewrite().await.expect("it can be written anew");
     assert_eq!(store.unshrinkable().await, Ok(None));
 }
 
@@ -120,6 +152,6 @@ async fn vacuums_a_table_of_which_much_is_gone() {
     writer.execute_unprepared(many).await.expect("a superuser may");
     assert_eq!(test.store.is_vacuum_due(VACUUM_ROWS).await, Ok(false));
     assert_eq!(test.store.is_vacuum_due(1_000_000).await, Ok(true));
-    assert_eq!(test.store.spare_pages(true).await, Ok(0));
+    assert_eq!(test.store.spare_space(true).await, Ok(Spare::Nothing));
     assert_eq!(test.store.unshrinkable().await, Ok(None));
 }

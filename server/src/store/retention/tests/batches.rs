@@ -30,7 +30,7 @@ async fn batches_are_bounded_in_rows_and_in_bytes() {
         let bytes = usize::try_from(BATCH_BYTES).expect("a few");
         let mut large = Vec::new();
         for (begun, size) in [(0, bytes / 2), (1, bytes / 3), (2, bytes * 2), (3, 10)] {
-            let mut accept = fixture.new(begun);
+            let mut accept = fixture.accept(begun);
             accept.payload = "x".repeat(size);
             let finish = finish(accept.id, 10);
             large.push(fixture.write(accept, Some(finish)).await);
