@@ -137,13 +137,9 @@ async fn removes_what_is_old_and_what_is_too_many(database: Database) {
     let mut aged = Vec::new();
     for (ids, old) in of.iter().zip([2, 0, 11]) {
         // The first three are older than the others.
-        let mut ids = [
-            age(&app, &ids[..3], old * DAY + 3_600_000).await,
-            ids[3..].to_vec(),
-        ]
-        .concat();
-        ids[3..].clone_from_slice(&age(&app, &ids[3..], 60_000).await);
-        aged.push(ids);
+        let mut ids_now = age(&app, &ids[..3], old * DAY + 3_600_000).await;
+        ids_now.extend(age(&app, &ids[3..], 60_000).await);
+        aged.push(ids_now);
     }
     app.restart().await;
     until_left(&app, &by_age, &aged[0][3..]).await;
@@ -168,7 +164,7 @@ async fn removes_what_is_old_and_what_is_too_many(database: Database) {
     let (status, execution) = app.api("GET", &left, Value::Null).await;
     assert_eq!(
         (status, execution["steps"].as_array().map(Vec::len)),
-        (200, Some(2)),
+        (200, Some(1)),
         "{execution}"
     );
     assert_eq!(orphans(&app).await, 0);
@@ -336,7 +332,7 @@ async fn bounds_what_is_kept() {
             "`9s` is out of bounds: it takes 10s to 3650d",
         ),
         (json!({"retention": "3651d"}), 422, "`3651d` is out of bounds"),
-        (json!({"retention": "soon"}), 400, "`soon` is not a duration"),
+        (json!({"retention": "soon"}), 400, "does not match"),
         (json!({"retention": 14}), 400, "retention"),
         (json!({"retention": {"days": 14}}), 400, "retention"),
         (json!({"keep_executions": 0}), 400, "keep_executions"),

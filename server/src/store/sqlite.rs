@@ -137,7 +137,7 @@ impl SqliteCheckpoints {
         Self { stop, asked }
     }
 
-    /// Has the log written back however short it is.
+    /// Has the log written back and cut off, however short it is.
     pub(super) fn ask(&self) {
         self.asked.store(true, Ordering::Relaxed);
     }
@@ -158,10 +158,11 @@ async fn run(options: SqliteConnectOptions, log: PathBuf, asked: Arc<AtomicBool>
     loop {
         tokio::time::sleep(CHECKPOINT_INTERVAL).await;
         let size = tokio::fs::metadata(&log).await.map_or(0, |file| file.len());
-        if !asked.swap(false, Ordering::Relaxed) && size < CHECKPOINT_BYTES {
+        let is_asked = asked.swap(false, Ordering::Relaxed);
+        if !is_asked && size < CHECKPOINT_BYTES {
             continue;
         }
-        if let Err(error) = checkpoint(&mut connection, &options).await {
+        if let Err(error) = checkpoint(&mut connection, &options, is_asked).await {
             tracing::warn!(%error, "the log of the database could not be written back; it is tried again");
             connection = None;
         }
@@ -171,6 +172,7 @@ async fn run(options: SqliteConnectOptions, log: PathBuf, asked: Arc<AtomicBool>
 async fn checkpoint(
     connection: &mut Option<SqliteConnection>,
     options: &SqliteConnectOptions,
+    cut_off: bool,
 ) -> Result<(), sqlx::Error> {
     let connection = match connection {
         Some(connection) => connection,
@@ -180,7 +182,7 @@ async fn checkpoint(
     let (_, pages, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)")
         .fetch_one(&mut *connection)
         .await?;
-    if u64::try_from(pages).unwrap_or_default() * PAGE_BYTES > TRUNCATE_BYTES {
+    if cut_off || u64::try_from(pages).unwrap_or_default() * PAGE_BYTES > TRUNCATE_BYTES {
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
             .execute(&mut *connection)
             .await?;
@@ -214,7 +216,7 @@ mod tests {
         let (_, pages, written) = log_frames().await;
         assert!(pages > written, "the writer leaves it alone: {pages} {written}");
         let options = SqliteConnectOptions::new().filename(file);
-        checkpoint(&mut None, &options)
+        checkpoint(&mut None, &options, false)
             .await
             .expect("it can be written back");
         let (_, pages, written) = log_frames().await;
