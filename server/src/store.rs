@@ -23,7 +23,7 @@ use sea_orm::{
 mod commit;
 pub use commit::{CommitWriter, Told};
 mod executions;
-pub use executions::{ExecutionFilter, OpenExecution, Progress, StoredExecution, Whose};
+pub use executions::{ExecutionFilter, News, OpenExecution, Progress, StoredExecution, Whose};
 mod error;
 pub use error::StoreError;
 mod lock;
@@ -40,6 +40,7 @@ mod signals;
 mod space;
 pub(crate) mod timers;
 mod users;
+pub mod watchers;
 mod workflows;
 pub use keys::NewKey;
 pub(crate) use retention::after;
@@ -50,6 +51,7 @@ pub use signals::{NewChild, Signalled};
 pub use space::Spare;
 pub use timers::{DueTimer, TimerKind};
 pub use users::UserWithPassword;
+pub use watchers::Watchers;
 pub use workflows::{WebhookTarget, WorkflowFilter, WorkflowSave};
 
 pub(crate) mod cursor;
@@ -83,6 +85,7 @@ struct Inner {
     bell: timers::Bell,
     /// Commits of unknown outcome whose rows are looked for.
     settling: AtomicUsize,
+    watchers: Arc<Watchers>,
 }
 
 #[derive(Debug)]
@@ -136,6 +139,7 @@ impl Store {
             name,
             bell: timers::Bell::default(),
             settling: AtomicUsize::new(0),
+            watchers: Arc::default(),
         }));
         migration::refuse_newer(&store).await?;
         Ok(store)
@@ -225,6 +229,11 @@ impl Store {
 
     fn is_settling(&self) -> bool {
         self.0.settling.load(Ordering::SeqCst) > 0
+    }
+
+    /// Those who watch executions of this process.
+    pub fn watchers(&self) -> &Arc<Watchers> {
+        &self.0.watchers
     }
 
     pub(crate) fn data_dir(&self) -> &Path {

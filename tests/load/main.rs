@@ -8,6 +8,7 @@ mod generator;
 mod measure;
 mod retention;
 mod table;
+mod time;
 mod workload;
 
 use std::process::Command;
@@ -20,8 +21,8 @@ use flowmatic_tests::Database;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const USAGE: &str = "load [--seconds 30] [--rounds 3] [--only sqlite|postgres], or \
-                     load retention [--executions 1000000] [--only sqlite|postgres]";
+const USAGE: &str = "load [--seconds 30] [--rounds 3] [--only sqlite|postgres], load time [--only …], or \
+                     load retention [--executions 1000000] [--only …]";
 /// What the generator and the servers share.
 const CORES: usize = 2;
 
@@ -42,6 +43,7 @@ fn main() -> anyhow::Result<()> {
         return runtime.block_on(floor::run(settings));
     }
     let (scenario, pairs) = match &arguments[..] {
+        [first, rest @ ..] if first == "time" => (Scenario::Time, rest),
         [first, rest @ ..] if first == "retention" => (Scenario::Retention, rest),
         all => (Scenario::Floor, all),
     };
@@ -54,12 +56,21 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    if scenario == Scenario::Time {
+        println!("`load {}` on {}\n", arguments.join(" "), table::machine()?);
+        return runtime.block_on(async {
+            for database in options.databases {
+                time::run(database).await?;
+            }
+            Ok(())
+        });
+    }
     let tables = runtime.block_on(async {
         let mut tables = Vec::new();
         for database in options.databases {
             tables.push(match scenario {
-                Scenario::Floor => table::of(&bench::run(database, options.length, options.rounds).await?),
                 Scenario::Retention => retention::run(database, options.executions).await?,
+                _ => table::of(&bench::run(database, options.length, options.rounds).await?),
             });
         }
         anyhow::Ok(tables)
@@ -76,6 +87,8 @@ fn main() -> anyhow::Result<()> {
 enum Scenario {
     /// Flowmatic beside what the same rows cost at least.
     Floor,
+    /// Loops, waits and schedules.
+    Time,
     /// Flowmatic that removes old executions beside one that keeps them.
     Retention,
 }

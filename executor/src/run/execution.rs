@@ -5,6 +5,7 @@ mod durable;
 mod effects;
 mod flight;
 mod landing;
+mod live;
 mod loops;
 mod scopes;
 mod waits;
@@ -26,11 +27,11 @@ use uuid::Uuid;
 
 pub(super) use self::durable::write;
 use self::flight::{Landing, fly, panicked};
-use self::landing::{Called, step};
+use self::landing::{Called, Source, step};
 use self::loops::Loop;
 pub(super) use self::scopes::{At, TOP};
 use self::scopes::{Scope, ScopeId, Scopes, node_of};
-use self::waits::{Waiting, What};
+use self::waits::Waiting;
 use super::caller::Caller;
 use super::ledger::Ledger;
 use super::{Engine, Handle, Outcome, Place};
@@ -39,6 +40,7 @@ use crate::context::{Context, Identity, Payload};
 use crate::graph::Version;
 use crate::journal::{ErrorRecord, JournalError, Ticket};
 use crate::node::{self, Answer, NodeContext, NodeError, Output, Role};
+use crate::observe::{UnderWay, Written};
 use crate::schedule::Decision;
 
 /// How many nodes run before the accept is handed to the journal.
@@ -68,8 +70,12 @@ pub(super) struct Run {
     calling: HashMap<At, (Called, node::Call)>,
     /// Calls that are being made, and whether their ends are waited for.
     starting: HashMap<At, bool>,
+    /// An execution was called whose end was to be waited for.
+    has_called: bool,
     /// Effects that were in flight when a process died: these run again whatever has happened around them.
     pub(super) insisting: HashSet<At>,
+    /// Effects that were in flight then and must not be called twice.
+    crashed: Vec<At>,
     flights: FuturesUnordered<BoxFuture<'static, Landing>>,
     /// What ends the flights of an iteration that nobody waits for any more.
     tokens: HashMap<ScopeId, CancellationToken>,
@@ -81,7 +87,7 @@ pub(super) struct Run {
     answer: Option<Answer>,
     has_answered: bool,
     /// The step whose output is the execution's result: its path, and where the output is.
-    result: Option<(Arc<str>, Option<Arc<Context>>, usize)>,
+    result: Option<(Arc<str>, Source)>,
     /// Nothing is left to run.
     is_over: bool,
     /// Why it ends before all is done.
@@ -89,6 +95,10 @@ pub(super) struct Run {
     /// It was parked, and no process died.
     pub(super) was_at_rest: bool,
     deadline: Instant,
+    /// Something that takes time has begun.
+    has_told: bool,
+    /// What has begun, and was not told of yet.
+    untold: Vec<UnderWay>,
     handle: Arc<Handle>,
 }
 
@@ -122,7 +132,9 @@ impl Run {
             effects: VecDeque::new(),
             calling: HashMap::new(),
             starting: HashMap::new(),
+            has_called: false,
             insisting: HashSet::new(),
+            crashed: Vec::new(),
             flights: FuturesUnordered::new(),
             tokens: HashMap::new(),
             waits: BTreeMap::new(),
@@ -136,6 +148,8 @@ impl Run {
             broken: None,
             was_at_rest: false,
             deadline: Instant::now() + timeout,
+            has_told: false,
+            untold: Vec::new(),
             handle,
             engine,
         }
@@ -185,6 +199,9 @@ impl Run {
     async fn drive_to_end(&mut self) {
         loop {
             self.advance(AHEAD);
+            if self.fail_crashed() {
+                continue;
+            }
             if self.handle.cancel.is_cancelled() {
                 if !self.is_over {
                     self.cancelled();
@@ -206,6 +223,7 @@ impl Run {
                         self.park().await;
                         return;
                     }
+                    continue;
                 }
             }
             if self.broken.is_none() && !self.is_idle() {
@@ -223,7 +241,7 @@ impl Run {
         if self.accepting.is_some() && !self.make_durable().await {
             return;
         }
-        if self.has_children() {
+        if self.leaves_children() {
             self.engine.host.cancel_children(self.id).await;
         }
         let (finish, outcome) = self.end();
@@ -231,10 +249,12 @@ impl Run {
             engine.journal.finish(finish.clone())
         })
         .await
-            && let Some(waiter) = self.waiter.take()
         {
-            // A caller who hung up is no one to tell.
-            let _ = waiter.send(outcome);
+            self.tell_written(Written::Finish);
+            if let Some(waiter) = self.waiter.take() {
+                // A caller who hung up is no one to tell.
+                let _ = waiter.send(outcome);
+            }
         }
     }
 
@@ -242,9 +262,9 @@ impl Run {
     async fn wait(&mut self) -> bool {
         let is_whole = self.broken.is_none();
         let (engine, handle) = (self.engine.clone(), self.handle.clone());
-        let due = self
-            .next_due()
-            .map_or(self.deadline, |due| due.instant.min(self.deadline));
+        // What ends early lets attempts under way come back, and waits for nothing else.
+        let due = self.next_due().filter(|_| is_whole);
+        let due = due.map_or(self.deadline, |due| due.instant.min(self.deadline));
         let has_waits = is_whole && !self.waits.is_empty();
         tokio::select! {
             biased;
@@ -257,14 +277,15 @@ impl Run {
                 }
             }
             () = handle.cancel.cancelled(), if is_whole => self.cancelled(),
-            () = handle.signalled.notified() => self.take_signals(),
+            () = handle.signalled.notified(), if is_whole => self.take_signals(),
             () = hung_up(&mut self.waiter), if has_waits => self.waiter = None,
             () = tokio::time::sleep_until(due) => {
                 if Instant::now() >= self.deadline {
                     let message = "the execution took longer than its time-out";
                     self.break_off(ExecutionStatus::TimedOut, "timeout", message);
+                    self.give_up_retries();
                     self.flights.clear();
-                    self.waits.retain(|_, waiting| matches!(waiting.what, What::Child(..)));
+                    self.waits.clear();
                 } else {
                     self.wake();
                 }

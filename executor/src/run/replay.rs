@@ -102,16 +102,21 @@ fn replay(run: &mut Run, plan: &Plan, recovered: &Recovered) -> Result<(), Strin
         .iter()
         .map(|record| json::read::<Record>(record).map_err(|error| error.to_string()))
         .collect::<Result<Vec<Record>, String>>()?;
-    let signals = recovered.signals.iter();
-    run.signals = signals
-        .map(|signal| (signal.path.clone(), signal.payload.clone()))
-        .collect();
+    // They are taken in when all that was told to run is under way again, as in the process before: what they end
+    // has another `now`.
+    for signal in &recovered.signals {
+        run.handle().signal(signal.clone());
+    }
     if !records.is_empty() {
         run.ledger = Ledger::replayed(records.clone());
     }
     run.begin(trigger);
+    let is_loop = |path: &Arc<str>| plan.find(path).is_some_and(|node| node.role == Role::Loop);
+    let under_way = records.last().into_iter().flat_map(|record| record.calls.keys());
+    let mut loops: Vec<Arc<str>> = under_way.filter(|path| is_loop(path)).cloned().collect();
     for record in &records {
         for step in &record.steps {
+            run.enter_loops(&mut loops);
             take(run, plan, step)?;
             run.close_all();
         }
@@ -128,12 +133,19 @@ fn take(run: &mut Run, plan: &Plan, step: &StepRecord) -> Result<(), String> {
     // What is inside a loop that has ended counts no more; an iteration ends with its last step.
     let mut loops = path.match_indices('[').map(|(end, _)| &path[..end]);
     if path.ends_with(']') || loops.any(|outer| run.ledger.holds(outer)) {
+        if step.answered {
+            run.note_answer(step.node.clone(), step.output.clone());
+        }
         return Ok(());
     }
     run.enter(path);
-    let at = run
-        .locate(path)
-        .ok_or_else(|| format!("nothing leads to `{path}`"))?;
+    let Some(at) = run.locate(path) else {
+        // Its iteration ended with the step before, by which it was skipped.
+        return match step.status {
+            StepState::Skipped => Ok(()),
+            _ => Err(format!("nothing leads to `{path}`")),
+        };
+    };
     let output = unredacted(run, at, node, step).unwrap_or_else(|| step.output.clone());
     run.set_output(at, output);
     if step.status == StepState::Skipped {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::scopes::At;
 use super::{Engine, JOURNAL_WAIT, Run};
 use crate::journal::{Call, Checkpoint, JournalError, Ticket};
+use crate::observe::Written;
 
 impl Run {
     /// Makes the accept durable, and all that was decided since the last record where an effect is among it.
@@ -32,10 +33,14 @@ impl Run {
             sequence,
             record,
         };
-        write(&self.engine, id, |engine| {
+        let is_written = write(&self.engine, id, |engine| {
             engine.journal.checkpoint(checkpoint.clone())
         })
-        .await
+        .await;
+        if is_written {
+            self.tell_written(Written::Checkpoint { sequence });
+        }
+        is_written
     }
 
     /// Notes the effects about to fly that a crash must not repeat.
@@ -45,6 +50,9 @@ impl Run {
             let (Some(plan), Some(path)) = (self.plan_of(at), self.path(at)) else {
                 continue;
             };
+            if self.is_stopped(at.scope) {
+                continue;
+            }
             if plan.nodes[at.node].on_crash == OnCrash::Fail && !self.ledger.calls.contains_key(&path) {
                 let call = Call {
                     once: true,

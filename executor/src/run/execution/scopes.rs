@@ -180,7 +180,7 @@ impl Run {
         let call = self.ledger.calls.remove(&path);
         self.record_without_bound(StepRecord {
             reason,
-            attempts: call.map_or(0, |call| call.failed),
+            attempts: call.map_or(0, |call| self.attempts(&call)),
             ..step(path, StepState::Cancelled)
         });
         self.settle(at.scope);

@@ -17,6 +17,7 @@ use crate::Time;
 use crate::host::Child;
 use crate::journal::{Checkpoint, Park, Signal, StepState};
 use crate::node::{Call, NodeError, Output, Wait};
+use crate::observe::{StepProgress, Written};
 
 /// The port by which a wait for a signal is left when its time is up.
 const TIMEOUT_PORT: &str = "timeout";
@@ -69,7 +70,9 @@ impl Run {
         let path = self.path(at);
         if let Some(call) = path.and_then(|path| self.ledger.calls.get_mut(&path)) {
             call.about.clone_from(&wait.about);
+            call.due = wait.until;
         }
+        self.tell(at, StepProgress::Waiting { until: wait.until });
         let due = wait.until.map(|until| self.due(until));
         self.waits.insert(
             at,
@@ -82,6 +85,7 @@ impl Run {
     }
 
     pub(super) fn wait_for_child(&mut self, at: At, called: Called, child: Uuid) {
+        self.tell(at, StepProgress::Waiting { until: None });
         // One that ends soon spares both the way over the disk.
         let due = Some(self.due(self.engine.host.now() + SHORT));
         self.waits.insert(
@@ -112,7 +116,7 @@ impl Run {
             What::Backoff { .. } | What::Loop => false,
         });
         let payload = self.path(at).and_then(|path| self.signals.get(&*path).cloned());
-        if !waits_for_signal || payload.is_none() {
+        if !waits_for_signal || payload.is_none() || self.broken.is_some() {
             return;
         }
         let (Some(waiting), Some(payload)) = (self.waits.remove(&at), payload) else {
@@ -152,6 +156,9 @@ impl Run {
             .collect();
         over.sort_unstable();
         for (due, at) in over {
+            if self.broken.is_some() {
+                return;
+            }
             let Some(waiting) = self.waits.remove(&at) else {
                 continue;
             };
@@ -212,21 +219,20 @@ impl Run {
         }
     }
 
-    /// Whether a child is waited for.
-    pub(super) fn has_children(&self) -> bool {
-        let mut waits = self.waits.values();
-        let may_have_called = self.epoch > 0 && !self.calling.is_empty();
-        may_have_called
-            || !self.starting.is_empty()
-            || waits.any(|waiting| matches!(waiting.what, What::Child(..)))
+    /// Whether it ends before an execution that it has called may have.
+    pub(super) fn leaves_children(&self) -> bool {
+        // Which were called is not known before all is under way again.
+        self.broken.is_some() && (self.has_called || self.epoch > 0)
     }
 
     /// Whether nothing is left but waits that are not over soon, and nobody waits for an answer.
     pub(super) fn may_rest(&self) -> bool {
         let soon = Instant::now() + SHORT;
+        // Else it would be taken up at once, and rest again.
         let is_over_soon = self.wall_deadline().is_some() && self.deadline <= soon;
         let nobody_waits = self.waiter.as_ref().is_none_or(oneshot::Sender::is_closed);
-        self.is_idle()
+        self.broken.is_none()
+            && self.is_idle()
             && self.flights.is_empty()
             && !self.waits.is_empty()
             && !is_over_soon
@@ -255,7 +261,11 @@ impl Run {
         };
         // What has come meanwhile has it taken up again at once.
         self.engine.has_held.store(true, Ordering::Relaxed);
-        write(&self.engine, id, |engine| engine.journal.park(park.clone())).await
+        let is_written = write(&self.engine, id, |engine| engine.journal.park(park.clone())).await;
+        if is_written {
+            self.tell_written(Written::Checkpoint { sequence });
+        }
+        is_written
     }
 
     /// When a time-out that the workflow or its caller set is up. Waits count.
@@ -298,6 +308,7 @@ impl Run {
             .unwrap_or(self.engine.limits.node_timeout);
         let dropped = self.token(at.scope);
         self.starting.insert(at, call.wait);
+        self.has_called |= call.wait;
         self.flights
             .push(Box::pin(fly(at, called, timeout, dropped, start)));
     }
