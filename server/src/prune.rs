@@ -45,8 +45,8 @@ const PAGES: u64 = 256;
 const STEP: Duration = Duration::from_millis(8);
 const GIVING_BACK: Duration = Duration::from_secs(10);
 /// What must look through all that is left (a vacuum of PostgreSQL's, the rewriting of a small SQLite file) takes at
-/// most this part of the time.
-const THOROUGH_SHARE: u32 = 20;
+/// most a fifth of the time.
+const THOROUGH_REST: u32 = 4;
 /// Deleted workflows that are forgotten in one pass.
 const FORGOTTEN: u32 = 50;
 
@@ -106,6 +106,12 @@ enum Stop {
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         Self::Failed(error)
+    }
+}
+
+impl Pass {
+    fn again_at(&mut self, time: Time) {
+        self.next = Some(self.next.map_or(time, |earliest| earliest.min(time)));
     }
 }
 
@@ -230,7 +236,7 @@ impl Pruner {
             None => begun + retention,
         };
         if next > now {
-            pass.next = Some(pass.next.map_or(next, |earliest| earliest.min(next)));
+            pass.again_at(next);
         }
         Ok(())
     }
@@ -334,27 +340,34 @@ impl Pruner {
             // What is removed next is free as well.
             return Ok(());
         }
+        let at_rest = pass.removed == 0;
         let store = self.store.clone();
-        match store.spare_space(pass.removed == 0).await? {
+        match store.spare_space(at_rest).await? {
             Spare::Nothing => {}
             Spare::Pages(pages) => self.give_back_pages(pages, pass).await?,
-            Spare::Most => self.thoroughly(store.rewrite()).await?,
+            Spare::Most => self.thoroughly(store.rewrite(), pass).await?,
         }
-        if store.is_vacuum_due(self.removed).await? {
-            self.thoroughly(store.vacuum()).await?;
+        if store.is_vacuum_due(self.removed, at_rest).await? {
+            self.thoroughly(store.vacuum(), pass).await?;
         }
         Ok(())
     }
 
-    async fn thoroughly(&mut self, work: impl Future<Output = Result<(), StoreError>>) -> Result<(), Stop> {
+    /// Does what takes long, unless that was done not long ago: then it is looked after again.
+    async fn thoroughly(
+        &mut self,
+        work: impl Future<Output = Result<(), StoreError>>,
+        pass: &mut Pass,
+    ) -> Result<(), Stop> {
         let begun = Instant::now();
         if begun < self.thorough_at {
+            pass.again_at((self.clock)() + (self.thorough_at - begun));
             return Ok(());
         }
         let stop = self.stop.clone();
         stop.run_until_cancelled(work).await.ok_or(Stop::Told)??;
         self.removed = 0;
-        self.thorough_at = Instant::now() + begun.elapsed() * THOROUGH_SHARE;
+        self.thorough_at = Instant::now() + begun.elapsed() * THOROUGH_REST;
         Ok(())
     }
 

@@ -6,9 +6,9 @@
 //! * an execution goes with all that hangs on it, or stays;
 //! * a batch is removed only under the claim of the one timer for it, so that no two processes are at it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
     Value,
@@ -16,13 +16,15 @@ use sea_orm::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::entity::{execution, timer, version};
+use super::entity::{timer, version};
 use super::executions::{ID_SLACK_MS, OPEN, first_id};
 use super::timers::{self, DueTimer, TimerKind};
-use super::{Store, StoreError, Time, millis, time};
+use super::{Database, Store, StoreError, Time, millis, time};
 use crate::fault;
 
 mod deleted;
+mod postgres;
+mod sqlite;
 
 /// The bounds of a batch, each of which alone is enough. One execution may be larger.
 pub(crate) const BATCH_ROWS: usize = 256;
@@ -71,13 +73,13 @@ const NEEDED: [&str; 2] = [
      WHERE children.child_id = executions.id AND children.waits AND callers.status IN ('QUEUED', 'WAITING')",
 ];
 
-/// What goes with an execution.
-const HANGS_ON_IT: [&str; 4] = [
-    "DELETE FROM checkpoints WHERE execution_id IN",
-    "DELETE FROM signals WHERE execution_id IN",
-    "DELETE FROM children WHERE parent_id IN",
+/// What goes with an execution: what these say of one that is no more.
+const HANGS_ON_IT: [(&str, &str); 4] = [
+    ("checkpoints", "execution_id"),
+    ("signals", "execution_id"),
+    ("children", "parent_id"),
     // A wait that was cancelled leaves it.
-    "DELETE FROM timers WHERE kind = 'wake' AND subject IN",
+    ("timers", "kind = 'wake' AND subject"),
 ];
 
 impl Store {
@@ -253,46 +255,12 @@ impl Store {
                 "the database is asked what became of a commit".to_owned(),
             ));
         }
-        let transaction = self.begin().await?;
-        let begun = Instant::now();
-        let backend = transaction.get_database_backend();
-        if backend == DbBackend::Postgres {
-            // What a crash brings back is removed again.
-            transaction
-                .execute_unprepared("SET LOCAL synchronous_commit = off")
-                .await?;
-        }
-        if !timers::keep(&transaction, claim, now).await? {
-            return Ok(None);
-        }
-        let ended: Vec<Uuid> = execution::Entity::find()
-            .select_only()
-            .column(execution::Column::Id)
-            .filter(execution::Column::Id.is_in(ids.iter().copied()))
-            .filter(execution::Column::Status.is_not_in(["QUEUED", "WAITING"]))
-            .order_by_asc(execution::Column::Id)
-            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-            .into_tuple()
-            .all(&transaction)
-            .await?;
-        if !ended.is_empty() {
-            let places: Vec<String> = (1..=ended.len()).map(|place| format!("${place}")).collect();
-            let places = places.join(", ");
-            for delete in HANGS_ON_IT.iter().chain(&["DELETE FROM executions WHERE id IN"]) {
-                let sql = format!("{delete} ({places})");
-                let values: Vec<Value> = ended.iter().map(|id| (*id).into()).collect();
-                transaction
-                    .execute_raw(Statement::from_sql_and_values(backend, sql, values))
-                    .await?;
-            }
-        }
-        fault::point("before_prune_commit");
-        transaction.commit().await?;
+        let removed = match self.database() {
+            Database::Sqlite { writer, .. } => sqlite::remove(writer, claim, ids, now).await?,
+            Database::Postgres { pool, .. } => postgres::remove(pool, claim, ids, now).await?,
+        };
         fault::point("after_prune_commit");
-        Ok(Some(Removed {
-            executions: ended.len() as u64,
-            held: begun.elapsed(),
-        }))
+        Ok(removed)
     }
 
     /// Keeps the claim between batches. Whether it still counts.

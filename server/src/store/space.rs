@@ -11,8 +11,9 @@ const KEPT_PAGES: u64 = 1024;
 /// takes a fifth of a second. Each free page that goes by itself is looked for among all free ones.
 const FEW_PAGES: u64 = 16_384;
 const MANY_FREE: u64 = 8_192;
-/// Rows whose removal is worth a look through a table on PostgreSQL.
+/// Rows whose removal is worth a look through a table on PostgreSQL; at rest, less is.
 const VACUUM_ROWS: u64 = 50_000;
+const VACUUM_ROWS_AT_REST: u64 = 1_000;
 /// As much of a table as must be waste for that, where it is larger.
 const VACUUM_SHARE: u64 = 10;
 
@@ -64,11 +65,15 @@ impl Store {
 
     /// Whether the rows removed since the last time are worth a vacuum of PostgreSQL's; autovacuum may look too rarely
     /// to keep the table small.
-    pub async fn is_vacuum_due(&self, removed: u64) -> Result<bool, StoreError> {
+    pub async fn is_vacuum_due(&self, removed: u64, at_rest: bool) -> Result<bool, StoreError> {
         let Database::Postgres { pool, .. } = self.database() else {
             return Ok(false);
         };
-        if removed < VACUUM_ROWS {
+        let least = match at_rest {
+            true => VACUUM_ROWS_AT_REST,
+            false => VACUUM_ROWS,
+        };
+        if removed < least {
             return Ok(false);
         }
         let sql = "SELECT GREATEST(reltuples, 0)::bigint FROM pg_class WHERE oid = 'executions'::regclass";
@@ -76,13 +81,18 @@ impl Store {
         Ok(removed >= rows.unsigned_abs() / VACUUM_SHARE)
     }
 
-    /// Makes the room of removed executions free for new ones, on a connection of its own and without haste.
+    /// Makes the room of removed executions free for new ones, on a connection of its own: it rests now and then, and
+    /// steps aside for whoever wants the table for himself.
     pub async fn vacuum(&self) -> Result<(), StoreError> {
         let Database::Postgres { pool, .. } = self.database() else {
             return Ok(());
         };
         let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
-        for sql in ["SET vacuum_cost_delay = 2", "VACUUM (SKIP_LOCKED) executions"] {
+        for sql in [
+            "SET vacuum_cost_delay = 2",
+            "SET vacuum_cost_limit = 1000",
+            "VACUUM (SKIP_LOCKED) executions",
+        ] {
             sqlx::raw_sql(sql).execute(&mut connection).await?;
         }
         Ok(connection.close().await?)

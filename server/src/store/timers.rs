@@ -57,7 +57,7 @@ pub struct DueTimer {
     pub subject: Uuid,
     pub due_at: Time,
     /// Tells this claim from a later one.
-    claimed_until: i64,
+    pub(super) claimed_until: i64,
 }
 
 /// How long a claim keeps other processes away: longer than a batch takes.

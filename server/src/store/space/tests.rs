@@ -144,14 +144,17 @@ async fn writes_a_file_anew_that_another_program_has_made() {
 #[tokio::test]
 async fn vacuums_a_table_of_which_much_is_gone() {
     let test = postgres().await;
-    assert_eq!(test.store.is_vacuum_due(VACUUM_ROWS - 1).await, Ok(false));
-    assert_eq!(test.store.is_vacuum_due(VACUUM_ROWS).await, Ok(true));
+    assert_eq!(test.store.is_vacuum_due(VACUUM_ROWS - 1, false).await, Ok(false));
+    assert_eq!(test.store.is_vacuum_due(VACUUM_ROWS, false).await, Ok(true));
+    let at_rest = |removed| test.store.is_vacuum_due(removed, true);
+    assert_eq!(at_rest(VACUUM_ROWS_AT_REST - 1).await, Ok(false));
+    assert_eq!(at_rest(VACUUM_ROWS_AT_REST).await, Ok(true));
     test.store.vacuum().await.expect("it can be done");
     let writer = test.store.writer();
     let many = "UPDATE pg_class SET reltuples = 10000000 WHERE oid = 'executions'::regclass";
     writer.execute_unprepared(many).await.expect("a superuser may");
-    assert_eq!(test.store.is_vacuum_due(VACUUM_ROWS).await, Ok(false));
-    assert_eq!(test.store.is_vacuum_due(1_000_000).await, Ok(true));
+    assert_eq!(test.store.is_vacuum_due(VACUUM_ROWS, false).await, Ok(false));
+    assert_eq!(test.store.is_vacuum_due(1_000_000, false).await, Ok(true));
     assert_eq!(test.store.spare_space(true).await, Ok(Spare::Nothing));
     assert_eq!(test.store.unshrinkable().await, Ok(None));
 }
