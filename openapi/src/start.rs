@@ -46,8 +46,9 @@ pub struct StartControl {
 ///
 /// A call that comes again starts nothing. It gets the answer of the first one with the header
 /// `Idempotency-Replayed: true`: what its Response node answered, for which it waits as the first caller does, with
-/// secrets redacted; or, in a workflow without one, the execution's id and where it stands, with 200. What `rate_limit`
-/// refused was no call, and its key stays free.
+/// secrets redacted; or, in a workflow without one, the execution's id and where it stands, with 200. Of an execution
+/// that the workflow's limits have removed since, a webhook's caller gets the id and how it ended with 200, a start by
+/// hand 410. What `rate_limit` refused was no call, and its key stays free.
 #[derive(Debug, Clone, PartialEq, Object)]
 #[oai(deny_unknown_fields, skip_serializing_if_is_none)]
 pub struct Idempotency {

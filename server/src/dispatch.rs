@@ -138,6 +138,9 @@ pub enum StartError {
     /// Nothing was accepted: the idempotency key has started this execution with another body.
     #[error("the idempotency key was used with another body: it started the execution `{0}`")]
     KeyReused(Uuid),
+    /// Nothing was accepted: the idempotency key has started this execution, which is there no more.
+    #[error("the idempotency key was used before: it started the execution `{0}`, which has been removed since")]
+    Removed(Uuid),
     /// Nothing was accepted before this time is over.
     #[error("the workflow's rate limit is reached; try again in {0:?}")]
     RateLimited(Duration),
@@ -290,9 +293,11 @@ impl Dispatch {
             return Ok(Some(version));
         }
         let generation = self.versions.generation();
-        let Some((workspace_id, graph)) = self.store.version(workflow_id, number).await? else {
+        let Some((workspace_id, mut graph)) = self.store.version(workflow_id, number).await? else {
             return Ok(None);
         };
+        // An older server published any; what is removed when is not asked here.
+        graph.settings.retention = None;
         let plan = Plan::compile(&graph, &self.catalogue).map_err(|problems| {
             let told: Vec<String> = problems.into_iter().map(|problem| problem.message).collect();
             StoreError::Internal(format!(

@@ -19,6 +19,7 @@ mod poison;
 mod portability;
 mod raw;
 mod readme;
+mod retention;
 mod retries;
 mod schedules;
 mod shutdown;

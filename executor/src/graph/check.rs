@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use bit_set::BitSet;
-use flowmatic_openapi::{Graph, Node, OnError, Problem};
+use flowmatic_openapi::{Graph, Node, OnError, Problem, Settings};
 use serde_json::Value;
 
 use super::nest::{Nesting, nest};
@@ -27,6 +27,7 @@ pub(super) fn compile(graph: &Graph, catalogue: &Catalogue) -> Result<Plan, Vec<
         keys: HashMap::new(),
     };
     draft.index_keys();
+    draft.settings();
     let nesting = draft.nesting();
     let mentions = draft.nodes();
     let edges = draft.edges(&mentions.ports, &nesting);
@@ -142,6 +143,20 @@ impl<'a> Draft<'a> {
         }) {
             let message = "nothing starts this workflow: add a trigger such as `trigger.webhook`";
             self.problem("/graph/nodes".to_owned(), None, message);
+        }
+    }
+
+    fn settings(&mut self) {
+        let bounds = Settings::RETENTION;
+        if let Some(retention) = self.graph.settings.retention
+            && !bounds.contains(&retention)
+        {
+            let message = format!(
+                "`{retention}` is out of bounds: it takes {} to {}",
+                bounds.start(),
+                bounds.end()
+            );
+            self.problem("/graph/settings/retention".to_owned(), None, message);
         }
     }
 

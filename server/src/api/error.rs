@@ -295,6 +295,7 @@ impl From<StartError> for ApiError {
             StartError::KeyReused(_) => {
                 Self::Unprocessable(body("IDEMPOTENCY_KEY_REUSED", error, Vec::new()))
             }
+            StartError::Removed(_) => Self::gone(error),
             StartError::RateLimited(wait) => Self::rate_limited(wait),
             StartError::Store(error) => error.into(),
         }

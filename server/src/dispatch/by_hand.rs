@@ -135,6 +135,11 @@ impl Dispatch {
                 Admission::Queued(id) | Admission::Debounced(id) | Admission::Dropped(id) => {
                     return self.by_hand(version.workspace_id, id, false).await;
                 }
+                Admission::Replayed {
+                    execution,
+                    removed_as: Some(_),
+                    ..
+                } => return Err(StartError::Removed(execution)),
                 Admission::Replayed { execution, .. } => {
                     return self.by_hand(version.workspace_id, execution, true).await;
                 }

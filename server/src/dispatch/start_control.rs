@@ -47,6 +47,8 @@ pub enum Admission {
     Replayed {
         execution: Uuid,
         is_debounced: bool,
+        /// How it ended, where it is there no more.
+        removed_as: Option<ExecutionStatus>,
     },
 }
 
@@ -121,9 +123,11 @@ impl Dispatch {
             Admitted::Replayed {
                 execution,
                 is_debounced,
+                removed_as,
             } => Admission::Replayed {
                 execution,
                 is_debounced,
+                removed_as,
             },
             Admitted::KeyReused { execution } => return Err(StartError::KeyReused(execution)),
             Admitted::RateLimited { wait } => return Err(StartError::RateLimited(wait)),

@@ -41,7 +41,7 @@ const UNSUCCESSFUL: [ExecutionStatus; 3] = [
 ];
 
 /// How far the time inside an id may be off `started_at`.
-const ID_SLACK_MS: i64 = 3_600_000;
+pub(super) const ID_SLACK_MS: i64 = 3_600_000;
 
 /// What a list of executions is narrowed to; empty, it is all.
 #[derive(Debug, Clone, Default)]
@@ -327,9 +327,7 @@ impl ExecutionFilter {
 
 impl SummaryRow {
     fn status(&self, now: Time) -> Result<ExecutionStatus, StoreError> {
-        let stored = ExecutionStatus::parse(&self.status).ok_or_else(|| {
-            StoreError::Internal(format!("execution `{}`: status `{}`", self.id, self.status))
-        })?;
+        let stored = stored_status(self.id, &self.status)?;
         let running = self.owner.is_some() && self.lease_until > millis(now);
         Ok(match stored {
             ExecutionStatus::Queued if running => ExecutionStatus::Running,
@@ -385,6 +383,12 @@ pub(super) async fn cancel(connection: &impl ConnectionTrait, id: Uuid, now: Tim
     Ok(())
 }
 
+/// The status that has this name in the store.
+pub(super) fn stored_status(execution: Uuid, name: &str) -> Result<ExecutionStatus, StoreError> {
+    ExecutionStatus::parse(name)
+        .ok_or_else(|| StoreError::Internal(format!("execution `{execution}`: status `{name}`")))
+}
+
 fn mode(name: &str) -> Result<ExecutionMode, StoreError> {
     ExecutionMode::parse(name)
         .ok_or_else(|| StoreError::Internal(format!("an execution has the mode `{name}`")))
@@ -408,7 +412,7 @@ fn parse<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
 }
 
 /// The least UUID v7 of a millisecond.
-fn first_id(millis: i64) -> Uuid {
+pub(super) fn first_id(millis: i64) -> Uuid {
     let millis = std::cmp::min(u64::try_from(millis).unwrap_or_default(), (1 << 48) - 1);
     Uuid::from_u128(u128::from(millis) << 80)
 }

@@ -11,6 +11,7 @@ mod m20261121_000002_waits;
 mod m20261121_000003_timers;
 mod m20261121_000004_start_control;
 mod m20261121_000005_versions;
+mod m20261121_000006_retention;
 
 struct Migrator;
 
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000003_timers::Migration),
             Box::new(m20261121_000004_start_control::Migration),
             Box::new(m20261121_000005_versions::Migration),
+            Box::new(m20261121_000006_retention::Migration),
         ]
     }
 }

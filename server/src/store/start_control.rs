@@ -12,6 +12,7 @@ use std::time::Duration;
 use flowmatic_executor::graph::start::Terms;
 use flowmatic_executor::journal::ErrorRecord;
 use flowmatic_executor::{Accept, Time};
+use flowmatic_openapi::ExecutionStatus;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryResult, Statement, TryGetable, Value,
@@ -73,7 +74,12 @@ pub enum Admitted {
     /// There was no place: it is over.
     Dropped,
     /// Nothing was written: this one was started by the same key before.
-    Replayed { execution: Uuid, is_debounced: bool },
+    Replayed {
+        execution: Uuid,
+        is_debounced: bool,
+        /// How it ended, where it is there no more.
+        removed_as: Option<ExecutionStatus>,
+    },
     /// Nothing was written: the key was used with another body before.
     KeyReused { execution: Uuid },
     /// Nothing was written.

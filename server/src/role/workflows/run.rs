@@ -13,6 +13,7 @@ use flowmatic_openapi::{
 };
 use poem_openapi::types::ToJSON;
 use serde_json::Value;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -228,7 +229,10 @@ impl Place {
         let version = version.context("the workflow was not kept")?;
         let trigger = workflows::trigger_of(&version.plan, trigger)
             .map_err(|error| anyhow::anyhow!("{error}; `--trigger` says which one"))?;
-        spawn_upkeep(&self.store, &self.dispatch, &self.tasks, &self.stop, &self.stop);
+        // Its database goes with it: nothing in there becomes old.
+        let (prunes, _) = mpsc::channel(1);
+        let (tasks, stop) = (&self.tasks, &self.stop);
+        spawn_upkeep(&self.store, &self.dispatch, prunes, tasks, stop, stop);
         let started = self
             .dispatch
             .execute(

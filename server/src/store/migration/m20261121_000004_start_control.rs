@@ -16,7 +16,7 @@ impl MigrationTrait for Migration {
 
 /// The columns of `executions` have defaults, so that executions without start control are written as before; the index
 /// has those that may be taken up, few as they are among many that are held back.
-const STATEMENTS: [&str; 13] = [
+const STATEMENTS: [&str; 14] = [
     "ALTER TABLE executions ADD COLUMN on_hold {bool} NOT NULL DEFAULT FALSE",
     "ALTER TABLE executions ADD COLUMN admitted {bool} NOT NULL DEFAULT FALSE",
     "ALTER TABLE executions ADD COLUMN held_until {bigint}",
@@ -29,8 +29,10 @@ const STATEMENTS: [&str; 13] = [
         execution_id {uuid} NOT NULL,
         expires_at {bigint} NOT NULL,
         body_hash {bytes},
+        removed_as TEXT,
         PRIMARY KEY (workflow_id, key)
     ){strict}",
+    "CREATE INDEX idempotency_keys_execution ON idempotency_keys (execution_id)",
     "CREATE INDEX idempotency_keys_expiry ON idempotency_keys (expires_at)",
     "CREATE TABLE rate_limits (
         workflow_id {uuid} NOT NULL,

@@ -154,6 +154,7 @@ async fn one_of_many_calls_with_a_key_starts() {
         let again = Admitted::Replayed {
             execution: first,
             is_debounced: false,
+            removed_as: None,
         };
         assert_eq!(count(&admitted, |it| *it == again), CALLS - 1, "{}", test.name);
         let rows = rows(&test.store).await;
@@ -185,6 +186,7 @@ async fn a_key_is_bound_to_its_body_and_its_time() {
         let again = Admitted::Replayed {
             execution,
             is_debounced,
+            removed_as: None,
         };
         assert_eq!(admit(&test.store, &with(59_999, "a")).await, again);
         assert_eq!(admit(&test.store, &with(60_000, "b")).await, Admitted::Started);

@@ -24,11 +24,13 @@ impl WebhookDoor {
             Admission::Replayed {
                 execution,
                 is_debounced,
+                removed_as,
             } => {
-                let answer = match (is_debounced, route.answers) {
-                    (true, _) => debounced(route, execution),
-                    (false, true) => self.outcome(route, execution).await?,
-                    (false, false) => self.standing(route, execution).await?,
+                let answer = match removed_as {
+                    Some(status) => removed(route, execution, status),
+                    None if is_debounced => debounced(route, execution),
+                    None if route.answers => self.outcome(route, execution).await?,
+                    None => self.standing(route, execution).await?,
                 };
                 Ok(error::replayed(answer))
             }
@@ -70,6 +72,11 @@ impl WebhookDoor {
 fn debounced(route: &Route, id: Uuid) -> Response {
     let message = "Webhook received; the execution begins when no more calls come";
     pending(route, id, message)
+}
+
+fn removed(route: &Route, id: Uuid, status: ExecutionStatus) -> Response {
+    let message = "Webhook received before; the execution that it started has been removed since";
+    error::trigger_taken(told_in_words(route, id, status, message))
 }
 
 fn dropped(route: &Route, id: Uuid) -> Response {
