@@ -47,7 +47,7 @@ const AHEAD: usize = 64;
 const JOURNAL_WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
 pub(super) struct Run {
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
     id: Uuid,
     pub(super) epoch: i32,
     version: Arc<Version>,
@@ -57,6 +57,8 @@ pub(super) struct Run {
     pub(super) loops: HashMap<At, Loop>,
     pub(super) ledger: Ledger,
     pub(super) accepted_at: Time,
+    /// When this process began to run it.
+    pub(super) taken_up_at: Time,
     /// The time of the journal's last record, or of the next one where an effect has come back.
     pub(super) now: Time,
     pub(super) ready: VecDeque<At>,
@@ -120,6 +122,7 @@ impl Run {
             caller,
             ledger: Ledger::default(),
             accepted_at,
+            taken_up_at: accepted_at,
             now: accepted_at,
             ready: VecDeque::new(),
             over: VecDeque::new(),

@@ -42,6 +42,7 @@ pub(super) fn run(
         accept.accepted_at,
     );
     run.epoch = recovered.epoch;
+    run.taken_up_at = run.engine.host.now();
     run.was_at_rest = recovered.was_at_rest;
     run.resume_deadline();
     let replayed = replay(&mut run, &version.plan, &recovered);

@@ -87,7 +87,7 @@ impl Drive<'_> {
         let mut runs = Runs::Engine;
         loop {
             coming.extend(self.host.coming());
-            coming.sort_by_key(|signal| std::cmp::Reverse(signal.at));
+            coming.sort_by_key(|signal| std::cmp::Reverse((signal.at, signal.path.clone())));
             let until = match runs {
                 Runs::Engine => None,
                 Runs::Nobody { until } => until,

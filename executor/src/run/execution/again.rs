@@ -59,6 +59,7 @@ impl Run {
     pub(in crate::run) fn left_out(&mut self, at: At) {
         if let Some(scope) = self.scopes.get_mut(at.scope) {
             scope.state.abandon(at.node);
+            scope.is_cut = true;
         }
         self.settle(at.scope);
     }

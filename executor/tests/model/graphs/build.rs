@@ -144,6 +144,7 @@ fn parameters(spec: &Spec, certain: &BTreeSet<String>, is_inside: bool) -> (&'st
             let key = (!seen.is_empty()).then(|| seen[node % seen.len()]);
             match form {
                 Form::Plain => Some(format!("{{{{_nodes.{}}}}}", key?)),
+                Form::Missing => Some(format!("{{{{_nodes.{}.missing}}}}", key?)),
                 Form::Default => Some(format!("{{{{default _nodes.{} \"none\"}}}}", key?)),
                 Form::Saved => Some(format!("{{{{default saved_{} \"none\"}}}}", key?)),
                 Form::Item => is_inside.then(|| "{{_item}}".to_owned()),
