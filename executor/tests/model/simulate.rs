@@ -55,7 +55,6 @@ pub fn foretell(case: &Case, lives: &[Life]) -> Result<Told, Tie> {
         at_once: Vec::new(),
         recoveries: 0,
         deadline: 0,
-        rests_until: None,
         is_accepted: false,
         is_awaited: case.is_awaited,
         cancel_is_known: false,
@@ -89,8 +88,6 @@ struct Model<'a> {
     /// How often it was taken up since the last progress.
     recoveries: u32,
     deadline: u64,
-    /// It has left memory until then.
-    rests_until: Option<u64>,
     is_accepted: bool,
     /// Somebody waits for the answer.
     is_awaited: bool,
@@ -119,6 +116,9 @@ struct State {
     has_news: bool,
     /// The time of the journal's last record, or of the next one.
     recorded_at: u64,
+    /// It has left memory until then.
+    rests_until: Option<u64>,
+    is_finished: bool,
 }
 
 #[derive(Clone)]
@@ -197,10 +197,13 @@ impl Model<'_> {
         self.state.doing.keys().any(|path| scope(path) == of)
     }
 
-    fn is_over(&self) -> bool {
+    fn is_in_flight(&self) -> bool {
         let mut doing = self.state.doing.values();
-        let is_in_flight = doing.any(|doing| matches!(doing, Doing::Attempt { .. }));
-        !is_in_flight && (self.state.broken.is_some() || !self.is_busy(""))
+        doing.any(|doing| matches!(doing, Doing::Attempt { .. }))
+    }
+
+    fn is_over(&self) -> bool {
+        !self.is_in_flight() && (self.state.broken.is_some() || !self.is_busy(""))
     }
 
     fn is_idle(&self) -> bool {

@@ -13,8 +13,7 @@ enum Stop {
     Tie,
     Death,
     /// It has left memory.
-    Rest,
-    Finished,
+    Left,
 }
 
 enum Event {
@@ -33,20 +32,17 @@ impl Model<'_> {
         self.begin(None);
         loop {
             let Err(stop) = self.live();
-            match stop {
-                Stop::Finished => return Ok(self.told()),
-                Stop::Tie => return Err(Tie),
-                Stop::Rest => {}
-                Stop::Death => {
-                    self.life = self.next_life();
-                    if self.rests_until.is_none() {
-                        self.now += self.case.outage;
-                    }
-                }
+            if matches!(stop, Stop::Death) {
+                self.life = self.next_life();
             }
-            let rests_until = self.rests_until.take();
-            if let Some(wake_at) = rests_until {
-                self.rest(wake_at)?;
+            let kept = self.kept.as_mut();
+            let (is_finished, rests_until) =
+                kept.map_or((false, None), |kept| (kept.is_finished, kept.rests_until.take()));
+            match (stop, rests_until) {
+                (Stop::Tie, _) => return Err(Tie),
+                _ if is_finished => return Ok(self.told()),
+                (_, Some(wake_at)) => self.rest(wake_at)?,
+                (_, None) => self.now += self.case.outage,
             }
             self.take_up(rests_until.is_some());
         }
@@ -116,7 +112,7 @@ impl Model<'_> {
 
     fn make_durable(&mut self) -> Result<(), Stop> {
         if !std::mem::replace(&mut self.is_accepted, true) {
-            self.write_and_hear(None)?;
+            self.write(None)?;
         }
         for path in self.state.effects.clone() {
             let is_new = matches!(self.state.doing.get(&path), Some(Doing::Queued));
@@ -126,7 +122,7 @@ impl Model<'_> {
             }
         }
         if std::mem::take(&mut self.state.has_news) {
-            self.write_and_hear(Some(self.state.clone()))?;
+            self.write(self.state.clone())?;
         }
         Ok(())
     }
@@ -140,18 +136,9 @@ impl Model<'_> {
     fn may_rest(&self) -> bool {
         let own_deadline = self.own_timeout().map(|_| self.deadline);
         let mut next = self.waits().map(|(_, until)| until).chain(own_deadline);
-        let is_in_flight = |doing: &Doing| matches!(doing, Doing::Attempt { .. });
         let is_soon = next.any(|at| at <= self.now + SHORT_MS) || self.tires_at().is_some();
-        !self.is_awaited
-            && self.is_idle()
-            && !is_soon
-            && !self.state.doing.values().any(is_in_flight)
-            && self.waits_for_something()
-    }
-
-    fn waits_for_something(&self) -> bool {
-        let is_child = |doing: &Doing| matches!(doing, Doing::Child { .. });
-        self.waits().next().is_some() || self.state.doing.values().any(is_child)
+        let is_still = self.is_idle() && !self.is_in_flight() && !self.is_over();
+        is_still && !is_soon && !self.is_awaited
     }
 
     /// What goes on by itself, and when.
@@ -170,40 +157,43 @@ impl Model<'_> {
         soon.filter(|soon| *soon > self.now).max()
     }
 
-    /// It leaves memory, in one write.
+    /// It leaves memory.
     fn park(&mut self) -> Result<Infallible, Stop> {
         let next = self
             .waits()
             .map(|(_, until)| until)
             .chain(self.own_timeout())
             .min();
-        self.state.has_news = false;
-        let hears = self.write(Some(self.state.clone()))?;
-        self.rests_until = Some(next.unwrap_or(u64::MAX));
-        Err(if hears { Stop::Rest } else { Stop::Death })
+        self.write(State {
+            rests_until: Some(next.unwrap_or(u64::MAX)),
+            ..self.state.clone()
+        })?;
+        Err(Stop::Left)
     }
 
     fn finish(&mut self) -> Result<Infallible, Stop> {
         self.leave_all_out();
         let leaves_children = self.children.values().any(|end| *end > self.now);
         self.has_cancelled_children |= self.state.broken.is_some() && leaves_children;
-        self.write(None)?;
-        Err(Stop::Finished)
+        self.write(State {
+            is_finished: true,
+            ..self.state.clone()
+        })?;
+        Err(Stop::Left)
     }
 
-    /// One write, after which the journal holds this. Tells whether the process hears that it is durable.
-    fn write(&mut self, kept: Option<State>) -> Result<bool, Stop> {
+    /// One write, after which the journal holds this.
+    fn write(&mut self, kept: impl Into<Option<State>>) -> Result<(), Stop> {
         self.life.writes = self.life.writes.checked_sub(1).ok_or(Stop::Death)?;
         self.writes.push(self.now);
-        if kept.is_some() {
-            self.kept = kept;
+        if let Some(kept) = kept.into() {
+            self.kept = Some(State {
+                has_news: false,
+                ..kept
+            });
             self.recoveries = 0;
         }
-        Ok(self.life.writes > 0 || self.life.hears)
-    }
-
-    fn write_and_hear(&mut self, kept: Option<State>) -> Result<(), Stop> {
-        match self.write(kept)? {
+        match self.life.writes > 0 || self.life.hears {
             true => Ok(()),
             false => Err(Stop::Death),
         }
