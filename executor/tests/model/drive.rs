@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use crate::simulate::{EXECUTION, EXECUTION_TIMEOUT_MS, MAX_RECOVERIES, NODE_TIMEOUT_MS};
-use crate::told::{self, Case, ErrorTold, Life, StepTold, Told, without_messages};
+use crate::told::{self, Case, ErrorTold, Life, StepTold, Told, Write, without_messages};
 use crate::world::{Called, Scripted, lock, path};
 
 /// Longer than anything goes on; by the paused clock it costs nothing.
@@ -233,9 +233,6 @@ impl Drive<'_> {
             Some(error) => Some(serde_json::from_str(error).map_err(|error| error.to_string())?),
             None => None,
         };
-        if std::env::var("FLOWMATIC_MODEL_SEED").is_ok() {
-            println!("{:?} {:?}", finish.error, row.checkpoints);
-        }
         let mut calls: Vec<(u64, String)> = Vec::new();
         let all = self.host.calls();
         repeat_as_they_were(&all, deaths)?;
@@ -318,8 +315,8 @@ struct MortalJournal {
     /// This life, and the durable writes of it.
     life: Mutex<(Life, usize)>,
     state: watch::Sender<State>,
-    /// When each durable write was made.
-    writes: Mutex<Vec<u64>>,
+    /// What was durable, and when.
+    writes: Mutex<Vec<(Write, u64)>>,
 }
 
 impl MortalJournal {
@@ -338,8 +335,7 @@ impl MortalJournal {
         self.state.send_replace(State::Alive);
     }
 
-    /// A write after which things are so.
-    fn write(&self, state: State, write: impl FnOnce(&MemoryJournal) -> Ticket) -> Ticket {
+    fn write(&self, what: Write, write: impl FnOnce(&MemoryJournal) -> Ticket) -> Ticket {
         let mut life = lock(&self.life);
         let (Life { writes, hears }, written) = &mut *life;
         if *written == *writes {
@@ -347,13 +343,14 @@ impl MortalJournal {
             return never();
         }
         *written += 1;
-        lock(&self.writes).push(self.host.clock());
+        lock(&self.writes).push((what, self.host.clock()));
         let ticket = write(&self.inner);
         let dies = written == writes && !*hears;
-        self.state.send_replace(match state {
-            State::Finished => State::Finished,
+        self.state.send_replace(match what {
+            Write::Finish => State::Finished,
             _ if dies => State::Dead,
-            state => state,
+            Write::Park => State::Resting,
+            Write::Accept | Write::Checkpoint => State::Alive,
         });
         if dies { never() } else { ticket }
     }
@@ -368,22 +365,22 @@ fn never() -> Ticket {
 
 impl Journal for MortalJournal {
     fn accept(&self, accept: Accept, finish: Option<Finish>) -> Ticket {
-        let state = match finish {
-            Some(_) => State::Finished,
-            None => State::Alive,
+        let what = match finish {
+            Some(_) => Write::Finish,
+            None => Write::Accept,
         };
-        self.write(state, |inner| inner.accept(accept, finish))
+        self.write(what, |inner| inner.accept(accept, finish))
     }
 
     fn checkpoint(&self, checkpoint: Checkpoint) -> Ticket {
-        self.write(State::Alive, |inner| inner.checkpoint(checkpoint))
+        self.write(Write::Checkpoint, |inner| inner.checkpoint(checkpoint))
     }
 
     fn park(&self, park: Park) -> Ticket {
-        self.write(State::Resting, |inner| inner.park(park))
+        self.write(Write::Park, |inner| inner.park(park))
     }
 
     fn finish(&self, finish: Finish) -> Ticket {
-        self.write(State::Finished, |inner| inner.finish(finish))
+        self.write(Write::Finish, |inner| inner.finish(finish))
     }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use self::edges::Edges;
 pub use self::edges::ports;
 use self::loops::{Iteration, Loop};
-use crate::told::{Case, ErrorTold, Life, Signal, StepTold, Told};
+use crate::told::{Case, ErrorTold, Life, Signal, StepTold, Told, Write};
 use crate::world::{Done, Failure};
 
 /// The bounds that the engine of the tests has too.
@@ -71,7 +71,7 @@ struct Model<'a> {
     /// The lives of the processes to come, and what is left of this one's.
     lives: VecDeque<Life>,
     life: Life,
-    writes: Vec<u64>,
+    writes: Vec<(Write, u64)>,
     /// What the world has seen, in all lives: how often each path was called, and when.
     counts: BTreeMap<String, usize>,
     calls: Vec<(u64, String)>,

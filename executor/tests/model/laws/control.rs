@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{HEARS_ONE, HEARS_TWO, act, after, cancelled, case, check, told};
+use crate::told::Write::{Accept, Checkpoint, Park};
 use crate::told::{Case, Life, Signal};
 
 /// Dies in the moment in which its second write is durable.
@@ -95,7 +96,7 @@ fn the_time_out_of_a_loop_drops_what_is_inside() {
     let told = told(&case, &[]);
     assert_eq!(told.steps["l"].error.as_deref(), Some("timeout"));
     // What follows begins only when the journal knows.
-    assert_eq!(told.writes[..2], [0, 1_000]);
+    assert_eq!(told.writes[..2], [(Accept, 0), (Checkpoint, 1_000)]);
 }
 
 #[test]
@@ -175,10 +176,9 @@ fn a_long_wait_leaves_memory_unless_somebody_waits_for_the_answer() {
         json!({"w": wait(60_000), "e": {"script": [after(1, "succeed")]}}),
     );
     let until = told(&case, &[]).steps["w"].finished_at.expect("it ended");
-    // Accepted; when the wait is over; finished.
-    assert_eq!(told(&case, &[]).writes[..2], [0, until]);
-    // One more as it leaves.
-    assert_eq!(told(&unattended(case), &[]).writes[..3], [0, 0, until]);
+    assert_eq!(told(&case, &[]).writes[..2], [(Accept, 0), (Checkpoint, until)]);
+    let writes = [(Accept, 0), (Park, 0), (Checkpoint, until)];
+    assert_eq!(told(&unattended(case), &[]).writes[..3], writes);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use flowmatic_openapi::{ExecutionStatus, OnCrash};
 
 use super::{Doing, EXECUTION_TIMEOUT_MS, MAX_RECOVERIES, Model, SHORT_MS, State, Tie, scope};
-use crate::told::{Life, Told};
+use crate::told::{Life, Told, Write};
 use crate::world::Failure;
 
 /// Why a process runs an execution no more.
@@ -112,7 +112,7 @@ impl Model<'_> {
 
     fn make_durable(&mut self) -> Result<(), Stop> {
         if !std::mem::replace(&mut self.is_accepted, true) {
-            self.write(None)?;
+            self.write(Write::Accept, None)?;
         }
         for path in self.state.effects.clone() {
             let is_new = matches!(self.state.doing.get(&path), Some(Doing::Queued));
@@ -122,7 +122,7 @@ impl Model<'_> {
             }
         }
         if std::mem::take(&mut self.state.has_news) {
-            self.write(self.state.clone())?;
+            self.write(Write::Checkpoint, self.state.clone())?;
         }
         Ok(())
     }
@@ -164,10 +164,11 @@ impl Model<'_> {
             .map(|(_, until)| until)
             .chain(self.own_timeout())
             .min();
-        self.write(State {
+        let parked = State {
             rests_until: Some(next.unwrap_or(u64::MAX)),
             ..self.state.clone()
-        })?;
+        };
+        self.write(Write::Park, parked)?;
         Err(Stop::Left)
     }
 
@@ -175,17 +176,18 @@ impl Model<'_> {
         self.leave_all_out();
         let leaves_children = self.children.values().any(|end| *end > self.now);
         self.has_cancelled_children |= self.state.broken.is_some() && leaves_children;
-        self.write(State {
+        let finished = State {
             is_finished: true,
             ..self.state.clone()
-        })?;
+        };
+        self.write(Write::Finish, finished)?;
         Err(Stop::Left)
     }
 
     /// One write, after which the journal holds this.
-    fn write(&mut self, kept: impl Into<Option<State>>) -> Result<(), Stop> {
+    fn write(&mut self, what: Write, kept: impl Into<Option<State>>) -> Result<(), Stop> {
         self.life.writes = self.life.writes.checked_sub(1).ok_or(Stop::Death)?;
-        self.writes.push(self.now);
+        self.writes.push((what, self.now));
         if let Some(kept) = kept.into() {
             self.kept = Some(State {
                 has_news: false,
