@@ -133,7 +133,7 @@ fn take(run: &mut Run, plan: &Plan, step: &StepRecord) -> Result<(), String> {
     let node = plan.find(path).ok_or_else(unknown)?;
     // What is inside a loop that has ended counts no more; an iteration ends with its last step.
     let mut loops = path.match_indices('[').map(|(end, _)| &path[..end]);
-    if path.ends_with(']') || loops.any(|outer| run.ledger.holds(outer)) {
+    if path.ends_with(']') || loops.any(|outer| run.ledger.holds(outer) || run.has_left(outer)) {
         if step.answered {
             run.note_answer(step.node.clone(), step.output.clone());
         }

@@ -94,7 +94,9 @@ fn after(ms: u64, does: &str) -> Value {
 fn told(case: &Case, lives: &[Life]) -> Told {
     quiet_scripted_panics();
     let model = foretell(case, lives).expect("nothing happens at the same time");
-    let engine = drive::run(case, &world::catalogue(), lives).expect("it ends well");
+    let engine = drive::run(case, &world::catalogue(), lives)
+        .expect("it ends well")
+        .told;
     if let Some(difference) = engine.differs_from(&model) {
         panic!("{difference}");
     }

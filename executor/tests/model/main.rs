@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once};
 
 use flowmatic_executor::Catalogue;
+use flowmatic_openapi::ExecutionStatus;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 use serde_json::Value;
 
@@ -142,6 +143,13 @@ struct Seen {
     kinds: Kinds,
 }
 
+impl Seen {
+    fn note(&mut self, run: &Run) {
+        self.runs += 1;
+        self.kinds.note(run);
+    }
+}
+
 impl Trial {
     fn new() -> Self {
         Self {
@@ -172,14 +180,18 @@ impl Trial {
             lock(&self.seen).ties += 1;
             return Ok(None);
         };
-        let told = drive::run(case, &self.catalogue, lives);
-        let told = told.map_err(|error| format!("lives {lives:?}: {error}"))?;
-        if let Some(difference) = told.differs_from(&model) {
-            return Err(format!("lives {lives:?}: {difference}"));
+        let fails = |error| format!("lives {lives:?}: {error}");
+        let ran = drive::run(case, &self.catalogue, lives).map_err(fails)?;
+        if let Some(difference) = ran.told.differs_from(&model) {
+            return Err(fails(difference));
         }
-        let (mut seen, told) = (lock(&self.seen), &told);
-        seen.runs += 1;
-        seen.kinds.note(&Run { case, lives, told });
+        let told = &ran.told;
+        let run = Run { case, lives, told };
+        lock(&self.seen).note(&run);
+        if told.status != ExecutionStatus::Completed {
+            let retried = drive::retry(case, &self.catalogue, ran);
+            retried.map_err(|error| fails(format!("a retry from where it failed: {error}")))?;
+        }
         Ok(Some(model.writes.len()))
     }
 }
