@@ -1,5 +1,7 @@
 //! The engine over a journal in memory: what runs, what is recorded, what a crash repeats.
 
+mod bounds;
+mod calls;
 mod control;
 mod graph;
 mod journal;

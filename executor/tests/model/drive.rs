@@ -36,7 +36,7 @@ pub fn run(case: &Case, catalogue: &Arc<Catalogue>, lives: &[Life]) -> Result<Ra
 }
 
 /// Goes on from where an execution did not succeed: what is shared stays as it was, and is not called again.
-pub fn retry(case: &Case, catalogue: &Arc<Catalogue>, first: Ran) -> Result<(), String> {
+pub fn retry(case: &Case, catalogue: &Arc<Catalogue>, first: Ran) -> Result<Told, String> {
     let case = Case {
         cancel_at: None,
         is_awaited: false,
@@ -59,7 +59,7 @@ pub fn retry(case: &Case, catalogue: &Arc<Catalogue>, first: Ran) -> Result<(), 
             return Err(format!("the step `{path}` was shared, and became {again:?}"));
         }
     }
-    Ok(())
+    Ok(ran.told)
 }
 
 fn go(

@@ -106,7 +106,10 @@ fn told(case: &Case, lives: &[Life]) -> Told {
 /// Asserts how it ends (with the code and the node of the error), the node of its result, and the steps: `-a` was
 /// skipped, `!a` failed, `~a` was cancelled, `a2` took two attempts.
 fn check(case: &Case, lives: &[Life], expected: &str) {
-    let told = told(case, lives);
+    assert_eq!(in_words(&told(case, lives)), expected);
+}
+
+fn in_words(told: &Told) -> String {
     let mut words = vec![format!("{:?}", told.status).to_lowercase()];
     if let Some(error) = &told.error {
         words.push(match &error.node {
@@ -128,7 +131,7 @@ fn check(case: &Case, lives: &[Life], expected: &str) {
         };
         words.push(format!("{mark}{path}{attempts}"));
     }
-    assert_eq!(words.join(" "), expected);
+    words.join(" ")
 }
 
 fn cancelled(case: Case, at: u64) -> Case {
@@ -214,6 +217,54 @@ fn a_node_leaves_by_the_ports_it_names() {
     let edges = ["t>a", "a>x", "a.b>y"];
     check(&case(&edges, by(json!(["a", "b"]))), &[], "completed =y a x y");
     check(&case(&edges, by(json!([]))), &[], "completed =a a -x -y");
+}
+
+#[test]
+fn so_many_nodes_run_in_one_turn() {
+    let chain = |length: usize| -> Vec<String> {
+        let key = |place: usize| match place {
+            0 => "t".to_owned(),
+            place => format!("n{place}"),
+        };
+        (0..length)
+            .map(|place| format!("{}>{}", key(place), key(place + 1)))
+            .collect()
+    };
+    let of = |length: usize, special: Value| {
+        let edges = chain(length);
+        let mut edges: Vec<&str> = edges.iter().map(String::as_str).collect();
+        edges.push("t>e");
+        told(&case(&edges, special), &[])
+    };
+    // The last one is accepted first: two turns have passed, of which the first is before the accept.
+    assert_eq!(of(63, json!({})).writes, [(Finish, 0)]);
+    assert_eq!(of(64, json!({})).writes, [(Accept, 0), (Finish, 0)]);
+    // An effect begins before the failure of a node that is more than two turns away.
+    let effect = json!({"script": [after(1, "succeed")]});
+    for (length, calls) in [(100, 0), (200, 1)] {
+        let mut special = json!({"e": effect});
+        special[format!("n{length}")] = json!({"act": act("panic")});
+        assert_eq!(of(length, special).calls.len(), calls, "{length}");
+    }
+}
+
+#[test]
+fn a_retry_shares_what_had_ended_well_or_was_handled() {
+    let effect = |does: &str| json!({"script": [after(1, does)]});
+    let special = json!({
+        "a": effect("succeed"), "b": {"act": act("panic"), "on_error": "continue"}, "d": effect("fail_for_good"),
+        "l": {"each": {"items": [0, 1], "concurrency": 1, "goes_on": false}},
+        "i": {"parent": "l", "script": [after(1, "succeed")]}
+    });
+    let case = case(&["t>a", "a>b", "b.b>c", "b>l", "l>d"], special);
+    quiet_scripted_panics();
+    let first = drive::run(&case, &world::catalogue(), &[]).expect("it ends well");
+    let ended = "failed for_good@d =l a !b -c !d l l[0] l[0]/i l[1] l[1]/i";
+    assert_eq!(in_words(&first.told), ended);
+    let again = drive::retry(&case, &world::catalogue(), first).expect("it is taken up");
+    assert_eq!(in_words(&again), ended);
+    let called: Vec<&str> = again.calls.iter().map(|(_, path)| path.as_str()).collect();
+    assert_eq!(called, ["d"]);
 }
 
 #[test]
