@@ -6,6 +6,7 @@ mod control;
 mod graph;
 mod journal;
 mod loops;
+mod names;
 mod recovery;
 mod retry;
 mod waits;

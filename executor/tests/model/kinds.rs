@@ -25,7 +25,10 @@ pub struct Kinds(BTreeMap<&'static str, usize>);
 /// Runs in which each kind has to happen, of thousands.
 const LEAST: usize = 5;
 
-const KINDS: [(&str, fn(&Run) -> bool); 54] = [
+/// A name, and whether it happened.
+type Kind = (&'static str, fn(&Run) -> bool);
+
+const KINDS: [Kind; 54] = [
     ("branch: an edge is not taken", |run| run.step(skipped("no edge"))),
     ("branch: several ports at once", |run| {
         run.step(|(_, _, step)| step.ports.as_ref().is_some_and(|ports| ports.len() > 1))
@@ -68,7 +71,7 @@ const KINDS: [(&str, fn(&Run) -> bool); 54] = [
         run.step(|step| failed(step, "test.while", "for_good"))
     }),
     ("loop: a time-out", |run| {
-        run.step(|step| failed(step, "test.each", "timeout") && !step.1.timeout.is_none())
+        run.step(|step| failed(step, "test.each", "timeout") && step.1.timeout.is_some())
     }),
     ("loop: what is inside is left out", |run| {
         run.step(|(path, _, step)| path.contains('[') && step.status == StepState::Cancelled)

@@ -376,6 +376,22 @@ fn a_cancel_lets_effects_in_flight_end_and_starts_nothing_more() {
 }
 
 #[test]
+fn an_attempt_counts_when_it_has_begun() {
+    let again = json!({
+        "script": [after(1, "fail_for_now")], "retry": {"max_attempts": 2, "initial": "5s", "jitter": 0}
+    });
+    let special = json!({"a": again, "slow": {"script": [after(9_000, "succeed")]}});
+    // The process dies while `a` waits. The next one is told to end before the wait is over, and ends after.
+    let case = cancelled(case(&["t>a", "t>slow"], special), 2_000);
+    let dies = Life {
+        writes: 2,
+        hears: false,
+    };
+    check(&case, &[dies], "cancelled cancelled =slow ~a slow");
+    assert_eq!(told(&case, &[dies]).steps["a"].attempts, 1);
+}
+
+#[test]
 fn the_time_out_of_an_execution_cuts_effects_off() {
     let special = json!({
         "a": {"script": [after(1, "succeed")]}, "b": {"script": [after(9_000, "succeed")]}, "settings": {"timeout": "2s"}

@@ -100,6 +100,39 @@ fn the_time_out_of_a_loop_drops_what_is_inside() {
 }
 
 #[test]
+fn the_time_out_of_a_loop_begins_anew_after_a_crash() {
+    let special = json!({
+        "l": {"each": each(2, 1, false), "timeout": "3s"}, "e": inside("l", json!([after(1_000, "succeed")]))
+    });
+    let case = Case {
+        outage: 60_000,
+        ..case(&["t>l"], special)
+    };
+    check(&case, &[HEARS_TWO], "completed =l l l[0] l[0]/e l[1] l[1]/e");
+}
+
+#[test]
+fn an_iteration_in_which_something_was_left_out_is_cancelled() {
+    let dropped = json!({
+        "l": {"each": each(1, 1, false), "timeout": "1s"}, "slow": inside("l", json!([after(5_000, "succeed")])),
+        "quick": {"parent": "l"}
+    });
+    let words = "failed timeout@l = !l ~l[0] l[0]/quick ~l[0]/slow";
+    check(&case(&["t>l"], dropped), &[], words);
+}
+
+#[test]
+fn a_call_that_has_not_begun_is_no_attempt() {
+    let special = json!({
+        "l": {"each": each(1, 1, false)}, "c": {"parent": "l", "child": {"ms": 1, "is_awaited": true, "succeeds": true}},
+        "bad": {"parent": "l", "act": act("panic")}
+    });
+    let case = case(&["t>l"], special);
+    check(&case, &[], "failed panic@l = !l !l[0] !l[0]/bad ~l[0]/c");
+    assert_eq!(told(&case, &[]).steps["l[0]/c"].attempts, 0);
+}
+
+#[test]
 fn an_answer_in_a_loop_is_the_result_and_stays_it_after_a_crash() {
     let special = json!({
         "l": {"each": each(1, 1, false)}, "e": inside("l", json!([after(1, "answer")])),
