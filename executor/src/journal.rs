@@ -166,7 +166,7 @@ pub struct Call {
     /// It must not be called again after a crash.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub once: bool,
-    /// When the next attempt is due, or a loop's time is up.
+    /// When the next attempt is due, a loop's time is up, or a wait is over by itself.
     #[serde(default, with = "milliseconds", skip_serializing_if = "Option::is_none")]
     pub due: Option<Time>,
     /// Of a wait: what those are told who look at it.

@@ -20,6 +20,8 @@ mod portable;
 pub use portable::*;
 mod execution;
 pub use execution::*;
+mod event;
+pub use event::*;
 mod schedule;
 pub use schedule::*;
 mod connector;

@@ -19,6 +19,7 @@ pub mod payload;
 mod connectors;
 mod cursor;
 pub(crate) mod draft;
+mod events;
 mod executions;
 mod health;
 pub mod keys;
@@ -62,6 +63,7 @@ type Served = (
     workflows::Versions,
     workflows::Portability,
     executions::Executions,
+    events::Events,
     schedules::Schedules,
     connectors::Connectors,
     session::Sessions,
@@ -74,6 +76,7 @@ const SERVED: Served = (
     workflows::Versions,
     workflows::Portability,
     executions::Executions,
+    events::Events,
     schedules::Schedules,
     connectors::Connectors,
     session::Sessions,

@@ -3,6 +3,7 @@
 mod by_hand;
 mod cache;
 mod calls;
+mod follow;
 mod held;
 mod host;
 mod recovery;
@@ -29,6 +30,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use self::cache::Cache;
+pub use self::follow::{END, Follow};
 use self::host::ServerHost;
 use crate::fault;
 use crate::guard::Guard;
@@ -153,6 +155,7 @@ impl Dispatch {
             max_running,
             fault: fault::point,
             resume_url: Some(resume_url),
+            observer: Some(store.watchers().clone()),
             ..Limits::default()
         };
         let writer: Arc<dyn Journal> = journal.clone();
@@ -301,6 +304,7 @@ impl Dispatch {
         self.taking_up.close();
         self.taking_up.wait().await;
         self.engine.drain(DRAIN).await;
+        self.store.watchers().close();
         self.journal.close();
         if let Some(writing) = self.writing.lock().await.take() {
             // A writer that panicked has been told of by the panic itself.

@@ -17,6 +17,7 @@ pub mod trigger;
 pub mod dispatch;
 mod fault;
 mod housekeeping;
+pub mod live;
 pub mod portable;
 pub mod store;
 pub mod timer;

@@ -22,7 +22,7 @@ use sea_orm::{
 mod commit;
 pub use commit::{CommitWriter, Told};
 mod executions;
-pub use executions::{ExecutionFilter, OpenExecution, Progress, StoredExecution, Whose};
+pub use executions::{ExecutionFilter, News, OpenExecution, Progress, StoredExecution, Whose};
 mod error;
 pub use error::StoreError;
 mod lock;
@@ -37,6 +37,7 @@ mod secrets;
 mod signals;
 pub(crate) mod timers;
 mod users;
+pub mod watchers;
 mod workflows;
 pub use keys::NewKey;
 pub use schedules::ScheduleFilter;
@@ -44,6 +45,7 @@ pub use secrets::SealedSecret;
 pub use signals::{NewChild, Signalled};
 pub use timers::{DueTimer, TimerKind};
 pub use users::UserWithPassword;
+pub use watchers::Watchers;
 pub use workflows::{WebhookTarget, WorkflowFilter, WorkflowSave};
 
 pub(crate) mod cursor;
@@ -75,6 +77,7 @@ struct Inner {
     /// As a person would name it, without a password.
     name: String,
     bell: timers::Bell,
+    watchers: Arc<Watchers>,
 }
 
 #[derive(Debug)]
@@ -127,6 +130,7 @@ impl Store {
             data_dir: options.data_dir,
             name,
             bell: timers::Bell::default(),
+            watchers: Arc::default(),
         }));
         migration::refuse_newer(&store).await?;
         Ok(store)
@@ -206,6 +210,11 @@ impl Store {
 
     fn bell(&self) -> &timers::Bell {
         &self.0.bell
+    }
+
+    /// Those who watch executions of this process.
+    pub fn watchers(&self) -> &Arc<Watchers> {
+        &self.0.watchers
     }
 
     pub(crate) fn data_dir(&self) -> &Path {

@@ -11,6 +11,7 @@ mod database;
 mod durability;
 mod executions;
 mod limits;
+mod live;
 mod loops;
 mod openapi;
 mod pages;

@@ -7,6 +7,7 @@ mod floor;
 mod generator;
 mod measure;
 mod table;
+mod time;
 mod workload;
 
 use std::process::Command;
@@ -19,7 +20,7 @@ use flowmatic_tests::Database;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const USAGE: &str = "load [--seconds 30] [--rounds 3] [--only sqlite|postgres]";
+const USAGE: &str = "load [time] [--seconds 30] [--rounds 3] [--only sqlite|postgres]";
 /// What the generator and the servers share.
 const CORES: usize = 2;
 
@@ -38,7 +39,8 @@ fn main() -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         return runtime.block_on(floor::run(settings));
     }
-    let options = read(&arguments)?;
+    let is_of_time = arguments.first().is_some_and(|first| first == "time");
+    let options = read(&arguments[usize::from(is_of_time)..])?;
     if cfg!(debug_assertions) {
         eprintln!("this is a debug build: its figures mean nothing");
     }
@@ -47,6 +49,15 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    if is_of_time {
+        println!("`load {}` on {}\n", arguments.join(" "), table::machine()?);
+        return runtime.block_on(async {
+            for database in options.databases {
+                time::run(database).await?;
+            }
+            Ok(())
+        });
+    }
     let reports = runtime.block_on(async {
         let mut reports = Vec::new();
         for database in options.databases {

@@ -5,6 +5,7 @@ mod durable;
 mod effects;
 mod flight;
 mod landing;
+mod live;
 mod loops;
 mod scopes;
 mod waits;
@@ -39,6 +40,7 @@ use crate::context::{Context, Identity, Payload};
 use crate::graph::Version;
 use crate::journal::{ErrorRecord, JournalError, Ticket};
 use crate::node::{self, Answer, NodeContext, NodeError, Output, Role};
+use crate::observe::{UnderWay, Written};
 use crate::schedule::Decision;
 
 /// How many nodes run before the accept is handed to the journal.
@@ -95,6 +97,10 @@ pub(super) struct Run {
     /// It was parked, and no process died.
     pub(super) was_at_rest: bool,
     deadline: Instant,
+    /// Something that takes time has begun.
+    has_told: bool,
+    /// What has begun, and was not told of yet.
+    untold: Vec<UnderWay>,
     handle: Arc<Handle>,
 }
 
@@ -145,6 +151,8 @@ impl Run {
             broken: None,
             was_at_rest: false,
             deadline: Instant::now() + timeout,
+            has_told: false,
+            untold: Vec::new(),
             handle,
             engine,
         }
@@ -244,10 +252,12 @@ impl Run {
             engine.journal.finish(finish.clone())
         })
         .await
-            && let Some(waiter) = self.waiter.take()
         {
-            // A caller who hung up is no one to tell.
-            let _ = waiter.send(outcome);
+            self.tell_written(Written::Finish);
+            if let Some(waiter) = self.waiter.take() {
+                // A caller who hung up is no one to tell.
+                let _ = waiter.send(outcome);
+            }
         }
     }
 

@@ -88,6 +88,11 @@ impl Ledger {
         ledger
     }
 
+    /// Whether the journal holds all that was decided, or is about to.
+    pub(super) fn is_durable(&self) -> bool {
+        self.steps.len() == self.durable
+    }
+
     /// Whether the journal holds what became of this path.
     pub(super) fn holds(&self, path: &str) -> bool {
         self.journaled.contains(path)

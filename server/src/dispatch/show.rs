@@ -1,7 +1,7 @@
 //! An execution as the API shows it.
 
 use flowmatic_executor::journal::{ErrorRecord, StepRecord, StepState};
-use flowmatic_executor::{Engine, Payload, Version};
+use flowmatic_executor::{Engine, Payload, Plan, Version};
 use flowmatic_openapi::{Execution, ExecutionError, Json, Step, StepStatus};
 use serde_json::Value;
 
@@ -46,17 +46,11 @@ fn show(engine: &Engine, stored: StoredExecution, given: Payload, version: Optio
         ),
         None => vec![None; steps.len()],
     };
-    let node = |path: &str| version?.plan.find(path);
+    let plan = version.map(|version| &*version.plan);
     let steps = steps
         .into_iter()
         .zip(inputs)
-        .map(|(record, input)| {
-            let node = node(&record.node);
-            let name = node.map_or_else(|| record.node.to_string(), |node| node.name.clone());
-            let kind = node.map_or_else(String::new, |node| node.kind.to_owned());
-            let first = node.and_then(|node| node.ports.first().cloned());
-            show_step(record, input, name, kind, first)
-        })
+        .map(|(record, input)| show_record(plan, record, input))
         .collect();
     Execution {
         id: summary.id,
@@ -75,6 +69,15 @@ fn show(engine: &Engine, stored: StoredExecution, given: Payload, version: Optio
         result,
         steps,
     }
+}
+
+/// A step, with what its node's version says of it.
+pub(super) fn show_record(plan: Option<&Plan>, record: StepRecord, input: Option<Value>) -> Step {
+    let node = plan.and_then(|plan| plan.find(&record.node));
+    let name = node.map_or_else(|| record.node.to_string(), |node| node.name.clone());
+    let kind = node.map_or_else(String::new, |node| node.kind.to_owned());
+    let first = node.and_then(|node| node.ports.first().cloned());
+    show_step(record, input, name, kind, first)
 }
 
 fn show_step(
@@ -127,7 +130,7 @@ pub(super) fn show_error(error: ErrorRecord) -> ExecutionError {
 }
 
 /// The key of the node that a path such as `each[3]/send` leads to.
-fn key_of(path: &str) -> &str {
+pub(super) fn key_of(path: &str) -> &str {
     let last = path.rsplit('/').next().unwrap_or(path);
     last.split('[').next().unwrap_or(last)
 }

@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Database, Store, StoreError, millis};
+use super::{Database, Store, StoreError, millis, watchers};
 
 mod batch;
 use batch::{Batch, Landed, Queued, Witness, Write};
@@ -197,6 +197,13 @@ impl Task {
             .filter(|(_, landed)| **landed);
         if let Some(due_at) = parked.filter_map(|(park, _)| park.wake_at).min() {
             self.backend.store.timer_written(millis(due_at));
+        }
+        for new in &batch.accepts {
+            let (accept, watchers) = (&new.accept, self.backend.store.watchers());
+            watchers.tell(accept.id, accept.workflow_id, &watchers::What::Accepted);
+            if new.finish.is_some() {
+                watchers.tell(accept.id, accept.workflow_id, &watchers::What::Ended);
+            }
         }
         for finish in batch.ended(landed) {
             if finish.error_workflow.is_some() {

@@ -17,7 +17,9 @@ use super::entity::checkpoint;
 use super::entity::execution::{Column, Entity};
 use super::{Store, StoreError, Time, cursor, millis, time};
 
+mod news;
 mod recovery;
+pub use news::News;
 pub use recovery::{OpenExecution, Whose};
 
 /// How long an execution belongs to a process that does not renew its lease.

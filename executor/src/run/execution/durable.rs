@@ -7,6 +7,7 @@ use super::scopes::{At, node_of};
 use super::{Engine, JOURNAL_WAIT, Run};
 use crate::journal::{Call, Checkpoint, JournalError, Ticket};
 use crate::node::Role;
+use crate::observe::Written;
 
 impl Run {
     /// Makes the accept durable, and all that was decided since the last record where an effect is among it.
@@ -33,10 +34,14 @@ impl Run {
             sequence,
             record,
         };
-        write(&self.engine, id, |engine| {
+        let is_written = write(&self.engine, id, |engine| {
             engine.journal.checkpoint(checkpoint.clone())
         })
-        .await
+        .await;
+        if is_written {
+            self.tell_written(Written::Checkpoint { sequence });
+        }
+        is_written
     }
 
     /// Notes the effects about to fly that a crash must not repeat.

@@ -9,6 +9,7 @@ use super::scopes::{At, node_of};
 use super::waits::{Waiting, What};
 use crate::Time;
 use crate::journal::Call;
+use crate::observe::StepProgress;
 
 impl Run {
     pub(super) fn room(&self) -> usize {
@@ -40,6 +41,8 @@ impl Run {
                         now,
                         failed: None,
                     };
+                    let (failed, error) = (attempt - 1, None);
+                    self.tell(at, StepProgress::Retrying { failed, error, due });
                     let due = Some(self.due(due));
                     self.waits.insert(at, Waiting { due, what });
                 }
@@ -58,6 +61,7 @@ impl Run {
             now,
             started_at: self.engine.host.now(),
         };
+        self.tell(at, StepProgress::Started { attempt });
         let (timeout, dropped, call) = (self.timeout(at), self.token(at.scope), self.call(at, now));
         let flight = fly(at, called, timeout, dropped, call);
         let fault = self.engine.limits.fault;
@@ -86,6 +90,7 @@ impl Run {
         call.failed = attempt;
         let due = self.engine.host.now() + wait;
         call.due = Some(due);
+        self.tell_retry(at, attempt, error, due);
         let what = What::Backoff {
             attempt: attempt + 1,
             now,

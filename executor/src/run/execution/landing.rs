@@ -18,6 +18,7 @@ use crate::graph::ERROR_PORT;
 use crate::journal::{Call, ErrorRecord, Finish, StepRecord, StepState};
 use crate::json;
 use crate::node::{NodeError, Output, Role, Then};
+use crate::observe::StepProgress;
 use crate::schedule::Decision;
 
 const MAY_HAVE_RUN: &str =
@@ -95,6 +96,7 @@ impl Run {
                 },
             );
         }
+        self.tell(at, StepProgress::Started { attempt: 1 });
         self.begin_loop(at, one);
     }
 
@@ -160,7 +162,7 @@ impl Run {
         };
         let path = record.node.clone();
         let (most, most_in_all) = (self.engine.limits.max_output, self.engine.limits.max_outputs);
-        let value = self.ledger.add(record, self.version.secrets.as_ref(), most, most_in_all).map_err(|refused| {
+        let value = self.record(record, most, most_in_all).map_err(|refused| {
             let (record, size) = *refused;
             let message = format!(
                 "its output has {size} bytes; one output may have {most}, and all of an execution {most_in_all}"
@@ -227,7 +229,7 @@ impl Run {
             ..record
         };
         let (most, most_in_all) = (self.engine.limits.max_output, self.engine.limits.max_outputs);
-        let added = self.ledger.add(record, &self.version.secrets, most, most_in_all);
+        let added = self.record(record, most, most_in_all);
         let value = added.unwrap_or_else(|refused| {
             let (mut record, _) = *refused;
             if let Some(error) = record.output.get_mut("error").and_then(Value::as_object_mut) {
@@ -264,9 +266,7 @@ impl Run {
 
     /// Records what is small by nature: a skip, an error without data.
     pub(super) fn record_without_bound(&mut self, record: StepRecord) -> Value {
-        self.ledger
-            .add(record, &self.version.secrets, usize::MAX, usize::MAX)
-            .unwrap_or_default()
+        self.record(record, usize::MAX, usize::MAX).unwrap_or_default()
     }
 
     /// What the journal is told of the end, and the caller.

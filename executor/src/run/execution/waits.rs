@@ -17,6 +17,7 @@ use crate::Time;
 use crate::host::Child;
 use crate::journal::{Call as LedgerCall, Checkpoint, Park, Signal, StepState};
 use crate::node::{Call, NodeError, Output, Wait};
+use crate::observe::{StepProgress, Written};
 
 /// The port by which a wait for a signal is left when its time is up.
 const TIMEOUT_PORT: &str = "timeout";
@@ -69,7 +70,9 @@ impl Run {
         let path = self.path(at);
         if let Some(call) = path.and_then(|path| self.ledger.calls.get_mut(&path)) {
             call.about.clone_from(&wait.about);
+            call.due = wait.until;
         }
+        self.tell(at, StepProgress::Waiting { until: wait.until });
         let due = wait.until.map(|until| self.due(until));
         self.waits.insert(
             at,
@@ -82,6 +85,7 @@ impl Run {
     }
 
     pub(super) fn wait_for_child(&mut self, at: At, called: Called, child: Uuid) {
+        self.tell(at, StepProgress::Waiting { until: None });
         // One that ends soon spares both the way over the disk.
         let due = Some(self.due(self.engine.host.now() + SHORT));
         self.waits.insert(
@@ -257,7 +261,11 @@ impl Run {
         };
         // What has come meanwhile has it taken up again at once.
         self.engine.has_held.store(true, Ordering::Relaxed);
-        write(&self.engine, id, |engine| engine.journal.park(park.clone())).await
+        let is_written = write(&self.engine, id, |engine| engine.journal.park(park.clone())).await;
+        if is_written {
+            self.tell_written(Written::Checkpoint { sequence });
+        }
+        is_written
     }
 
     /// When a time-out that the workflow or its caller set is up. Waits count.
