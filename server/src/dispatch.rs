@@ -139,7 +139,9 @@ pub enum StartError {
     #[error("the idempotency key was used with another body: it started the execution `{0}`")]
     KeyReused(Uuid),
     /// Nothing was accepted: the idempotency key has started this execution, which is there no more.
-    #[error("the idempotency key was used before: it started the execution `{0}`, which has been removed since")]
+    #[error(
+        "the idempotency key was used before: it started the execution `{0}`, which has been removed since"
+    )]
     Removed(Uuid),
     /// Nothing was accepted before this time is over.
     #[error("the workflow's rate limit is reached; try again in {0:?}")]

@@ -399,14 +399,20 @@ async fn an_idempotency_key_outlives_its_execution(database: Database) {
     until_left(&app, &workflow, &[]).await;
 
     let again = post(&app, json!({"n": 1})).await;
-    assert_eq!((again.status, again.header("idempotency-replayed").as_str()), (200, "true"));
+    assert_eq!(
+        (again.status, again.header("idempotency-replayed")),
+        (200, "true")
+    );
     let told = again.json();
     assert_eq!(
         (&told["execution_id"], &told["execution_status"], &told["status"]),
         (&json!(first[0]), &json!("COMPLETED"), &json!("success")),
         "{told}"
     );
-    assert_eq!(post(&app, json!({"n": 2})).await.error(), "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(
+        post(&app, json!({"n": 2})).await.error(),
+        "IDEMPOTENCY_KEY_REUSED"
+    );
     let by_hand = app
         .request("POST", &format!("{}/execute", path(&workflow)))
         .bearer_auth(app.key().await)

@@ -50,7 +50,7 @@ const AHEAD: usize = 64;
 const JOURNAL_WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
 pub(super) struct Run {
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
     id: Uuid,
     pub(super) epoch: i32,
     version: Arc<Version>,
@@ -62,6 +62,8 @@ pub(super) struct Run {
     pub(super) accepted_at: Time,
     /// From when its time-out counts.
     pub(super) timed_from: Time,
+    /// When this process began to run it.
+    pub(super) taken_up_at: Time,
     /// The time of the journal's last record, or of the next one where an effect has come back.
     pub(super) now: Time,
     pub(super) ready: VecDeque<At>,
@@ -130,6 +132,7 @@ impl Run {
             ledger: Ledger::default(),
             accepted_at,
             timed_from: accepted_at,
+            taken_up_at: accepted_at,
             now: accepted_at,
             ready: VecDeque::new(),
             over: VecDeque::new(),

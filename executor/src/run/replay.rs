@@ -43,6 +43,7 @@ pub(super) fn run(
         accept.accepted_at,
     );
     run.epoch = recovered.epoch;
+    run.taken_up_at = run.engine.host.now();
     run.was_at_rest = recovered.was_at_rest;
     run.timed_from = recovered.held_until.unwrap_or(accept.accepted_at);
     run.resume_deadline();
@@ -147,7 +148,7 @@ fn take(run: &mut Run, plan: &Plan, step: &StepRecord) -> Result<(), String> {
     let node = plan.find(path).ok_or_else(unknown)?;
     // What is inside a loop that has ended counts no more; an iteration ends with its last step.
     let mut loops = path.match_indices('[').map(|(end, _)| &path[..end]);
-    if path.ends_with(']') || loops.any(|outer| run.ledger.holds(outer)) {
+    if path.ends_with(']') || loops.any(|outer| run.ledger.holds(outer) || run.has_left(outer)) {
         if step.answered {
             run.note_answer(step.node.clone(), step.output.clone());
         }

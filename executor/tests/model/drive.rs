@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flowmatic_executor::journal::{ErrorRecord, MemoryJournal, Record, StepRecord, StepState};
+use flowmatic_executor::run::prefix;
 use flowmatic_executor::{
     Accept, Catalogue, Checkpoint, Engine, Finish, Journal, Limits, Park, Payload, Plan, Secrets, Signal,
     Start, Ticket, Time, Version,
@@ -17,14 +18,56 @@ use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use crate::simulate::{EXECUTION, EXECUTION_TIMEOUT_MS, MAX_RECOVERIES, NODE_TIMEOUT_MS};
-use crate::told::{self, Case, ErrorTold, Life, StepTold, Told, without_messages};
+use crate::told::{self, Case, ErrorTold, Life, StepTold, Told, Write, without_messages};
 use crate::world::{Called, Scripted, lock, path};
 
 /// Longer than anything goes on; by the paused clock it costs nothing.
 const FOREVER: Duration = Duration::from_secs(30 * 24 * 3_600);
 
+/// What an execution left behind.
+pub struct Ran {
+    pub told: Told,
+    records: Vec<StepRecord>,
+}
+
 /// What the engine makes of a case, or what it must never do.
-pub fn run(case: &Case, catalogue: &Arc<Catalogue>, lives: &[Life]) -> Result<Told, String> {
+pub fn run(case: &Case, catalogue: &Arc<Catalogue>, lives: &[Life]) -> Result<Ran, String> {
+    go(case, catalogue, lives, None)
+}
+
+/// Goes on from where an execution did not succeed: what is shared stays as it was, and is not called again.
+pub fn retry(case: &Case, catalogue: &Arc<Catalogue>, first: Ran) -> Result<Told, String> {
+    let case = Case {
+        cancel_at: None,
+        is_awaited: false,
+        ..case.clone()
+    };
+    let shared = prefix(first.records, Time::UNIX_EPOCH, Time::UNIX_EPOCH);
+    let ran = go(&case, catalogue, &[], Some(shared.clone()))?;
+    if ran
+        .told
+        .error
+        .as_ref()
+        .is_some_and(|error| error.code == "journal")
+    {
+        return Err(format!("it cannot be taken up: {shared:?}"));
+    }
+    for shared in shared.steps {
+        let path = shared.node.to_string();
+        let again = ran.told.steps.get(&path);
+        if again != Some(&step(shared)) {
+            return Err(format!("the step `{path}` was shared, and became {again:?}"));
+        }
+    }
+    Ok(ran.told)
+}
+
+fn go(
+    case: &Case,
+    catalogue: &Arc<Catalogue>,
+    lives: &[Life],
+    shared: Option<Record>,
+) -> Result<Ran, String> {
     let plan = Plan::compile(&case.graph, catalogue)
         .map_err(|problems| format!("not a valid graph: {problems:?}"))?;
     let version = Arc::new(Version {
@@ -49,7 +92,7 @@ pub fn run(case: &Case, catalogue: &Arc<Catalogue>, lives: &[Life]) -> Result<To
             host,
             start: Instant::now(),
         };
-        drive.run(lives).await
+        drive.run(lives, shared).await
     })
 }
 
@@ -72,22 +115,32 @@ enum Runs {
 }
 
 impl Drive<'_> {
-    async fn run(&self, lives: &[Life]) -> Result<Told, String> {
+    async fn run(&self, lives: &[Life], shared: Option<Record>) -> Result<Ran, String> {
         let mut lives = lives.iter().copied().chain(std::iter::repeat(Life::WHOLE));
         let mut next_engine = || {
             self.journal.begin(lives.next().unwrap_or(Life::WHOLE));
             self.engine()
         };
         let mut engine = next_engine();
-        let started = engine.start(self.start()).map_err(|error| error.to_string())?;
-        let mut awaited = self.case.is_awaited.then_some(started.outcome);
+        let mut awaited = None;
         let mut coming = self.case.signals.clone();
         let mut is_cancelled = false;
         let mut deaths = Vec::new();
-        let mut runs = Runs::Engine;
+        let mut runs = match shared {
+            None => {
+                let started = engine.start(self.start()).map_err(|error| error.to_string())?;
+                awaited = self.case.is_awaited.then_some(started.outcome);
+                Runs::Engine
+            }
+            Some(shared) => {
+                self.accept_with(&shared).await?;
+                deaths.push((0, self.decided()?));
+                Runs::Nobody { until: Some(0) }
+            }
+        };
         loop {
             coming.extend(self.host.coming());
-            coming.sort_by_key(|signal| std::cmp::Reverse(signal.at));
+            coming.sort_by_key(|signal| std::cmp::Reverse((signal.at, signal.path.clone())));
             let until = match runs {
                 Runs::Engine => None,
                 Runs::Nobody { until } => until,
@@ -193,6 +246,33 @@ impl Drive<'_> {
         }
     }
 
+    /// An execution that begins with what another one had decided. Nobody runs it yet.
+    async fn accept_with(&self, shared: &Record) -> Result<(), String> {
+        let accept = Accept {
+            id: EXECUTION,
+            workspace_id: 1,
+            workflow_id: Uuid::nil(),
+            version: 1,
+            mode: ExecutionMode::Manual,
+            trigger: "t".to_owned(),
+            payload: "{}".to_owned(),
+            meta: "{}".to_owned(),
+            retry_of: None,
+            held: true,
+            accepted_at: Time::UNIX_EPOCH,
+        };
+        let checkpoint = Checkpoint {
+            id: EXECUTION,
+            epoch: 0,
+            sequence: 1,
+            record: serde_json::to_string(shared).map_err(|error| error.to_string())?,
+        };
+        let accepted = self.journal.inner.accept(accept, None).await;
+        accepted.map_err(|error| error.to_string())?;
+        let written = self.journal.inner.checkpoint(checkpoint).await;
+        written.map_err(|error| error.to_string())
+    }
+
     fn resume(&self, engine: &Arc<Engine>, is_cancelled: bool) -> Result<(), String> {
         let mut recovered = self
             .journal
@@ -217,15 +297,15 @@ impl Drive<'_> {
     }
 
     /// What can be read when it is over. `deaths` are the calls by then, and what was recorded of them.
-    fn told(&self, deaths: &[(usize, Vec<String>)]) -> Result<Told, String> {
+    fn told(&self, deaths: &[(usize, Vec<String>)]) -> Result<Ran, String> {
         let row = self.journal.inner.row(EXECUTION).ok_or("it is not accepted")?;
         let finish = row.finish.ok_or("it is not finished")?;
         let records: Vec<StepRecord> =
             serde_json::from_str(&finish.steps).map_err(|error| error.to_string())?;
         let mut steps = BTreeMap::new();
-        for record in records {
+        for record in &records {
             let path = record.node.to_string();
-            if steps.insert(path.clone(), step(record)).is_some() {
+            if steps.insert(path.clone(), step(record.clone())).is_some() {
                 return Err(format!("the step `{path}` is recorded twice: {}", finish.steps));
             }
         }
@@ -233,9 +313,6 @@ impl Drive<'_> {
             Some(error) => Some(serde_json::from_str(error).map_err(|error| error.to_string())?),
             None => None,
         };
-        if std::env::var("FLOWMATIC_MODEL_SEED").is_ok() {
-            println!("{:?} {:?}", finish.error, row.checkpoints);
-        }
         let mut calls: Vec<(u64, String)> = Vec::new();
         let all = self.host.calls();
         repeat_as_they_were(&all, deaths)?;
@@ -243,7 +320,7 @@ impl Drive<'_> {
             calls.push((call.at, path(&call.key)));
         }
         calls.sort();
-        Ok(Told {
+        let told = Told {
             status: finish.status,
             error: error.map(|error| ErrorTold {
                 code: error.code,
@@ -254,7 +331,8 @@ impl Drive<'_> {
             calls,
             has_cancelled_children: self.host.has_cancelled_children.load(Ordering::Relaxed),
             writes: lock(&self.journal.writes).clone(),
-        })
+        };
+        Ok(Ran { told, records })
     }
 }
 
@@ -318,8 +396,8 @@ struct MortalJournal {
     /// This life, and the durable writes of it.
     life: Mutex<(Life, usize)>,
     state: watch::Sender<State>,
-    /// When each durable write was made.
-    writes: Mutex<Vec<u64>>,
+    /// What was durable, and when.
+    writes: Mutex<Vec<(Write, u64)>>,
 }
 
 impl MortalJournal {
@@ -338,8 +416,7 @@ impl MortalJournal {
         self.state.send_replace(State::Alive);
     }
 
-    /// A write after which things are so.
-    fn write(&self, state: State, write: impl FnOnce(&MemoryJournal) -> Ticket) -> Ticket {
+    fn write(&self, what: Write, write: impl FnOnce(&MemoryJournal) -> Ticket) -> Ticket {
         let mut life = lock(&self.life);
         let (Life { writes, hears }, written) = &mut *life;
         if *written == *writes {
@@ -347,13 +424,14 @@ impl MortalJournal {
             return never();
         }
         *written += 1;
-        lock(&self.writes).push(self.host.clock());
+        lock(&self.writes).push((what, self.host.clock()));
         let ticket = write(&self.inner);
         let dies = written == writes && !*hears;
-        self.state.send_replace(match state {
-            State::Finished => State::Finished,
+        self.state.send_replace(match what {
+            Write::Finish => State::Finished,
             _ if dies => State::Dead,
-            state => state,
+            Write::Park => State::Resting,
+            Write::Accept | Write::Checkpoint => State::Alive,
         });
         if dies { never() } else { ticket }
     }
@@ -368,22 +446,22 @@ fn never() -> Ticket {
 
 impl Journal for MortalJournal {
     fn accept(&self, accept: Accept, finish: Option<Finish>) -> Ticket {
-        let state = match finish {
-            Some(_) => State::Finished,
-            None => State::Alive,
+        let what = match finish {
+            Some(_) => Write::Finish,
+            None => Write::Accept,
         };
-        self.write(state, |inner| inner.accept(accept, finish))
+        self.write(what, |inner| inner.accept(accept, finish))
     }
 
     fn checkpoint(&self, checkpoint: Checkpoint) -> Ticket {
-        self.write(State::Alive, |inner| inner.checkpoint(checkpoint))
+        self.write(Write::Checkpoint, |inner| inner.checkpoint(checkpoint))
     }
 
     fn park(&self, park: Park) -> Ticket {
-        self.write(State::Resting, |inner| inner.park(park))
+        self.write(Write::Park, |inner| inner.park(park))
     }
 
     fn finish(&self, finish: Finish) -> Ticket {
-        self.write(State::Finished, |inner| inner.finish(finish))
+        self.write(Write::Finish, |inner| inner.finish(finish))
     }
 }

@@ -11,9 +11,6 @@ use serde_json::{Value, json};
 
 use crate::world::{Act, Child, Does, PORTS};
 
-/// Whether graphs have loops, waits and calls.
-const FLOW: bool = true;
-
 /// How deep loops are drawn in each other.
 const DEPTH: u32 = 2;
 
@@ -76,6 +73,8 @@ enum Items {
 #[derive(Debug, Clone, Copy)]
 enum Form {
     Plain,
+    /// A field that its output has not.
+    Missing,
     Default,
     Saved,
     /// What the iteration is about.
@@ -85,9 +84,8 @@ enum Form {
 }
 
 pub fn drafts() -> impl Strategy<Value = Draft> {
-    let depth = if FLOW { DEPTH } else { 0 };
     (
-        vec(spec(depth, true), 1..12),
+        vec(spec(DEPTH, true), 1..12),
         option::weighted(0.1, 100_u64..9_000),
         option::weighted(0.2, 1_u64..9_000),
         any::<bool>(),
@@ -119,12 +117,13 @@ fn spec(depth: u32, is_top: bool) -> BoxedStrategy<Spec> {
     let edge = (0_usize..10_000, port);
     let incoming = prop_oneof![1 => Just(Vec::new()), 20 => vec(edge, 1..4)];
     let form = prop_oneof![
-        Just(Form::Plain),
-        Just(Form::Default),
-        Just(Form::Saved),
-        Just(Form::Item),
-        Just(Form::Index),
-        Just(Form::Count),
+        6 => Just(Form::Plain),
+        1 => Just(Form::Missing),
+        6 => Just(Form::Default),
+        6 => Just(Form::Saved),
+        6 => Just(Form::Item),
+        6 => Just(Form::Index),
+        6 => Just(Form::Count),
     ];
     let frame = (
         option::weighted(0.1, Just(OnCrash::Fail)),
@@ -179,11 +178,7 @@ fn kind(depth: u32, is_top: bool) -> BoxedStrategy<Kind> {
         true => Just(Kind::Trigger).boxed(),
         false => pure.clone().boxed(),
     };
-    let simple = prop_oneof![1 => trigger, 15 => pure, 20 => work];
-    if !FLOW {
-        return simple.boxed();
-    }
-    let simple = prop_oneof![12 => simple, 2 => wait(), 1 => call()];
+    let simple = prop_oneof![1 => trigger, 15 => pure, 20 => work, 6 => wait(), 3 => call()];
     if depth == 0 {
         return simple.boxed();
     }

@@ -1,13 +1,12 @@
 //! One small graph for each sentence of `executor/README.md` that no other test shows: what the model foretells
 //! and what the engine does are the same, and are as written here.
 
-use flowmatic_openapi::Graph;
-use poem_openapi::types::ParseFromJSON;
 use serde_json::{Value, json};
 
 use flowmatic_executor::journal::StepState;
 
 use crate::simulate::foretell;
+use crate::told::Write::{Accept, Checkpoint, Finish};
 use crate::told::{Case, Life, Told};
 use crate::{drive, quiet_scripted_panics, world};
 
@@ -74,13 +73,9 @@ fn case(edges: &[&str], special: Value) -> Case {
     }
     let settings = special.get("settings").cloned().unwrap_or_else(|| json!({}));
     let graph = json!({"nodes": nodes, "edges": graph_edges, "settings": settings});
-    Case {
-        graph: Graph::parse_from_json(Some(graph)).expect("a graph"),
-        cancel_at: None,
-        signals: Vec::new(),
-        is_awaited: true,
-        outage: 100,
-    }
+    Case::from_json(
+        &json!({"graph": graph, "cancel_at": null, "signals": [], "is_awaited": true, "outage": 100}),
+    )
 }
 
 fn act(does: &str) -> Value {
@@ -99,7 +94,9 @@ fn after(ms: u64, does: &str) -> Value {
 fn told(case: &Case, lives: &[Life]) -> Told {
     quiet_scripted_panics();
     let model = foretell(case, lives).expect("nothing happens at the same time");
-    let engine = drive::run(case, &world::catalogue(), lives).expect("it ends well");
+    let engine = drive::run(case, &world::catalogue(), lives)
+        .expect("it ends well")
+        .told;
     if let Some(difference) = engine.differs_from(&model) {
         panic!("{difference}");
     }
@@ -109,7 +106,10 @@ fn told(case: &Case, lives: &[Life]) -> Told {
 /// Asserts how it ends (with the code and the node of the error), the node of its result, and the steps: `-a` was
 /// skipped, `!a` failed, `~a` was cancelled, `a2` took two attempts.
 fn check(case: &Case, lives: &[Life], expected: &str) {
-    let told = told(case, lives);
+    assert_eq!(in_words(&told(case, lives)), expected);
+}
+
+fn in_words(told: &Told) -> String {
     let mut words = vec![format!("{:?}", told.status).to_lowercase()];
     if let Some(error) = &told.error {
         words.push(match &error.node {
@@ -131,7 +131,7 @@ fn check(case: &Case, lives: &[Life], expected: &str) {
         };
         words.push(format!("{mark}{path}{attempts}"));
     }
-    assert_eq!(words.join(" "), expected);
+    words.join(" ")
 }
 
 fn cancelled(case: Case, at: u64) -> Case {
@@ -217,6 +217,54 @@ fn a_node_leaves_by_the_ports_it_names() {
     let edges = ["t>a", "a>x", "a.b>y"];
     check(&case(&edges, by(json!(["a", "b"]))), &[], "completed =y a x y");
     check(&case(&edges, by(json!([]))), &[], "completed =a a -x -y");
+}
+
+#[test]
+fn so_many_nodes_run_in_one_turn() {
+    let chain = |length: usize| -> Vec<String> {
+        let key = |place: usize| match place {
+            0 => "t".to_owned(),
+            place => format!("n{place}"),
+        };
+        (0..length)
+            .map(|place| format!("{}>{}", key(place), key(place + 1)))
+            .collect()
+    };
+    let of = |length: usize, special: Value| {
+        let edges = chain(length);
+        let mut edges: Vec<&str> = edges.iter().map(String::as_str).collect();
+        edges.push("t>e");
+        told(&case(&edges, special), &[])
+    };
+    // The last one is accepted first: two turns have passed, of which the first is before the accept.
+    assert_eq!(of(63, json!({})).writes, [(Finish, 0)]);
+    assert_eq!(of(64, json!({})).writes, [(Accept, 0), (Finish, 0)]);
+    // An effect begins before the failure of a node that is more than two turns away.
+    let effect = json!({"script": [after(1, "succeed")]});
+    for (length, calls) in [(100, 0), (200, 1)] {
+        let mut special = json!({"e": effect});
+        special[format!("n{length}")] = json!({"act": act("panic")});
+        assert_eq!(of(length, special).calls.len(), calls, "{length}");
+    }
+}
+
+#[test]
+fn a_retry_shares_what_had_ended_well_or_was_handled() {
+    let effect = |does: &str| json!({"script": [after(1, does)]});
+    let special = json!({
+        "a": effect("succeed"), "b": {"act": act("panic"), "on_error": "continue"}, "d": effect("fail_for_good"),
+        "l": {"each": {"items": [0, 1], "concurrency": 1, "goes_on": false}},
+        "i": {"parent": "l", "script": [after(1, "succeed")]}
+    });
+    let case = case(&["t>a", "a>b", "b.b>c", "b>l", "l>d"], special);
+    quiet_scripted_panics();
+    let first = drive::run(&case, &world::catalogue(), &[]).expect("it ends well");
+    let ended = "failed for_good@d =l a !b -c !d l l[0] l[0]/i l[1] l[1]/i";
+    assert_eq!(in_words(&first.told), ended);
+    let again = drive::retry(&case, &world::catalogue(), first).expect("it is taken up");
+    assert_eq!(in_words(&again), ended);
+    let called: Vec<&str> = again.calls.iter().map(|(_, path)| path.as_str()).collect();
+    assert_eq!(called, ["d"]);
 }
 
 #[test]
@@ -328,6 +376,22 @@ fn a_cancel_lets_effects_in_flight_end_and_starts_nothing_more() {
 }
 
 #[test]
+fn an_attempt_counts_when_it_has_begun() {
+    let again = json!({
+        "script": [after(1, "fail_for_now")], "retry": {"max_attempts": 2, "initial": "5s", "jitter": 0}
+    });
+    let special = json!({"a": again, "slow": {"script": [after(9_000, "succeed")]}});
+    // The process dies while `a` waits. The next one is told to end before the wait is over, and ends after.
+    let case = cancelled(case(&["t>a", "t>slow"], special), 2_000);
+    let dies = Life {
+        writes: 2,
+        hears: false,
+    };
+    check(&case, &[dies], "cancelled cancelled =slow ~a slow");
+    assert_eq!(told(&case, &[dies]).steps["a"].attempts, 1);
+}
+
+#[test]
 fn the_time_out_of_an_execution_cuts_effects_off() {
     let special = json!({
         "a": {"script": [after(1, "succeed")]}, "b": {"script": [after(9_000, "succeed")]}, "settings": {"timeout": "2s"}
@@ -362,7 +426,7 @@ fn what_failed_is_no_result() {
 
 #[test]
 fn pure_nodes_alone_are_one_write() {
-    assert_eq!(told(&case(&["t>a", "a>b"], json!({})), &[]).writes.len(), 1);
+    assert_eq!(told(&case(&["t>a", "a>b"], json!({})), &[]).writes, [(Finish, 0)]);
 }
 
 #[test]
@@ -376,14 +440,15 @@ fn the_journal_is_written_when_effects_come_back() {
         &[],
     );
     let ended = |path: &str| told.steps[path].finished_at.expect("it ran");
-    assert_eq!(told.writes, [0, ended("a"), ended("b")]);
+    let writes = [(Accept, 0), (Checkpoint, ended("a")), (Finish, ended("b"))];
+    assert_eq!(told.writes, writes);
 }
 
 #[test]
 fn what_must_not_run_twice_is_noted_before_it_runs() {
     let special = json!({"a": {"script": [after(1, "succeed")], "on_crash": "fail"}});
     let case = case(&["t>a"], special);
-    assert_eq!(told(&case, &[]).writes.len(), 3);
+    assert_eq!(told(&case, &[]).writes[..2], [(Accept, 0), (Checkpoint, 0)]);
     // Where the note is not durable, it was not called.
     check(&case, &[HEARS_ONE], "completed =a a");
     check(&case, &[HEARS_TWO], "failed crashed@a = !a");
@@ -402,7 +467,7 @@ fn attempts_and_the_wait_between_them_go_on_after_a_crash() {
     };
     check(&case, &[dies], "completed =a a2");
     let told = told(&case, &[dies]);
-    let failed_at = told.writes[1];
+    let (_, failed_at) = told.writes[1];
     assert_eq!(told.calls[1].0, failed_at + 10_000);
 }
 

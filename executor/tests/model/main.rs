@@ -1,34 +1,37 @@
 //! The engine against a model that follows the sentences of `executor/README.md`: random graphs, and a crash at
-//! every write of the journal in turn.
-//!
-//! `FLOWMATIC_MODEL_CASES=10000 cargo nextest run -p flowmatic-executor --test model` tries as many;
-//! `FLOWMATIC_MODEL_SEED=17` tries that one alone.
+//! every write of the journal in turn. How to try more of them is written there.
 
 mod drive;
 mod graphs;
+mod kinds;
 mod laws;
 mod simulate;
 mod told;
 mod world;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once};
 
 use flowmatic_executor::Catalogue;
+use flowmatic_openapi::ExecutionStatus;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
+use serde_json::Value;
 
 use crate::graphs::drafts;
+use crate::kinds::{Kinds, Run};
 use crate::simulate::foretell;
 use crate::told::{Case, Life};
 use crate::world::lock;
 
 /// How many graphs are tried where nobody says how many.
-const CASES: u64 = 400;
+const CASES: u64 = 600;
 
 #[test]
 fn the_engine_does_what_the_model_foretells_and_a_crash_changes_nothing() {
     quiet_scripted_panics();
+    if let Ok(path) = std::env::var("FLOWMATIC_MODEL_CASE") {
+        return try_file(&path);
+    }
     let number = |name: &str| {
         let text = std::env::var(name).ok()?;
         Some(text.parse::<u64>().expect("a number"))
@@ -37,15 +40,15 @@ fn the_engine_does_what_the_model_foretells_and_a_crash_changes_nothing() {
         (Some(seed), _) => seed..seed + 1,
         (None, cases) => 0..cases.unwrap_or(CASES),
     };
-    let catalogue = world::catalogue();
-    let (next, seen) = (AtomicU64::new(seeds.start), Mutex::new(Seen::default()));
+    let (trial, next) = (Trial::new(), AtomicU64::new(seeds.start));
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds.end {
                 return Ok(());
             }
-            try_seed(seed, &catalogue, &seen).inspect_err(|_| next.store(seeds.end, Ordering::Relaxed))?;
+            let tried = try_seed(seed, |case| trial.check(case));
+            tried.inspect_err(|_| next.store(seeds.end, Ordering::Relaxed))?;
         }
     };
     let failures: Vec<String> = std::thread::scope(|scope| {
@@ -57,35 +60,54 @@ fn the_engine_does_what_the_model_foretells_and_a_crash_changes_nothing() {
             .collect()
     });
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
-    let seen = lock(&seen);
-    println!("{seen:#?}");
+    let Seen { runs, ties, kinds } = &*lock(&trial.seen);
+    println!(
+        "{runs} runs; {ties} not tried, because two things would have happened in the same moment; runs with"
+    );
+    print!("{}", kinds.list());
     if seeds.end - seeds.start >= CASES {
-        seen.assert_varied();
+        assert!(ties * 50 < *runs, "too many ties");
+        assert_eq!(kinds.missing(), Vec::<&str>::new(), "these hardly ever happen");
     }
 }
 
-/// What was tried, to see that the graphs are worth it.
-#[derive(Debug, Default)]
-struct Seen {
-    runs: usize,
-    /// Not tried: two things would have happened in the same moment.
-    ties: usize,
-    /// How executions ended, and steps.
-    ends: BTreeMap<String, usize>,
+#[test]
+fn a_failing_seed_is_shrunk_and_printed_as_a_graph() {
+    let fails = |case: &Case| {
+        let is_inner = |key: &Option<String>| key.is_some();
+        match case
+            .graph
+            .nodes
+            .iter()
+            .filter(|node| is_inner(&node.parent))
+            .count()
+        {
+            0 | 1 => Ok(()),
+            _ => Err("two nodes in loops".to_owned()),
+        }
+    };
+    let told = (0..100).find_map(|seed| try_seed(seed, fails).err());
+    let told = told.expect("a graph has loops");
+    let (reason, case) = told.split_once('\n').expect("a reason and a case");
+    assert!(reason.ends_with("two nodes in loops"), "{reason}");
+    let (_, case) = case.split_once('\n').expect("a line of words before it");
+    let case = Case::from_json(&serde_json::from_str(case).expect("JSON"));
+    assert!(fails(&case).is_err());
+    // A trigger, two nodes in loops, and one or two loops.
+    assert!(case.graph.nodes.len() <= 5, "{}", case.to_json());
 }
 
-impl Seen {
-    fn assert_varied(&self) {
-        for end in ["Completed", "Failed", "Cancelled", "TimedOut"] {
-            let count = self.ends.get(end).copied().unwrap_or_default();
-            assert!(count * 100 > self.runs, "too few end as {end}");
-        }
-        assert!(self.ties * 20 < self.runs, "too many ties");
+/// A case as a failing seed prints it.
+fn try_file(path: &str) {
+    let text = std::fs::read_to_string(path).expect("the case can be read");
+    let case: Value = serde_json::from_str(&text).expect("JSON");
+    if let Err(difference) = Trial::new().check(&Case::from_json(&case)) {
+        panic!("{difference}");
     }
 }
 
 /// One graph; if it fails, the smallest one like it is told of.
-fn try_seed(seed: u64, catalogue: &Arc<Catalogue>, seen: &Mutex<Seen>) -> Result<(), String> {
+fn try_seed(seed: u64, check: impl Fn(&Case) -> Result<(), String>) -> Result<(), String> {
     let config = Config {
         cases: 1,
         failure_persistence: None,
@@ -94,66 +116,83 @@ fn try_seed(seed: u64, catalogue: &Arc<Catalogue>, seen: &Mutex<Seen>) -> Result
         ..Config::default()
     };
     let outcome = TestRunner::new(config).run(&drafts(), |draft| {
-        check(&draft.build(), catalogue, seen).map_err(TestCaseError::fail)
+        check(&draft.build()).map_err(TestCaseError::fail)
     });
     match outcome {
         Ok(()) => Ok(()),
-        Err(TestError::Fail(reason, draft)) => Err(format!("seed {seed}: {reason}\n{:?}", draft.build())),
+        Err(TestError::Fail(reason, draft)) => {
+            let case = draft.build().to_json();
+            Err(format!(
+                "seed {seed}: {reason}\nthe smallest case like it:\n{case:#}"
+            ))
+        }
         Err(TestError::Abort(reason)) => Err(format!("seed {seed}: {reason}")),
     }
 }
 
-/// The case as it is, and with a crash at each write in turn.
-fn check(case: &Case, catalogue: &Arc<Catalogue>, seen: &Mutex<Seen>) -> Result<(), String> {
-    let Some(writes) = agree(case, catalogue, &[], seen)? else {
-        return Ok(());
-    };
-    let life = |writes, hears| Life { writes, hears };
-    for last in 1..=writes {
-        for hears in [false, true] {
-            agree(case, catalogue, &[life(last, hears)], seen)?;
-        }
-    }
-    agree(case, catalogue, &vec![life(1, true); writes], seen)?;
-    agree(
-        case,
-        catalogue,
-        &[life(1, true), life(0, true), life(0, true)],
-        seen,
-    )?;
-    Ok(())
+/// What is tried, and what that has led to.
+struct Trial {
+    catalogue: Arc<Catalogue>,
+    seen: Mutex<Seen>,
 }
 
-/// Gives the number of writes; none where the model cannot tell what happens.
-fn agree(
-    case: &Case,
-    catalogue: &Arc<Catalogue>,
-    lives: &[Life],
-    seen: &Mutex<Seen>,
-) -> Result<Option<usize>, String> {
-    if std::env::var("FLOWMATIC_MODEL_TRACE").is_ok() {
-        println!("{lives:?} {case:?}");
+#[derive(Default)]
+struct Seen {
+    runs: usize,
+    ties: usize,
+    kinds: Kinds,
+}
+
+impl Seen {
+    fn note(&mut self, run: &Run) {
+        self.runs += 1;
+        self.kinds.note(run);
     }
-    let Ok(model) = foretell(case, lives) else {
-        lock(seen).ties += 1;
-        return Ok(None);
-    };
-    let told = drive::run(case, catalogue, lives).map_err(|error| format!("lives {lives:?}: {error}"))?;
-    let mut seen = lock(seen);
-    seen.runs += 1;
-    *seen.ends.entry(format!("{:?}", told.status)).or_default() += 1;
-    for step in told.steps.values() {
-        let end = format!("step {:?} {:?}", step.status, step.error);
-        *seen.ends.entry(end).or_default() += 1;
-    }
-    match told.differs_from(&model) {
-        None => Ok(Some(model.writes.len())),
-        Some(difference) => {
-            if std::env::var("FLOWMATIC_MODEL_SEED").is_ok() {
-                println!("{told:#?}");
-            }
-            Err(format!("lives {lives:?}: {difference}"))
+}
+
+impl Trial {
+    fn new() -> Self {
+        Self {
+            catalogue: world::catalogue(),
+            seen: Mutex::default(),
         }
+    }
+
+    /// The case as it is, with a crash at each write in turn, and with one after the other.
+    fn check(&self, case: &Case) -> Result<(), String> {
+        let Some(writes) = self.compare(case, &[])? else {
+            return Ok(());
+        };
+        let life = |writes, hears| Life { writes, hears };
+        for last in 1..=writes {
+            for hears in [false, true] {
+                self.compare(case, &[life(last, hears)])?;
+            }
+        }
+        self.compare(case, &vec![life(1, true); writes])?;
+        self.compare(case, &[life(1, true), life(0, true), life(0, true)])?;
+        Ok(())
+    }
+
+    /// Gives the number of writes; none where the model cannot tell what happens.
+    fn compare(&self, case: &Case, lives: &[Life]) -> Result<Option<usize>, String> {
+        let Ok(model) = foretell(case, lives) else {
+            lock(&self.seen).ties += 1;
+            return Ok(None);
+        };
+        let fails = |error| format!("lives {lives:?}: {error}");
+        let ran = drive::run(case, &self.catalogue, lives).map_err(fails)?;
+        if let Some(difference) = ran.told.differs_from(&model) {
+            return Err(fails(difference));
+        }
+        let told = &ran.told;
+        let run = Run { case, lives, told };
+        lock(&self.seen).note(&run);
+        if told.status != ExecutionStatus::Completed {
+            let retried = drive::retry(case, &self.catalogue, ran);
+            retried.map_err(|error| fails(format!("a retry from where it failed: {error}")))?;
+        }
+        Ok(Some(model.writes.len()))
     }
 }
 

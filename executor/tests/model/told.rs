@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use flowmatic_executor::journal::StepState;
 use flowmatic_openapi::{ExecutionStatus, Graph};
-use poem_openapi::types::ToJSON;
-use serde_json::Value;
+use poem_openapi::types::{ParseFromJSON, ToJSON};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::world::read;
 
 /// What is to be run, and what happens to it. Times are milliseconds from the start.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Case {
     pub graph: Graph,
     pub cancel_at: Option<u64>,
@@ -20,19 +23,27 @@ pub struct Case {
     pub outage: u64,
 }
 
-impl std::fmt::Debug for Case {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let graph = self.graph.to_json().unwrap_or_default();
-        write!(
-            formatter,
-            "cancel at {:?}, {:?}, awaited: {}, outage of {} ms, graph:\n{graph}",
-            self.cancel_at, self.signals, self.is_awaited, self.outage
-        )
+impl Case {
+    pub fn to_json(&self) -> Value {
+        json!({
+            "graph": self.graph.to_json(), "cancel_at": self.cancel_at, "signals": self.signals,
+            "is_awaited": self.is_awaited, "outage": self.outage
+        })
+    }
+
+    pub fn from_json(case: &Value) -> Self {
+        Self {
+            graph: Graph::parse_from_json(Some(case["graph"].clone())).expect("a graph"),
+            cancel_at: read(&case["cancel_at"]),
+            signals: read(&case["signals"]),
+            is_awaited: read(&case["is_awaited"]),
+            outage: read(&case["outage"]),
+        }
     }
 }
 
 /// What ends a wait from outside.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Signal {
     pub at: u64,
     pub path: String,
@@ -67,8 +78,17 @@ pub struct Told {
     pub calls: Vec<(u64, String)>,
     /// Whether the executions that this one waited for were told to end.
     pub has_cancelled_children: bool,
-    /// When the journal was written to.
-    pub writes: Vec<u64>,
+    /// What was written to the journal, and when.
+    pub writes: Vec<(Write, u64)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Write {
+    Accept,
+    Checkpoint,
+    Park,
+    /// The end, and the accept where there was none yet.
+    Finish,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -158,7 +178,7 @@ impl Told {
             return say("whether children were cancelled", &own, &other);
         }
         if own.writes != other.writes {
-            return say("the times of the journal's writes", &own.writes, &other.writes);
+            return say("the journal's writes", &own.writes, &other.writes);
         }
         None
     }

@@ -13,7 +13,7 @@ use flowmatic_executor::host::{self, ChildError};
 use flowmatic_executor::node::{self, OUT, Then};
 use flowmatic_executor::testing::Start;
 use flowmatic_executor::{
-    About, Answer, Catalogue, Expression, Host, HttpError, HttpRequest, HttpResponse, Lent, Node,
+    About, Answer, Catalogue, ErrorClass, Expression, Host, HttpError, HttpRequest, HttpResponse, Lent, Node,
     NodeContext, NodeError, Output, Param, Role, Time,
 };
 use futures_util::FutureExt;
@@ -68,24 +68,91 @@ impl Act {
         self.ms + extra(path, n)
     }
 
-    fn end(&self, of: &Value) -> Result<Output, NodeError> {
-        let output = Output::ports(self.ports.clone(), digest(of));
+    /// What comes of it where the node saw this.
+    pub fn end(&self, seen: &Value) -> Result<Done, Failure> {
         match self.does {
-            Does::Succeed => Ok(output),
-            Does::Answer => Ok(Output {
-                answer: Some(Answer::default()),
-                ..output
+            Does::Succeed | Does::Answer => Ok(Done {
+                output: digest(seen),
+                ports: self.ports.clone(),
+                is_answer: self.does == Does::Answer,
             }),
-            Does::FailForNow => Err(NodeError::retryable("for_now", "as scripted")),
-            Does::FailBusy => Err(NodeError {
-                retry_after: Some(Duration::from_millis(BUSY_MS)),
-                ..NodeError::retryable("busy", "as scripted")
+            Does::FailForNow => Err(Failure::for_now("for_now", 0)),
+            Does::FailBusy => Err(Failure::for_now("busy", BUSY_MS)),
+            Does::FailForGood => Err(Failure::for_good("for_good").with(digest(seen))),
+            Does::Panic | Does::Hang => Err(Failure::for_good("panic")),
+        }
+    }
+
+    fn perform(&self, seen: &Value) -> Result<Output, NodeError> {
+        assert!(!matches!(self.does, Does::Panic | Does::Hang), "{SCRIPTED}");
+        match self.end(seen) {
+            Ok(done) => Ok(Output {
+                answer: done.is_answer.then(Answer::default),
+                ..Output::ports(done.ports, done.output)
             }),
-            Does::FailForGood => Err(NodeError {
-                data: Some(Box::new(digest(of))),
-                ..NodeError::terminal("for_good", "as scripted")
+            Err(failure) => Err(NodeError {
+                class: match failure.may_pass {
+                    true => ErrorClass::Retryable,
+                    false => ErrorClass::Terminal,
+                },
+                data: failure.data.map(Box::new),
+                retry_after: (failure.peace > 0).then(|| Duration::from_millis(failure.peace)),
+                ..NodeError::terminal(failure.code, SCRIPTED)
             }),
-            Does::Panic | Does::Hang => panic!("{SCRIPTED}"),
+        }
+    }
+}
+
+/// A node succeeded.
+#[derive(Clone)]
+pub struct Done {
+    pub output: Value,
+    pub ports: Vec<String>,
+    pub is_answer: bool,
+}
+
+impl Done {
+    pub fn of(output: Value, port: &str) -> Self {
+        Self {
+            output,
+            ports: vec![port.to_owned()],
+            is_answer: false,
+        }
+    }
+}
+
+/// A node failed.
+#[derive(Clone)]
+pub struct Failure {
+    pub code: String,
+    pub data: Option<Value>,
+    pub may_pass: bool,
+    /// The least wait before another attempt, in milliseconds.
+    pub peace: u64,
+}
+
+impl Failure {
+    pub fn for_good(code: &str) -> Self {
+        Self {
+            code: code.to_owned(),
+            data: None,
+            may_pass: false,
+            peace: 0,
+        }
+    }
+
+    pub fn for_now(code: &str, peace: u64) -> Self {
+        Self {
+            may_pass: true,
+            peace,
+            ..Self::for_good(code)
+        }
+    }
+
+    pub fn with(self, data: Value) -> Self {
+        Self {
+            data: Some(data),
+            ..self
         }
     }
 }
@@ -168,7 +235,7 @@ impl Node for Pure {
     about!("test.pure", Pure);
 
     async fn run(self, _: NodeContext) -> Result<Output, NodeError> {
-        self.act.end(&self.of)
+        self.act.perform(&self.of)
     }
 }
 
@@ -200,7 +267,7 @@ impl Node for Work {
             std::future::pending::<()>().await;
         }
         tokio::time::sleep(Duration::from_millis(act.takes(&path(&key), n))).await;
-        act.end(&self.of)
+        act.perform(&self.of)
     }
 }
 
@@ -409,8 +476,10 @@ impl Host for Scripted {
         let path = child.path;
         let id = child_id(&path);
         let at = self.clock() + script.ms + extra(&path, 0);
-        if let Entry::Vacant(vacant) = lock(&self.children).entry(path.clone()) {
-            vacant.insert(if script.is_awaited { at } else { 0 });
+        if script.is_awaited
+            && let Entry::Vacant(vacant) = lock(&self.children).entry(path.clone())
+        {
+            vacant.insert(at);
             lock(&self.coming).push(Signal {
                 at,
                 payload: script.end(&path),

@@ -44,6 +44,12 @@ impl Run {
         }
     }
 
+    /// Whether the loop of a path has ended.
+    pub(in crate::run) fn has_left(&self, path: &str) -> bool {
+        self.locate(path)
+            .is_some_and(|at| !self.loops.contains_key(&at) && !self.ready.contains(&at))
+    }
+
     pub(in crate::run) fn set_output(&mut self, at: At, output: Value) {
         if let Some(scope) = self.scopes.get(at.scope) {
             scope.context.set_output(at.node, output);
@@ -59,6 +65,7 @@ impl Run {
     pub(in crate::run) fn left_out(&mut self, at: At) {
         if let Some(scope) = self.scopes.get_mut(at.scope) {
             scope.state.abandon(at.node);
+            scope.is_cut = true;
         }
         self.settle(at.scope);
     }

@@ -3,9 +3,10 @@
 use flowmatic_openapi::OnCrash;
 use uuid::Uuid;
 
-use super::scopes::At;
+use super::scopes::{At, node_of};
 use super::{Engine, JOURNAL_WAIT, Run};
 use crate::journal::{Call, Checkpoint, JournalError, Ticket};
+use crate::node::Role;
 use crate::observe::Written;
 
 impl Run {
@@ -53,7 +54,10 @@ impl Run {
             if self.is_stopped(at.scope) {
                 continue;
             }
-            if plan.nodes[at.node].on_crash == OnCrash::Fail && !self.ledger.calls.contains_key(&path) {
+            // Another workflow is started once, however often that is asked for.
+            let node = node_of(&plan, at);
+            let is_once = node.on_crash == OnCrash::Fail && node.role == Role::Effect;
+            if is_once && !self.ledger.calls.contains_key(&path) {
                 let call = Call {
                     once: true,
                     ..Call::at(self.now)

@@ -52,6 +52,10 @@ impl Run {
     }
 
     pub(super) fn fly(&mut self, at: At, attempt: u32, now: Time) {
+        let path = self.path(at);
+        if let Some(call) = path.and_then(|path| self.ledger.calls.get_mut(&path)) {
+            call.due = None;
+        }
         let called = Called {
             attempt,
             now,

@@ -58,12 +58,15 @@ impl Run {
     }
 
     fn begin_control(&mut self, at: At, path: Arc<str>, called: Called, then: Then) {
-        let call = self.ledger.calls.entry(path).or_insert(Call::at(called.now));
         // It is the same in every process.
         let called = Called {
-            started_at: call.now,
+            started_at: called.now,
             ..called
         };
+        if !matches!(then, Then::Call(_)) {
+            // A call begins when all before it is durable.
+            self.ledger.calls.entry(path).or_insert(Call::at(called.now));
+        }
         match then {
             Then::Wait(wait) => self.begin_wait(at, called, wait),
             Then::Each(each) => self.begin_timed_loop(at, Loop::each(each, called)),
@@ -315,8 +318,9 @@ impl Run {
 
     /// The attempts that have begun of what is under way.
     pub(super) fn attempts(&self, call: &Call) -> u32 {
-        let is_due = call.due.is_none_or(|due| due <= self.engine.host.now());
-        call.failed + u32::from(call.failed == 0 || is_due)
+        // What was due before this process took the execution up may have begun in the one before.
+        let has_begun = call.due.is_none_or(|due| due <= self.taken_up_at);
+        call.failed + u32::from(call.failed == 0 || has_begun)
     }
 
     /// What the execution that waits for this one is told.

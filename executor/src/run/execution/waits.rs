@@ -16,7 +16,7 @@ use super::scopes::At;
 use super::{Run, step, write};
 use crate::Time;
 use crate::host::Child;
-use crate::journal::{Checkpoint, Park, Signal, StepState};
+use crate::journal::{Call as LedgerCall, Checkpoint, Park, Signal, StepState};
 use crate::node::{Call, NodeError, Output, Wait};
 use crate::observe::{StepProgress, Written};
 
@@ -286,6 +286,10 @@ impl Run {
         let (Some(path), Some(plan)) = (self.path(at), self.plan_of(at)) else {
             return;
         };
+        self.ledger
+            .calls
+            .entry(path.clone())
+            .or_insert(LedgerCall::at(called.now));
         let depth = self.caller.depth + 1;
         let child = Child {
             workspace_id: self.version.workspace_id,

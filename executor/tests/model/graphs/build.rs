@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use flowmatic_openapi::{Graph, Join, Node};
+use flowmatic_openapi::{Join, Node};
 use poem_openapi::types::{ParseFromJSON, ToJSON};
 use serde_json::{Value, json};
 
@@ -29,13 +29,10 @@ impl Draft {
             settings["timeout"] = json!(format!("{timeout}ms"));
         }
         let graph = json!({"nodes": build.nodes, "edges": build.edges, "settings": settings});
-        Case {
-            graph: Graph::parse_from_json(Some(graph)).expect("a graph"),
-            cancel_at: self.cancel_at,
-            signals: build.signals,
-            is_awaited: self.is_awaited,
-            outage: self.outage,
-        }
+        Case::from_json(&json!({
+            "graph": graph, "cancel_at": self.cancel_at, "signals": build.signals,
+            "is_awaited": self.is_awaited, "outage": self.outage
+        }))
     }
 }
 
@@ -144,6 +141,7 @@ fn parameters(spec: &Spec, certain: &BTreeSet<String>, is_inside: bool) -> (&'st
             let key = (!seen.is_empty()).then(|| seen[node % seen.len()]);
             match form {
                 Form::Plain => Some(format!("{{{{_nodes.{}}}}}", key?)),
+                Form::Missing => Some(format!("{{{{_nodes.{}.missing}}}}", key?)),
                 Form::Default => Some(format!("{{{{default _nodes.{} \"none\"}}}}", key?)),
                 Form::Saved => Some(format!("{{{{default saved_{} \"none\"}}}}", key?)),
                 Form::Item => is_inside.then(|| "{{_item}}".to_owned()),

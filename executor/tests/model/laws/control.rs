@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{HEARS_ONE, HEARS_TWO, act, after, cancelled, case, check, told};
+use crate::told::Write::{Accept, Checkpoint, Park};
 use crate::told::{Case, Life, Signal};
 
 /// Dies in the moment in which its second write is durable.
@@ -95,7 +96,40 @@ fn the_time_out_of_a_loop_drops_what_is_inside() {
     let told = told(&case, &[]);
     assert_eq!(told.steps["l"].error.as_deref(), Some("timeout"));
     // What follows begins only when the journal knows.
-    assert_eq!(told.writes[..2], [0, 1_000]);
+    assert_eq!(told.writes[..2], [(Accept, 0), (Checkpoint, 1_000)]);
+}
+
+#[test]
+fn the_time_out_of_a_loop_begins_anew_after_a_crash() {
+    let special = json!({
+        "l": {"each": each(2, 1, false), "timeout": "3s"}, "e": inside("l", json!([after(1_000, "succeed")]))
+    });
+    let case = Case {
+        outage: 60_000,
+        ..case(&["t>l"], special)
+    };
+    check(&case, &[HEARS_TWO], "completed =l l l[0] l[0]/e l[1] l[1]/e");
+}
+
+#[test]
+fn an_iteration_in_which_something_was_left_out_is_cancelled() {
+    let dropped = json!({
+        "l": {"each": each(1, 1, false), "timeout": "1s"}, "slow": inside("l", json!([after(5_000, "succeed")])),
+        "quick": {"parent": "l"}
+    });
+    let words = "failed timeout@l = !l ~l[0] l[0]/quick ~l[0]/slow";
+    check(&case(&["t>l"], dropped), &[], words);
+}
+
+#[test]
+fn a_call_that_has_not_begun_is_no_attempt() {
+    let special = json!({
+        "l": {"each": each(1, 1, false)}, "c": {"parent": "l", "child": {"ms": 1, "is_awaited": true, "succeeds": true}},
+        "bad": {"parent": "l", "act": act("panic")}
+    });
+    let case = case(&["t>l"], special);
+    check(&case, &[], "failed panic@l = !l !l[0] !l[0]/bad ~l[0]/c");
+    assert_eq!(told(&case, &[]).steps["l[0]/c"].attempts, 0);
 }
 
 #[test]
@@ -175,10 +209,9 @@ fn a_long_wait_leaves_memory_unless_somebody_waits_for_the_answer() {
         json!({"w": wait(60_000), "e": {"script": [after(1, "succeed")]}}),
     );
     let until = told(&case, &[]).steps["w"].finished_at.expect("it ended");
-    // Accepted; when the wait is over; finished.
-    assert_eq!(told(&case, &[]).writes[..2], [0, until]);
-    // One more as it leaves.
-    assert_eq!(told(&unattended(case), &[]).writes[..3], [0, 0, until]);
+    assert_eq!(told(&case, &[]).writes[..2], [(Accept, 0), (Checkpoint, until)]);
+    let writes = [(Accept, 0), (Park, 0), (Checkpoint, until)];
+    assert_eq!(told(&unattended(case), &[]).writes[..3], writes);
 }
 
 #[test]

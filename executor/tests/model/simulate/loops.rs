@@ -5,254 +5,211 @@ use std::collections::{BTreeMap, BTreeSet};
 use flowmatic_executor::journal::StepState;
 use serde_json::{Value, json};
 
-use super::steps::{Done, Failure};
-use super::waits::Wait;
-use super::{Model, key, scope};
+use super::{Doing, Model, key, scope};
 use crate::told::{ErrorTold, StepTold};
-use crate::world::read;
+use crate::world::{Done, Failure, read};
 
 /// A loop that has begun.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Loop {
-    kind: Kind,
-    concurrency: usize,
+    /// Of one over items.
+    items: Option<Vec<Value>>,
+    /// When its time is up.
+    pub(super) until: Option<u64>,
+    /// The next iteration, and those under way.
     next: usize,
     open: BTreeSet<usize>,
+    /// By iteration; null where it failed.
     results: BTreeMap<usize, Value>,
     errors: BTreeMap<usize, ErrorTold>,
-    pub(super) failed: Option<Failure>,
+    /// Why no more begins.
+    failed: Option<Failure>,
 }
 
-#[derive(Clone)]
-enum Kind {
-    Each {
-        items: Vec<Value>,
-        goes_on: bool,
-    },
-    While {
-        condition: Value,
-        most: usize,
-        last: Value,
-    },
-}
-
-/// One iteration under way.
+/// An iteration under way.
 #[derive(Clone)]
 pub(super) struct Iteration {
+    /// The path of the loop.
     of: String,
     pub(super) index: usize,
     pub(super) count: Option<usize>,
     pub(super) item: Value,
-    pub(super) failed: Option<ErrorTold>,
-    has_ended: bool,
-    is_over: bool,
+    failed: Option<ErrorTold>,
 }
 
 impl Model<'_> {
-    pub(super) fn begin_each(&mut self, path: &str) {
-        let parameters = self.node(path).parameters.0.clone();
-        let items = match self.evaluate(path, &parameters["items"]) {
-            Ok(Value::Array(items)) => items,
-            Ok(_) => return self.fail(path, 1, Failure::for_good("parameters")),
-            Err(failure) => return self.fail(path, 1, failure),
-        };
-        let goes_on = parameters["goes_on"] == json!(true);
-        let concurrency = read(&parameters["concurrency"]);
-        self.begin_loop(path, Kind::Each { items, goes_on }, concurrency);
-    }
-
-    pub(super) fn begin_while(&mut self, path: &str) {
-        let parameters = &self.node(path).parameters.0;
-        let kind = Kind::While {
-            condition: parameters["condition"].clone(),
-            most: read(&parameters["most"]),
-            last: Value::Null,
-        };
-        self.begin_loop(path, kind, 1);
-    }
-
-    fn begin_loop(&mut self, path: &str, kind: Kind, concurrency: usize) {
-        self.state.called.entry(path.to_owned()).or_default();
-        if let Some(timeout) = self.node(path).timeout {
-            let until = self.now + timeout.as_millis();
-            self.state.waits.insert(path.to_owned(), Wait::Loop { until });
+    pub(super) fn looped<T: Default>(&mut self, path: &str, change: impl FnOnce(&mut Loop) -> T) -> T {
+        match self.state.doing.get_mut(path) {
+            Some(Doing::Loop(one)) => change(one),
+            _ => T::default(),
         }
-        let one = Loop {
-            kind,
-            concurrency,
-            next: 0,
-            open: BTreeSet::new(),
-            results: BTreeMap::new(),
-            errors: BTreeMap::new(),
-            failed: None,
+    }
+
+    pub(super) fn begin_loop(&mut self, path: &str) {
+        let items = match (self.node(path).kind == "test.each").then(|| self.evaluate(path, "items")) {
+            None => None,
+            Some(Ok(Value::Array(items))) => Some(items),
+            Some(Ok(_)) => return self.fail(path, 1, Failure::for_good("parameters")),
+            Some(Err(failure)) => return self.fail(path, 1, failure),
         };
-        self.state.loops.insert(path.to_owned(), one);
+        let timeout = self.node(path).timeout;
+        let one = Loop {
+            items,
+            until: timeout.map(|timeout| self.now + timeout.as_millis()),
+            ..Loop::default()
+        };
+        self.state.doing.insert(path.to_owned(), Doing::Loop(one));
         self.go_round(path);
     }
 
     /// Begins the iterations that may begin; ends the loop when it is over.
     fn go_round(&mut self, path: &str) {
-        loop {
-            let is_stopped = self.is_stopped(scope(path));
-            let Some(one) = self.state.loops.get(path) else {
-                return;
-            };
-            let begins = !is_stopped && one.failed.is_none();
-            if begins && one.open.len() >= one.concurrency {
+        while let Some(Doing::Loop(one)) = self.state.doing.get(path) {
+            let parameters = &self.node(path).parameters.0;
+            let concurrency = parameters.get("concurrency").map_or(1, read);
+            let is_idle = one.open.is_empty();
+            let begins = one.failed.is_none() && !self.is_stopped(scope(path));
+            if begins && one.open.len() >= concurrency {
                 return;
             }
-            let next = if begins { self.next_item(path) } else { None };
-            match next {
-                Some((count, item)) => self.begin_iteration(path, count, item),
-                None if self.state.loops[path].open.is_empty() => return self.end_loop(path),
+            match begins.then(|| self.next_item(path)).flatten() {
+                Some(item) => self.begin_iteration(path, item),
+                None if is_idle => return self.end_loop(path),
                 None => return,
             }
         }
     }
 
-    /// The item of the next iteration, and the number of all.
-    fn next_item(&mut self, path: &str) -> Option<(Option<usize>, Value)> {
-        let one = self.state.loops.get_mut(path)?;
-        let next = one.next;
-        match &one.kind {
-            Kind::Each { items, .. } => Some((Some(items.len()), items.get(next)?.clone())),
-            Kind::While {
-                condition,
-                most,
-                last,
-            } => {
-                let holds = holds(condition, next);
-                if holds && next >= *most {
+    /// What the next iteration is about.
+    fn next_item(&mut self, path: &str) -> Option<Value> {
+        let parameters = self.node(path).parameters.0.clone();
+        self.looped(path, |one| match &one.items {
+            Some(items) => items.get(one.next).cloned(),
+            // `{{lt _index 3}}`
+            None => {
+                let condition = parameters["condition"].as_str()?;
+                let count = condition
+                    .trim_start_matches("{{lt _index ")
+                    .trim_end_matches("}}");
+                let holds = one.next < count.parse().ok()?;
+                if holds && one.next >= read(&parameters["most"]) {
                     one.failed = Some(Failure::for_good("loop_limit"));
                     return None;
                 }
-                holds.then(|| (None, last.clone()))
+                let last = one.results.values().last();
+                holds.then(|| last.cloned().unwrap_or_default())
             }
-        }
+        })
     }
 
-    fn begin_iteration(&mut self, path: &str, count: Option<usize>, item: Value) {
-        let Some(one) = self.state.loops.get_mut(path) else {
-            return;
-        };
-        let index = one.next;
-        one.next += 1;
-        one.open.insert(index);
+    fn begin_iteration(&mut self, path: &str, item: Value) {
+        let (index, count) = self.looped(path, |one| {
+            one.open.insert(one.next);
+            one.next += 1;
+            (one.next - 1, one.items.as_ref().map(Vec::len))
+        });
         let iteration = Iteration {
             of: path.to_owned(),
             index,
             count,
             item,
             failed: None,
-            has_ended: false,
-            is_over: false,
         };
-        let scope = format!("{path}[{index}]/");
-        self.state.iterations.insert(scope.clone(), iteration);
-        self.enter_iteration(&scope, path);
+        let of = format!("{path}[{index}]/");
+        self.state.iterations.insert(of.clone(), iteration);
+        self.enter_iteration(&of, key(path));
     }
 
-    /// Whether nothing new begins in a scope.
+    /// Whether nothing new begins in a scope: it failed, or something around it.
     pub(super) fn is_stopped(&self, of: &str) -> bool {
         let Some(iteration) = self.state.iterations.get(of) else {
             return false;
         };
-        let is_loop_stopped = self
-            .state
-            .loops
-            .get(&iteration.of)
-            .is_none_or(|one| one.failed.is_some());
+        let is_loop_stopped = match self.state.doing.get(&iteration.of) {
+            Some(Doing::Loop(one)) => one.failed.is_some(),
+            _ => true,
+        };
         iteration.failed.is_some() || is_loop_stopped || self.is_stopped(scope(&iteration.of))
     }
 
-    /// To be called when something in a scope has come to rest.
+    /// An iteration is over when nothing of it is under way.
     pub(super) fn note_end(&mut self, of: &str) {
-        if !self.is_busy(of) {
-            if let Some(iteration) = self.state.iterations.get_mut(of) {
-                iteration.has_ended = true;
-            }
-            self.close_later(of);
-        }
-    }
-
-    pub(super) fn note_stop(&mut self, of: &str) {
-        if !self.is_busy(of) && self.is_stopped(of) {
-            self.close_later(of);
-        }
-    }
-
-    fn close_later(&mut self, of: &str) {
-        if let Some(iteration) = self.state.iterations.get_mut(of)
-            && !std::mem::replace(&mut iteration.is_over, true)
-        {
+        let is_there = self.state.iterations.contains_key(of) && !self.state.over.contains(&of.to_owned());
+        if is_there && !self.is_busy(of) {
             self.state.over.push_back(of.to_owned());
         }
     }
 
-    /// A node that was told to run is not to run any more.
-    pub(super) fn leave_out(&mut self, path: &str, attempts: u32) {
-        self.progress(path).is_running = false;
-        self.state.called.remove(path);
-        let step = StepTold {
-            attempts,
-            ..StepTold::new(StepState::Cancelled)
-        };
-        self.state.steps.insert(path.to_owned(), step);
-        self.note_stop(scope(path));
-    }
-
     /// A node failed for which nothing provides: its iteration fails.
-    pub(super) fn fail_iteration(&mut self, path: &str, error: ErrorTold) {
-        if let Some(iteration) = self.state.iterations.get_mut(scope(path)) {
+    pub(super) fn fail_iteration(&mut self, of: &str, error: ErrorTold) {
+        if let Some(iteration) = self.state.iterations.get_mut(of) {
             iteration.failed.get_or_insert(error);
         }
-        self.stop_inside();
-        self.note_stop(scope(path));
+        self.give_up(Self::is_stopped);
+        self.note_end(of);
     }
 
-    /// The waits of what is stopped end.
-    fn stop_inside(&mut self) {
-        for (path, wait) in self.state.waits.clone() {
-            if self.is_stopped(scope(&path)) && self.state.waits.remove(&path).is_some() {
-                self.give_up(&path, wait);
-            }
-        }
-    }
-
-    /// An iteration is over.
+    /// A loop learns what came of an iteration.
     pub(super) fn close(&mut self, of: &str) {
-        let Some(iteration) = self.state.iterations.remove(of) else {
+        let Some(Iteration {
+            of: path,
+            index,
+            failed,
+            ..
+        }) = self.state.iterations.remove(of)
+        else {
             return;
         };
-        let status = match (&iteration.failed, iteration.has_ended) {
-            (Some(_), _) => StepState::Failed,
-            (None, true) => StepState::Completed,
-            (None, false) => StepState::Cancelled,
+        let mut steps = self.state.steps.iter().filter(|(path, _)| scope(path) == of);
+        let is_node = |path: &str| !path.ends_with(']');
+        let status = match &failed {
+            Some(_) => StepState::Failed,
+            None if steps.any(|(path, step)| is_node(path) && step.status == StepState::Cancelled) => {
+                StepState::Cancelled
+            }
+            None => StepState::Completed,
         };
         let step = StepTold {
-            error: iteration.failed.as_ref().map(|error| error.code.clone()),
+            error: failed.as_ref().map(|error| error.code.clone()),
             ..StepTold::new(status)
         };
         self.state.steps.insert(of.trim_end_matches('/').to_owned(), step);
-        let result = match iteration.failed {
-            Some(error) => Err(error),
-            None => Ok(self.result_of(of)),
-        };
-        self.iteration_over(&iteration.of, iteration.index, result);
+        let result = self.result_of(of);
+        let goes_on = self.node(&path).parameters.0.get("goes_on") == Some(&json!(true));
+        let stops = self.looped(&path, |one| {
+            one.open.remove(&index);
+            match failed {
+                None => drop(one.results.insert(index, result)),
+                Some(error) if goes_on => {
+                    one.results.insert(index, Value::Null);
+                    one.errors.insert(index, error);
+                }
+                Some(error) if one.failed.is_none() => {
+                    let data = json!({"index": index, "node": error.node});
+                    one.failed = Some(Failure::for_good(&error.code).with(data));
+                    return true;
+                }
+                Some(_) => {}
+            }
+            false
+        });
+        if stops {
+            self.give_up(Self::is_stopped);
+        }
+        self.go_round(&path);
     }
 
-    /// The output of the node that an iteration ended at, or of all by key.
+    /// The output of the node that an iteration ended at, or of all of them by key: they ran, and nothing followed.
     fn result_of(&self, of: &str) -> Value {
         // In the order of the graph.
-        let nodes = self.case.graph.nodes.iter();
-        let mut ends: Vec<(String, Value)> = nodes
-            .filter_map(|node| {
-                let path = format!("{of}{}", node.key);
-                let progress = self.state.progress.get(&path)?;
-                let has_ended = progress.ran && !progress.went_on && !progress.is_running;
-                has_ended.then(|| (node.key.clone(), self.output(&path)))
-            })
-            .collect();
+        let keys = self.case.graph.nodes.iter().map(|node| &node.key);
+        let ends = keys.filter_map(|key| {
+            let path = format!("{of}{key}");
+            let edges = self.state.edges.get(&path)?;
+            let step = self.state.steps.get(&path)?;
+            (edges.ran && !edges.went_on).then(|| (key.clone(), step.output.clone()))
+        });
+        let mut ends: Vec<(String, Value)> = ends.collect();
         match ends.len() {
             0 => Value::Null,
             1 => ends.remove(0).1,
@@ -260,100 +217,35 @@ impl Model<'_> {
         }
     }
 
-    fn iteration_over(&mut self, path: &str, index: usize, result: Result<Value, ErrorTold>) {
-        let Some(one) = self.state.loops.get_mut(path) else {
-            return;
-        };
-        one.open.remove(&index);
-        let was_whole = one.failed.is_none();
-        match (result, &mut one.kind) {
-            (Ok(result), Kind::Each { .. }) => {
-                one.results.insert(index, result);
-            }
-            (Ok(result), Kind::While { last, .. }) => {
-                last.clone_from(&result);
-                one.results.insert(index, result);
-            }
-            (Err(error), Kind::Each { goes_on: true, .. }) => {
-                one.results.insert(index, Value::Null);
-                one.errors.insert(index, error);
-            }
-            (Err(error), _) => {
-                let data = json!({"index": index, "node": error.node});
-                one.failed.get_or_insert(Failure::with_data(&error.code, data));
-            }
-        }
-        if was_whole && self.state.loops[path].failed.is_some() {
-            self.stop_inside();
-        }
-        self.go_round(path);
-    }
-
     fn end_loop(&mut self, path: &str) {
-        let Some(one) = self.state.loops.remove(path) else {
-            return;
-        };
-        self.state.waits.remove(path);
         if self.is_stopped(scope(path)) {
-            return self.leave_out(path, 1);
+            return self.leave_out(path);
         }
-        self.state.called.remove(path);
-        let count = one.results.len();
+        let one = self.looped(path, std::mem::take);
         let results: Vec<Value> = one.results.into_values().collect();
-        let errors: Vec<Value> = one
-            .errors
-            .iter()
-            .map(|(index, error)| json!({"index": index, "error": {"code": error.code, "node": error.node}}))
-            .collect();
-        let output = match one.kind {
-            Kind::Each { .. } => json!({"results": results, "errors": errors, "count": count}),
-            Kind::While { .. } => json!({"results": results, "count": count}),
-        };
-        match one.failed {
-            Some(failure) => self.fail(path, 1, failure),
-            None => self.complete(path, 1, Done::of(output, "out")),
+        let mut output = json!({"count": results.len(), "results": results});
+        if one.items.is_some() {
+            let told = |(index, error): (&usize, &ErrorTold)| json!({"index": index, "error": {"code": error.code, "node": error.node}});
+            output["errors"] = one.errors.iter().map(told).collect();
         }
+        let result = one.failed.map_or(Ok(Done::of(output, "out")), Err);
+        self.conclude(path, 1, result);
     }
 
     /// The time of a loop is up: what is under way inside is not awaited.
     pub(super) fn time_out(&mut self, path: &str) {
-        let Some(one) = self.state.loops.get_mut(path) else {
-            return;
-        };
-        one.failed.get_or_insert(Failure::for_good("timeout"));
+        self.looped(path, |one| {
+            one.until = None;
+            one.failed.get_or_insert(Failure::for_good("timeout"));
+        });
         self.note_news();
-        self.stop_inside();
+        self.give_up(Self::is_stopped);
         let inside = format!("{path}[");
-        for (dropped, flight) in self.state.flights.clone() {
-            if dropped.starts_with(&inside) {
-                self.state.flights.remove(&dropped);
-                self.leave_out(&dropped, flight.attempt);
+        for (dropped, doing) in self.state.doing.clone() {
+            if dropped.starts_with(&inside) && matches!(doing, Doing::Attempt { .. }) {
+                self.leave_out(&dropped);
             }
         }
         self.go_round(path);
     }
-
-    /// The scope in which a name such as `a` is looked up by a node, if it is seen from there.
-    pub(super) fn scope_of_key(&self, from: &str, wanted: &str) -> Option<String> {
-        let nodes = &self.case.graph.nodes;
-        let parent = nodes.iter().find(|node| node.key == wanted)?.parent.as_deref();
-        let mut at = scope(from);
-        loop {
-            match (self.state.iterations.get(at), parent) {
-                (None, None) => return Some(String::new()),
-                (Some(iteration), Some(parent)) if key(&iteration.of) == parent => {
-                    return Some(at.to_owned());
-                }
-                (Some(iteration), _) => at = scope(&iteration.of),
-                (None, Some(_)) => return None,
-            }
-        }
-    }
-}
-
-/// `{{lt _index 3}}`.
-fn holds(condition: &Value, index: usize) -> bool {
-    let text = condition.as_str().unwrap_or_default();
-    let number = text.trim_start_matches("{{lt _index ").trim_end_matches("}}");
-    number.parse().is_ok_and(|number: usize| index < number)
 }

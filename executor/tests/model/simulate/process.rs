@@ -1,58 +1,66 @@
 //! Processes, their writes and deaths, and the clock.
 
-use flowmatic_openapi::ExecutionStatus;
+use std::convert::Infallible;
 
-use super::steps::Failure;
-use super::waits::Wait;
-use super::{Called, EXECUTION_TIMEOUT_MS, MAX_RECOVERIES, Model, SHORT_MS, State, Tie, scope};
-use crate::told::{Life, Signal, Told};
+use flowmatic_openapi::{ExecutionStatus, OnCrash};
 
-pub(super) enum Stop {
+use super::{Doing, EXECUTION_TIMEOUT_MS, MAX_RECOVERIES, Model, SHORT_MS, State, Tie, scope};
+use crate::told::{Life, Told, Write};
+use crate::world::Failure;
+
+/// Why a process runs an execution no more.
+enum Stop {
     Tie,
-    /// The process is dead.
     Death,
     /// It has left memory.
-    Rest,
+    Left,
 }
 
 enum Event {
     Lands(String),
     Wakes(String),
-    Signal(usize),
+    Signal,
+    /// A called execution is not waited for in memory any longer.
+    Tires,
     Cancel,
     Deadline,
 }
 
 impl Model<'_> {
     pub(super) fn run(mut self) -> Result<Told, Tie> {
-        self.begin();
+        self.life = self.next_life();
+        self.begin(None);
         loop {
-            let lived = self.live();
-            if self.is_finished {
-                return Ok(self.told());
+            let Err(stop) = self.live();
+            if matches!(stop, Stop::Death) {
+                self.life = self.next_life();
             }
-            let was_at_rest = self.rests_until.is_some();
-            match lived {
-                Err(Stop::Tie) => return Err(Tie),
-                Err(Stop::Death) => {
-                    self.lives.pop_front();
-                    self.written = 0;
-                    if !was_at_rest {
-                        self.pass(self.now + self.case.outage);
-                    }
-                }
-                Ok(()) | Err(Stop::Rest) => {}
+            let kept = self.kept.as_mut();
+            let (is_finished, rests_until) =
+                kept.map_or((false, None), |kept| (kept.is_finished, kept.rests_until.take()));
+            match (stop, rests_until) {
+                (Stop::Tie, _) => return Err(Tie),
+                _ if is_finished => return Ok(self.told()),
+                (_, Some(wake_at)) => self.rest(wake_at)?,
+                (_, None) => self.now += self.case.outage,
             }
-            if was_at_rest {
-                self.rest()?;
-            }
-            self.take_up(was_at_rest);
+            self.take_up(rests_until.is_some());
         }
     }
 
-    fn begin(&mut self) {
+    fn next_life(&mut self) -> Life {
+        self.lives.pop_front().unwrap_or(Life::WHOLE)
+    }
+
+    fn begin(&mut self, kept: Option<State>) {
+        match kept {
+            Some(kept) => self.state = kept,
+            None => {
+                self.state = State::default();
+                self.enter_top();
+            }
+        }
         self.deadline = self.now + self.own_timeout().unwrap_or(EXECUTION_TIMEOUT_MS);
-        self.enter_top();
     }
 
     fn own_timeout(&self) -> Option<u64> {
@@ -61,8 +69,8 @@ impl Model<'_> {
     }
 
     /// One process: to the end, to its death, or until the execution leaves memory.
-    fn live(&mut self) -> Result<(), Stop> {
-        if !self.state.is_accepted {
+    fn live(&mut self) -> Result<Infallible, Stop> {
+        if !self.is_accepted {
             self.settle();
             if self.is_over() {
                 // Accepted and finished in one write.
@@ -74,11 +82,14 @@ impl Model<'_> {
             if self.fail_crashed() {
                 continue;
             }
-            if std::mem::take(&mut self.cancel_is_known) && !self.is_done() {
-                self.cancel();
+            if std::mem::take(&mut self.cancel_is_known) && self.is_busy("") {
+                self.break_off(ExecutionStatus::Cancelled, "cancelled", None);
             }
             if self.is_over() {
-                break;
+                if !self.is_accepted {
+                    self.make_durable()?;
+                }
+                return self.finish();
             }
             if self.state.broken.is_none() {
                 self.make_durable()?;
@@ -87,13 +98,8 @@ impl Model<'_> {
                 if self.state.has_news || !self.is_idle() {
                     continue;
                 }
-                let may_rest = self.may_rest();
-                let late = std::mem::take(&mut self.late);
-                let has_learnt = !late.is_empty();
-                for signal in late {
-                    self.learn(signal);
-                }
-                if may_rest && self.may_rest() {
+                let (could_rest, has_learnt) = (self.may_rest(), self.learn());
+                if could_rest && self.may_rest() {
                     return self.park();
                 }
                 if has_learnt {
@@ -102,154 +108,123 @@ impl Model<'_> {
             }
             self.next_event()?;
         }
-        if !self.state.is_accepted {
-            self.make_durable()?;
-        }
-        self.finish()
     }
 
     fn make_durable(&mut self) -> Result<(), Stop> {
-        if !self.state.is_accepted {
-            self.state.is_accepted = true;
-            self.write(None)?;
+        if !std::mem::replace(&mut self.is_accepted, true) {
+            self.write(Write::Accept, None)?;
         }
         for path in self.state.effects.clone() {
-            let is_stopped = self.is_stopped(scope(&path));
-            if self.crash_fails(&path) && !is_stopped && !self.state.called.contains_key(&path) {
-                let once = Called {
-                    once: true,
-                    ..Called::default()
-                };
-                self.state.called.insert(path, once);
+            let is_new = matches!(self.state.doing.get(&path), Some(Doing::Queued));
+            if is_new && self.crash_fails(&path) && !self.is_stopped(scope(&path)) {
+                self.state.doing.insert(path, Doing::Again { failed: 0, due: 0 });
                 self.state.has_news = true;
             }
         }
         if std::mem::take(&mut self.state.has_news) {
-            self.write(Some(self.state.clone()))?;
+            self.write(Write::Checkpoint, self.state.clone())?;
         }
         Ok(())
     }
 
+    fn crash_fails(&self, path: &str) -> bool {
+        let node = self.node(path);
+        node.on_crash == Some(OnCrash::Fail) && node.kind == "test.work"
+    }
+
+    /// Whether nothing is left but waits that are not over soon, and nobody waits for an answer.
     fn may_rest(&self) -> bool {
-        let next = self.state.waits.values().filter_map(Wait::until).min();
         let own_deadline = self.own_timeout().map(|_| self.deadline);
-        let is_soon = next
-            .into_iter()
-            .chain(own_deadline)
-            .any(|at| at <= self.now + SHORT_MS);
-        let is_idle = self.is_idle() && self.state.flights.is_empty() && self.state.broken.is_none();
-        is_idle && !self.state.waits.is_empty() && !is_soon && !self.is_awaited
+        let mut next = self.waits().map(|(_, until)| until).chain(own_deadline);
+        let is_soon = next.any(|at| at <= self.now + SHORT_MS) || self.tires_at().is_some();
+        let is_still = self.is_idle() && !self.is_in_flight() && !self.is_over();
+        is_still && !is_soon && !self.is_awaited
     }
 
-    /// It leaves memory, in one write.
-    fn park(&mut self) -> Result<(), Stop> {
-        let next = self.state.waits.values().filter_map(Wait::until);
-        let until = next.chain(self.own_timeout()).min();
-        let (written, life) = (self.written, self.life());
-        if written < life.writes {
-            self.rests_until = Some(until.unwrap_or(u64::MAX));
-        }
-        self.state.has_news = false;
-        self.write(Some(self.state.clone()))?;
-        Err(Stop::Rest)
+    /// What goes on by itself, and when.
+    fn waits(&self) -> impl Iterator<Item = (&String, u64)> {
+        let doing = self.state.doing.iter();
+        doing.filter_map(|(path, doing)| Some((path, doing.until()?)))
     }
 
-    fn finish(&mut self) -> Result<(), Stop> {
-        self.end();
-        self.has_cancelled_children |= self.state.broken.is_some() && self.leaves_children();
-        self.is_finished = self.written < self.life().writes;
-        self.write(None)
+    /// Until when called executions are waited for in memory.
+    fn tires_at(&self) -> Option<u64> {
+        let doing = self.state.doing.values();
+        let soon = doing.filter_map(|doing| match doing {
+            Doing::Child { soon } => Some(*soon),
+            _ => None,
+        });
+        soon.filter(|soon| *soon > self.now).max()
     }
 
-    fn life(&self) -> Life {
-        self.lives.front().copied().unwrap_or(Life::WHOLE)
+    /// It leaves memory.
+    fn park(&mut self) -> Result<Infallible, Stop> {
+        let next = self
+            .waits()
+            .map(|(_, until)| until)
+            .chain(self.own_timeout())
+            .min();
+        let parked = State {
+            rests_until: Some(next.unwrap_or(u64::MAX)),
+            ..self.state.clone()
+        };
+        self.write(Write::Park, parked)?;
+        Err(Stop::Left)
     }
 
-    /// One write, which leaves this in the journal.
-    fn write(&mut self, kept: Option<State>) -> Result<(), Stop> {
-        let life = self.life();
-        if self.written == life.writes {
-            return Err(Stop::Death);
-        }
-        self.written += 1;
-        self.writes.push(self.now);
-        if kept.is_some() {
-            self.kept = kept;
+    fn finish(&mut self) -> Result<Infallible, Stop> {
+        self.leave_all_out();
+        let leaves_children = self.children.values().any(|end| *end > self.now);
+        self.has_cancelled_children |= self.state.broken.is_some() && leaves_children;
+        let finished = State {
+            is_finished: true,
+            ..self.state.clone()
+        };
+        self.write(Write::Finish, finished)?;
+        Err(Stop::Left)
+    }
+
+    /// One write, after which the journal holds this.
+    fn write(&mut self, what: Write, kept: impl Into<Option<State>>) -> Result<(), Stop> {
+        self.life.writes = self.life.writes.checked_sub(1).ok_or(Stop::Death)?;
+        self.writes.push((what, self.now));
+        if let Some(kept) = kept.into() {
+            self.kept = Some(State {
+                has_news: false,
+                ..kept
+            });
             self.recoveries = 0;
         }
-        if self.written == life.writes && !life.hears {
-            return Err(Stop::Death);
+        match self.life.writes > 0 || self.life.hears {
+            true => Ok(()),
+            false => Err(Stop::Death),
         }
-        Ok(())
-    }
-
-    /// Time passes in which nobody runs it; signals come all the same.
-    fn pass(&mut self, until: u64) {
-        self.now = self.now.max(until);
-        let now = self.now;
-        let (mut come, coming): (Vec<Signal>, _) = std::mem::take(&mut self.coming)
-            .into_iter()
-            .partition(|signal| signal.at <= now);
-        self.coming = coming;
-        come.sort_by_key(|signal| signal.at);
-        for signal in come {
-            self.comes(&signal);
-        }
-    }
-
-    /// A signal is there from now on. A second one for the same path is none.
-    fn comes(&mut self, signal: &Signal) -> bool {
-        let is_new = self.come.iter().all(|known| known.path != signal.path);
-        if is_new {
-            self.come.push(signal.clone());
-        }
-        is_new
     }
 
     /// Until its time comes, or a signal, or a cancel.
-    fn rest(&mut self) -> Result<(), Tie> {
-        let wake_at = self.rests_until.take().unwrap_or(u64::MAX);
-        let cancel_at = self.case.cancel_at.filter(|at| *at > self.now);
-        let is_new = |signal: &&Signal| self.come.iter().all(|known| known.path != signal.path);
-        let signals = self.coming.iter().filter(is_new).map(|signal| signal.at);
-        let mut next: Vec<u64> = signals.chain(cancel_at).chain([wake_at]).collect();
+    fn rest(&mut self, wake_at: u64) -> Result<(), Tie> {
+        let others = self
+            .signals
+            .iter()
+            .map(|signal| signal.at)
+            .chain(self.case.cancel_at);
+        let mut next: Vec<u64> = others.filter(|at| *at > self.now).chain([wake_at]).collect();
         next.sort_unstable();
+        self.now = self.now.max(next[0]);
         if next.get(1) == Some(&next[0]) {
             return Err(Tie);
         }
-        self.pass(next[0]);
         Ok(())
     }
 
     /// A process takes it up where the journal ends.
     fn take_up(&mut self, was_at_rest: bool) {
         self.is_awaited = false;
-        self.signals.clear();
-        self.late = self.come.clone();
+        self.is_accepted = true;
+        self.known.clear();
+        self.begin(self.kept.clone());
+        self.restart(was_at_rest);
         self.recoveries += u32::from(!was_at_rest);
-        match self.kept.clone() {
-            None => {
-                self.state = State::default();
-                self.begin();
-            }
-            Some(kept) => {
-                self.state = kept;
-                let own = self.own_timeout().filter(|_| was_at_rest);
-                let anew = self.now + self.own_timeout().unwrap_or(EXECUTION_TIMEOUT_MS);
-                self.deadline = own.unwrap_or(anew).max(self.now);
-                self.restart(was_at_rest);
-                self.crashed = self
-                    .state
-                    .called
-                    .keys()
-                    .filter(|path| self.state.called[*path].once)
-                    .cloned()
-                    .collect();
-                let crashed = &self.crashed;
-                self.state.effects.retain(|effect| !crashed.contains(effect));
-            }
-        }
-        self.state.is_accepted = true;
         if self.recoveries >= MAX_RECOVERIES {
             self.break_off(ExecutionStatus::Failed, "crash_loop", None);
         } else {
@@ -257,49 +232,83 @@ impl Model<'_> {
         }
     }
 
+    /// What was under way begins again. Time-outs begin anew where a process died, and else go on.
+    fn restart(&mut self, was_at_rest: bool) {
+        if let Some(timeout) = self.own_timeout().filter(|_| was_at_rest) {
+            self.deadline = timeout.max(self.now);
+        }
+        for (path, doing) in self.state.doing.clone() {
+            let (failed, due) = match doing {
+                Doing::Attempt { attempt, .. } => (attempt - 1, 0),
+                Doing::Backoff { attempt, until, .. } => (attempt - 1, until),
+                Doing::Child { .. } => (0, 0),
+                Doing::Loop(one) if one.until.is_some() && !was_at_rest => {
+                    let timeout = self.node(&path).timeout;
+                    let until = timeout.map(|timeout| self.now + timeout.as_millis());
+                    self.looped(&path, |one| one.until = until);
+                    continue;
+                }
+                _ => continue,
+            };
+            self.state.effects.push(path.clone());
+            self.state.doing.insert(path, Doing::Again { failed, due });
+        }
+        let State { effects, doing, .. } = &self.state;
+        let begun = effects
+            .iter()
+            .filter(|path| matches!(doing[*path], Doing::Again { .. }));
+        self.crashed = begun.filter(|path| self.crash_fails(path)).cloned().collect();
+        self.crashed.sort();
+        self.state.effects.retain(|path| !self.crashed.contains(path));
+    }
+
     /// What must not be called twice fails when all else is under way again. Tells whether there was any.
     fn fail_crashed(&mut self) -> bool {
-        if self.state.broken.is_some() {
+        if self.state.broken.is_some() || !self.state.ready.is_empty() || !self.state.over.is_empty() {
             return false;
         }
         let crashed = std::mem::take(&mut self.crashed);
         for path in &crashed {
-            let failed = self.state.called.remove(path).map_or(0, |called| called.failed);
-            self.state.has_news = true;
-            self.fail(path, failed + 1, Failure::for_good("crashed"));
+            if let Some(Doing::Again { failed, .. }) = self.state.doing.get(path) {
+                let attempts = failed + 1;
+                self.state.has_news = true;
+                self.fail(path, attempts, Failure::for_good("crashed"));
+            }
         }
         !crashed.is_empty()
     }
 
     fn next_event(&mut self) -> Result<(), Stop> {
-        let mut events = vec![(self.deadline, Event::Deadline)];
-        for (path, flight) in &self.state.flights {
-            events.push((flight.ends_at, Event::Lands(path.clone())));
-        }
-        if self.state.broken.is_none() {
-            for (path, wait) in &self.state.waits {
-                events.extend(wait.until().map(|until| (until, Event::Wakes(path.clone()))));
-            }
-            for (place, signal) in self.coming.iter().enumerate() {
-                events.push((signal.at, Event::Signal(place)));
-            }
-            let cancel_at = self.case.cancel_at.filter(|at| *at > self.now);
-            events.extend(cancel_at.map(|at| (at, Event::Cancel)));
-        }
-        events.sort_by_key(|(at, _)| *at);
-        if events
-            .windows(2)
-            .any(|pair| pair[0].0 == pair[1].0 && pair[0].0 <= events[0].0.max(self.now))
-        {
-            return Err(Stop::Tie);
-        }
         if self.deadline <= self.now {
             self.cut_off();
             return Ok(());
         }
+        let mut events = vec![(self.deadline, Event::Deadline)];
+        for (path, doing) in &self.state.doing {
+            if let Doing::Attempt { ends_at, .. } = doing {
+                events.push((*ends_at, Event::Lands(path.clone())));
+            }
+        }
+        if self.state.broken.is_none() {
+            let is_to_come = |at: &u64| *at > self.now;
+            let signals = self.signals.iter().map(|signal| signal.at).filter(is_to_come);
+            let cancel = self.case.cancel_at.filter(is_to_come);
+            events.extend(
+                self.waits()
+                    .map(|(path, until)| (until, Event::Wakes(path.clone()))),
+            );
+            events.extend(signals.map(|at| (at, Event::Signal)));
+            events.extend(self.tires_at().map(|at| (at, Event::Tires)));
+            events.extend(cancel.map(|at| (at, Event::Cancel)));
+        }
+        events.sort_by_key(|(at, _)| *at);
+        // What is overdue ends in the order in which it was due, all in one turn.
         let overdue = events.iter().filter(|(at, _)| *at <= self.now).count();
         self.now = self.now.max(events[0].0);
-        // What is overdue ends in the order in which it was due, all in one turn.
+        let mut pairs = events.windows(2).map(|pair| (pair[0].0, pair[1].0));
+        if pairs.any(|(one, next)| one == next && one <= self.now) {
+            return Err(Stop::Tie);
+        }
         for (_, event) in events.into_iter().take(overdue.max(1)) {
             if overdue == 0 || self.state.broken.is_none() {
                 self.happen(event);
@@ -309,23 +318,32 @@ impl Model<'_> {
         Ok(())
     }
 
-    fn learn(&mut self, signal: Signal) {
-        self.signals.insert(signal.path.clone(), signal.payload);
-        self.look_for_signal(&signal.path);
-    }
-
     fn happen(&mut self, event: Event) {
         match event {
             Event::Lands(path) => self.land(&path),
             Event::Wakes(path) => self.wake(&path),
-            Event::Signal(place) => {
-                let signal = self.coming.swap_remove(place);
-                if self.comes(&signal) {
-                    self.learn(signal);
-                }
-            }
-            Event::Cancel => self.cancel(),
+            Event::Signal => drop(self.learn()),
+            Event::Tires => {}
+            Event::Cancel => self.break_off(ExecutionStatus::Cancelled, "cancelled", None),
             Event::Deadline => self.cut_off(),
         }
+    }
+
+    /// Takes in what has come from outside. Tells whether there was any.
+    fn learn(&mut self) -> bool {
+        let has_come =
+            |signal: &&crate::told::Signal| signal.at <= self.now && !self.known.contains(&signal.path);
+        let mut come: Vec<(u64, String)> = self
+            .signals
+            .iter()
+            .filter(has_come)
+            .map(|signal| (signal.at, signal.path.clone()))
+            .collect();
+        come.sort();
+        for (_, path) in &come {
+            self.known.insert(path.clone());
+            self.look_for_signal(path);
+        }
+        !come.is_empty()
     }
 }

@@ -26,7 +26,9 @@ impl Turn {
             false => Admitted::Replayed {
                 execution,
                 is_debounced: at(&row, 2)?,
-                removed_as: removed_as.map(|name| stored_status(execution, &name)).transpose()?,
+                removed_as: removed_as
+                    .map(|name| stored_status(execution, &name))
+                    .transpose()?,
             },
         }))
     }
