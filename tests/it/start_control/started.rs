@@ -86,7 +86,7 @@ async fn each_time_of_a_schedule_is_an_execution_though_the_limit_is_reached(dat
     let mut app = serve(database).await;
     // What holds for calls alone says nothing of it.
     let start = json!({
-        "idempotency": {"key": "always the same"}, "rate_limit": {"limit": 1, "period": "10h"},
+        "idempotency": {"key": "{{default always \"the same\"}}"}, "rate_limit": {"limit": 1, "period": "10h"},
         "debounce": {"period": "7d"}
     });
     let note = json!({"key": "note", "type": "data.set", "parameters": {"fields": {"at": "{{_schedule.scheduledAt}}"}}});
