@@ -252,6 +252,8 @@ pub struct Recovered {
     pub was_at_rest: bool,
     /// All that have come, whether they were waited for yet or not.
     pub signals: Vec<Signal>,
+    /// When it was let go, if it was held back before it began: its time-out counts from then.
+    pub held_until: Option<Time>,
 }
 
 /// A journal that lasts as long as the process: for tests, benches and trial runs.
@@ -307,6 +309,7 @@ impl MemoryJournal {
             cancel_requested: row.cancel_requested,
             was_at_rest,
             signals: row.signals.clone(),
+            held_until: None,
         })
     }
 

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use self::caller::CALL;
+pub use self::execution::MAX_CALLS;
 use self::execution::Run;
 pub use self::prefix::prefix;
 use crate::Time;
@@ -283,16 +284,18 @@ impl Engine {
         self.tasks.spawn(run.drive(place))
     }
 
-    /// Ends an execution that cannot be taken up as FAILED, with what its journal holds. The handle resolves
-    /// once the journal has the end.
+    /// Ends an execution that is not to go on, with what its journal holds. `version` is missing where it cannot be
+    /// used. The handle resolves once the journal has the end.
     pub fn give_up(
         self: &Arc<Self>,
         place: Place,
         recovered: &Recovered,
+        version: Option<&Version>,
+        status: ExecutionStatus,
         error: &ErrorRecord,
     ) -> JoinHandle<()> {
         let engine = self.clone();
-        let finish = replay::given_up(recovered, error, self.host.now());
+        let finish = replay::given_up(recovered, version, status, error, self.host.now());
         let workflow = recovered.accept.workflow_id;
         self.tasks.spawn(async move {
             let is_written =

@@ -64,7 +64,7 @@ pub struct ExecutionEvent {
     pub execution: Option<ExecutionSummary>,
 }
 
-/// A step in an event: what a step of an execution has, without its input and output.
+/// A step as far as it has come, without its input and output.
 #[derive(Debug, Clone, Object)]
 #[oai(skip_serializing_if_is_none)]
 pub struct StepEvent {
@@ -76,7 +76,7 @@ pub struct StepEvent {
     pub name: String,
     #[oai(rename = "type")]
     pub kind: String,
-    /// Of `step.finished`.
+    /// How it was decided; none while it is under way.
     pub status: Option<StepStatus>,
     /// Why it was skipped.
     pub reason: Option<String>,
@@ -91,6 +91,8 @@ pub struct StepEvent {
     #[oai(serialize_with = "crate::time::write")]
     pub finished_at: Option<Time>,
     pub duration_ms: Option<i64>,
+    /// The execution that it has called and waits for.
+    pub called: Option<Uuid>,
     /// When the next attempt is due, or a wait is over by itself.
     #[oai(serialize_with = "crate::time::write")]
     pub due_at: Option<Time>,

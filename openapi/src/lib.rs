@@ -14,6 +14,8 @@ pub use time::Time;
 
 mod workflow;
 pub use workflow::*;
+mod start;
+pub use start::*;
 mod version;
 pub use version::*;
 mod portable;

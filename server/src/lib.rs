@@ -19,6 +19,7 @@ mod fault;
 mod housekeeping;
 pub mod live;
 pub mod portable;
+pub mod prune;
 pub mod store;
 pub mod timer;
 

@@ -49,6 +49,8 @@ struct Workflow {
     since: Time,
     follows: HashMap<Uuid, Follow>,
     over: VecDeque<Uuid>,
+    /// What is still to be looked at for the first time, one after the other.
+    behind: VecDeque<Uuid>,
 }
 
 impl Events {
@@ -80,6 +82,7 @@ impl Events {
             since: after.map_or(now, |after| after - SLACK),
             follows: HashMap::new(),
             over: VecDeque::new(),
+            behind: VecDeque::new(),
         };
         let mut pending = VecDeque::new();
         let (recent, has_more) = store
@@ -90,9 +93,7 @@ impl Events {
         }
         let open = store.open_of(workspace_id, id, MOST as u64).await?;
         let older = open.into_iter().filter(|open| !recent.contains(open));
-        for execution in older.chain(recent.iter().copied()).take(MOST) {
-            pending.extend(workflow.look(&dispatch, execution, None).await?);
-        }
+        workflow.behind = older.chain(recent.iter().copied()).take(MOST).collect();
         let subject = Subject::Workflow(workflow);
         Ok(Self::new(dispatch, store, watch, subject, pending, lasts))
     }
@@ -128,11 +129,14 @@ impl Events {
             if matches!(&self.subject, Subject::Execution(follow) if follow.is_over) {
                 return None;
             }
-            let news = tokio::select! {
-                biased;
-                () = tokio::time::sleep_until(self.ends) => return None,
-                heard = self.watch.next() => self.hear(heard?).await,
-                _ = self.look.tick() => self.look().await,
+            let news = match self.subject.behind() {
+                Some((workflow, execution)) => workflow.look(&self.dispatch, execution, None).await,
+                None => tokio::select! {
+                    biased;
+                    () = tokio::time::sleep_until(self.ends) => return None,
+                    heard = self.watch.next() => self.hear(heard?).await,
+                    _ = self.look.tick() => self.look().await,
+                },
             };
             match news {
                 Ok(events) => self.pending.extend(events),
@@ -184,6 +188,19 @@ impl Events {
             events.extend(workflow.look(&self.dispatch, execution, None).await?);
         }
         Ok(events)
+    }
+}
+
+impl Subject {
+    /// The next execution that was not looked at yet.
+    fn behind(&mut self) -> Option<(&mut Workflow, Uuid)> {
+        match self {
+            Self::Execution(_) => None,
+            Self::Workflow(workflow) => {
+                let execution = workflow.behind.pop_front()?;
+                Some((workflow, execution))
+            }
+        }
     }
 }
 

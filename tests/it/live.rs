@@ -323,7 +323,7 @@ async fn what_cannot_be_watched_is_refused() {
         (of_workflow.clone(), "-1", 400),
         (of_workflow.clone(), "9223372036854775807", 400),
         (format!("{of_workflow}?max_seconds=0"), "1", 400),
-        (format!("{of_workflow}?max_seconds=3601"), "1", 400),
+        (format!("{of_workflow}?max_seconds=601"), "1", 400),
         (format!("{of_workflow}?for=ever"), "1", 400),
     ] {
         let answer = ask(&path, after).await;

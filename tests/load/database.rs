@@ -84,6 +84,27 @@ impl Place {
         count(&self.url()).await
     }
 
+    /// The bytes on disk: of SQLite the file with its log, of PostgreSQL the database without the cluster's log.
+    pub async fn size(&self) -> anyhow::Result<u64> {
+        match &self.postgres {
+            None => {
+                let file = self.sqlite_file();
+                let mut log = file.clone().into_os_string();
+                log.push("-wal");
+                // The last server may have taken its log away.
+                let log = fs::metadata(log).map_or(0, |log| log.len());
+                Ok(fs::metadata(file)?.len() + log)
+            }
+            Some(url) => {
+                let mut connection = PgConnection::connect(url.as_str()).await?;
+                let size: i64 = sqlx::query_scalar("SELECT pg_database_size(current_database())")
+                    .fetch_one(&mut connection)
+                    .await?;
+                Ok(size.try_into()?)
+            }
+        }
+    }
+
     /// The id of PostgreSQL's first process, the parent of all others; None on SQLite.
     pub async fn postgres_process(&self) -> anyhow::Result<Option<u32>> {
         let Some(url) = &self.postgres else {

@@ -31,6 +31,7 @@ use self::landing::{Called, Source, step};
 use self::loops::Loop;
 pub(super) use self::scopes::{At, TOP};
 use self::scopes::{Scope, ScopeId, Scopes, node_of};
+pub use self::waits::MAX_CALLS;
 use self::waits::Waiting;
 use super::caller::Caller;
 use super::ledger::Ledger;
@@ -59,6 +60,8 @@ pub(super) struct Run {
     pub(super) loops: HashMap<At, Loop>,
     pub(super) ledger: Ledger,
     pub(super) accepted_at: Time,
+    /// From when its time-out counts.
+    pub(super) timed_from: Time,
     /// When this process began to run it.
     pub(super) taken_up_at: Time,
     /// The time of the journal's last record, or of the next one where an effect has come back.
@@ -128,6 +131,7 @@ impl Run {
             caller,
             ledger: Ledger::default(),
             accepted_at,
+            timed_from: accepted_at,
             taken_up_at: accepted_at,
             now: accepted_at,
             ready: VecDeque::new(),

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use flowmatic_openapi::{ExecutionStatus, OnError};
+use flowmatic_openapi::{ExecutionMode, ExecutionStatus, OnError};
 use futures_util::FutureExt;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::caller::Caller;
 use super::execution::{At, Run, TOP};
@@ -44,6 +45,7 @@ pub(super) fn run(
     run.epoch = recovered.epoch;
     run.taken_up_at = run.engine.host.now();
     run.was_at_rest = recovered.was_at_rest;
+    run.timed_from = recovered.held_until.unwrap_or(accept.accepted_at);
     run.resume_deadline();
     let replayed = replay(&mut run, &version.plan, &recovered);
     if let Err(message) = replayed {
@@ -57,8 +59,14 @@ pub(super) fn run(
     run
 }
 
-/// The end of an execution that cannot run.
-pub(super) fn given_up(recovered: &Recovered, error: &ErrorRecord, at: Time) -> Finish {
+/// The end of an execution that does not run. `version` is missing where it cannot be used.
+pub(super) fn given_up(
+    recovered: &Recovered,
+    version: Option<&Version>,
+    status: ExecutionStatus,
+    error: &ErrorRecord,
+    at: Time,
+) -> Finish {
     let records = recovered
         .checkpoints
         .iter()
@@ -66,7 +74,7 @@ pub(super) fn given_up(recovered: &Recovered, error: &ErrorRecord, at: Time) -> 
     Finish {
         id: recovered.accept.id,
         epoch: recovered.epoch,
-        status: ExecutionStatus::Failed,
+        status,
         // Serializing a struct of strings cannot fail.
         error: serde_json::to_string(error).ok(),
         result: None,
@@ -75,12 +83,19 @@ pub(super) fn given_up(recovered: &Recovered, error: &ErrorRecord, at: Time) -> 
         tells: Caller::of_journal(&recovered.accept.meta)
             .waits
             .map(|(parent, path)| {
-                let told = serde_json::json!({"status": ExecutionStatus::Failed.as_str(), "error": error});
+                let told = serde_json::json!({"status": status.as_str(), "error": error});
                 (parent, path, told.to_string())
             }),
-        // Which it would be is written in the version that cannot be used.
-        error_workflow: None,
+        error_workflow: version
+            .and_then(|version| error_workflow(&version.plan, recovered.accept.mode, status)),
     }
+}
+
+/// The workflow that is started because an execution failed. Of what fails in one, nothing is started.
+pub(super) fn error_workflow(plan: &Plan, mode: ExecutionMode, status: ExecutionStatus) -> Option<Uuid> {
+    let has_failed = matches!(status, ExecutionStatus::Failed | ExecutionStatus::TimedOut);
+    plan.error_workflow
+        .filter(|_| has_failed && mode != ExecutionMode::Error)
 }
 
 fn broken(run: &mut Run, code: &str, message: String) {

@@ -31,13 +31,14 @@ async fn a_call_gives_what_the_other_execution_gave() {
 async fn a_call_fails_with_the_other_execution() {
     let (world, id) = calling(json!({"wait": true})).await;
     world.parked(id).await;
+    let child = world.host.children.lock().expect("unpoisoned")[0].0;
     let error = json!({"code": "boom", "message": "it broke"});
     world
         .journal
         .signal(id, signal("call", json!({"status": "FAILED", "error": error})));
     world.resume(id).await;
     assert_eq!(world.end(id).await, ExecutionStatus::Failed);
-    let message = "the called execution ended as FAILED: it broke".to_owned();
+    let message = format!("the called execution `{child}` ended as FAILED: it broke");
     assert_eq!(world.error(id), ("child_failed".to_owned(), message));
 }
 

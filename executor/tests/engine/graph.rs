@@ -386,3 +386,15 @@ fn lists_a_bounded_number_of_mistakes() {
     assert_eq!(problems.len(), 1_001);
     assert_eq!(problems[1_000].0, "/graph");
 }
+
+#[test]
+fn keeps_what_has_ended_within_bounds() {
+    let graph = |retention: &str| json!({"nodes": [hook()], "edges": [], "settings": {"retention": retention, "keep_executions": 1}});
+    for retention in ["10s", "14d", "3650d"] {
+        compile(graph(retention)).expect(retention);
+    }
+    for retention in ["9999ms", "0ms", "3651d"] {
+        let message = format!("`{retention}` is out of bounds: it takes 10s to 3650d");
+        check(graph(retention), &[("/graph/settings/retention", &message)]);
+    }
+}

@@ -171,7 +171,7 @@ impl World {
         };
         let engine = self.another();
         let place = engine.reserve(id).expect("it is not there");
-        engine.give_up(place, &recovered, &error);
+        engine.give_up(place, &recovered, None, ExecutionStatus::Failed, &error);
     }
 
     /// Waits until it has ended; takes it up when it is parked and its time has come.

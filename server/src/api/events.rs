@@ -62,7 +62,7 @@ impl Events {
         /// The stream ends after so many seconds at the latest; go on with another.
         #[oai(
             default = "ten_minutes",
-            validator(minimum(value = "1"), maximum(value = "3600"))
+            validator(minimum(value = "1"), maximum(value = "600"))
         )]
         max_seconds: Query<i32>,
     ) -> Result<Watched, ApiError> {
@@ -102,7 +102,7 @@ impl Events {
         /// The stream ends after so many seconds at the latest; go on with another.
         #[oai(
             default = "ten_minutes",
-            validator(minimum(value = "1"), maximum(value = "3600"))
+            validator(minimum(value = "1"), maximum(value = "600"))
         )]
         max_seconds: Query<i32>,
     ) -> Result<Watched, ApiError> {

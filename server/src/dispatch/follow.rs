@@ -8,7 +8,7 @@ use flowmatic_executor::{Plan, Role, StepProgress, Time, UnderWay, Version};
 use flowmatic_openapi::{EventKind, ExecutionEvent, ExecutionSummary, StepEvent};
 use uuid::Uuid;
 
-use super::show::{show_error, show_record};
+use super::show::{key_of, show_error, show_record};
 use super::{Dispatch, now};
 use crate::store::{News, StoreError};
 
@@ -128,6 +128,7 @@ impl Follow {
                 started_at: step.started_at,
                 finished_at: step.finished_at,
                 duration_ms: step.duration_ms,
+                called: None,
                 due_at: None,
             }),
             ..self.event(Some(self.read.to_string()), EventKind::StepFinished, at)
@@ -141,29 +142,12 @@ impl Follow {
             return None;
         }
         self.under_way.insert(path.clone(), state.clone());
-        let node = self.plan().and_then(|plan| plan.find(&path));
-        let (kind, attempts, error, due_at) = match state {
-            StepProgress::Started { attempt } => (EventKind::StepStarted, attempt, None, None),
-            StepProgress::Retrying { failed, error, due } => {
-                (EventKind::StepRetried, failed, error, Some(due))
-            }
-            StepProgress::Waiting { until } => (EventKind::StepWaiting, 1, None, until),
+        let kind = match state {
+            StepProgress::Started { .. } => EventKind::StepStarted,
+            StepProgress::Retrying { .. } => EventKind::StepRetried,
+            StepProgress::Waiting { .. } => EventKind::StepWaiting,
         };
-        let step = StepEvent {
-            node: super::show::key_of(&path).to_owned(),
-            path: path.to_string(),
-            name: node.map_or_else(|| path.to_string(), |node| node.name.clone()),
-            kind: node.map_or_else(String::new, |node| node.kind.to_owned()),
-            status: None,
-            reason: None,
-            ports: None,
-            attempts,
-            error: error.map(show_error),
-            started_at: None,
-            finished_at: None,
-            duration_ms: None,
-            due_at,
-        };
+        let step = show_under_way(self.plan(), UnderWay { path, at, state });
         Some(ExecutionEvent {
             step: Some(step),
             ..self.event(None, kind, at)
@@ -243,8 +227,35 @@ impl Dispatch {
     }
 }
 
+/// A step that is not decided.
+pub(super) fn show_under_way(plan: Option<&Plan>, step: UnderWay) -> StepEvent {
+    let UnderWay { path, at, state } = step;
+    let node = plan.and_then(|plan| plan.find(&path));
+    let (attempts, error, due_at) = match state {
+        StepProgress::Started { attempt } => (attempt, None, None),
+        StepProgress::Retrying { failed, error, due } => (failed, error, Some(due)),
+        StepProgress::Waiting { until } => (1, None, until),
+    };
+    StepEvent {
+        node: key_of(&path).to_owned(),
+        path: path.to_string(),
+        name: node.map_or_else(|| path.to_string(), |node| node.name.clone()),
+        kind: node.map_or_else(String::new, |node| node.kind.to_owned()),
+        status: None,
+        reason: None,
+        ports: None,
+        attempts,
+        error: error.map(show_error),
+        started_at: Some(at),
+        finished_at: None,
+        duration_ms: None,
+        called: None,
+        due_at,
+    }
+}
+
 /// What the journal says of a node that has begun.
-fn on_disk(plan: Option<&Plan>, path: &Arc<str>, call: &Call) -> UnderWay {
+pub(super) fn on_disk(plan: Option<&Plan>, path: &Arc<str>, call: &Call) -> UnderWay {
     let waits = plan
         .and_then(|plan| plan.find(path))
         .is_some_and(|node| node.role == Role::Control);

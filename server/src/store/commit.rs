@@ -313,6 +313,7 @@ impl Backend {
     /// Whether a transaction is there after all: one of its rows tells.
     async fn landed(&self, witness: &Witness<'_>, process: Option<i32>, lost: &StoreError) -> bool {
         tracing::warn!(error = %lost, "a commit was not answered; asking the database what became of it");
+        let _settling = self.store.settle();
         for _ in 0..SETTLE_TRIES {
             let found = match self.store.database() {
                 Database::Sqlite { writer, .. } => sqlite::find(writer, witness).await,

@@ -129,6 +129,17 @@ impl Store {
             .collect()
     }
 
+    /// The executions that one has called, by the path of the step.
+    pub async fn children(&self, parent: Uuid) -> Result<HashMap<String, Uuid>, StoreError> {
+        let reader = self.reader();
+        let sql = "SELECT path, child_id FROM children WHERE parent_id = $1";
+        let statement = Statement::from_sql_and_values(reader.get_database_backend(), sql, [parent.into()]);
+        let rows = reader.query_all_raw(statement).await?;
+        rows.into_iter()
+            .map(|row| Ok((row.try_get("", "path")?, row.try_get("", "child_id")?)))
+            .collect()
+    }
+
     /// Starts what follows from the failure of an execution, if its timer is still this process's; without `accept`
     /// nothing follows.
     pub async fn follow_failure(

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use flowmatic_openapi::{ExecutionMode, ExecutionStatus, OnError};
+use flowmatic_openapi::{ExecutionStatus, OnError};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::super::redact::redact_error;
+use super::super::redact::{redact_error, redacted};
+use super::super::replay::error_workflow;
 use super::flight::Landing;
 use super::loops::Loop;
 use super::scopes::{At, TOP, node_of};
@@ -306,7 +307,7 @@ impl Run {
             steps: self.ledger.steps(),
             finished_at: self.engine.host.now(),
             tells: self.tells(status, error.as_ref()),
-            error_workflow: self.error_workflow(status),
+            error_workflow: error_workflow(&self.version.plan, self.mode, status),
         };
         let outcome = match self.answer.take() {
             Some(answer) => Outcome::Answered(answer),
@@ -329,15 +330,10 @@ impl Run {
             Source::Step(context, node) => context.output(*node),
             Source::Value(output) => Some(output),
         });
+        // Another workflow's journal knows nothing of this one's secrets.
+        let result = result.map(|result| redacted(result, &self.version.secrets));
         let told = serde_json::json!({"status": status.as_str(), "result": result, "error": error});
         Some((parent, path, told.to_string()))
-    }
-
-    /// The workflow that is started because this execution failed. Of what fails in one, nothing is started.
-    fn error_workflow(&self, status: ExecutionStatus) -> Option<Uuid> {
-        let has_failed = matches!(status, ExecutionStatus::Failed | ExecutionStatus::TimedOut);
-        let workflow = self.version.plan.error_workflow?;
-        (has_failed && self.mode != ExecutionMode::Error).then_some(workflow)
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::super::redact::redacted;
 use super::flight::{Landing, fly};
 use super::landing::Called;
 use super::scopes::At;
@@ -23,8 +24,10 @@ use crate::observe::{StepProgress, Written};
 const TIMEOUT_PORT: &str = "timeout";
 /// An execution that has to wait no longer than this stays in memory.
 const SHORT: Duration = Duration::from_secs(1);
+/// What a call fails with whose execution did not succeed.
+const CHILD_FAILED: &str = "child_failed";
 /// How deep calls may go.
-const MAX_CALLS: u32 = 16;
+pub const MAX_CALLS: u32 = 16;
 
 /// A node that waits.
 pub(in crate::run) struct Waiting {
@@ -69,7 +72,7 @@ impl Run {
     pub(super) fn begin_wait(&mut self, at: At, called: Called, wait: Wait) {
         let path = self.path(at);
         if let Some(call) = path.and_then(|path| self.ledger.calls.get_mut(&path)) {
-            call.about.clone_from(&wait.about);
+            call.about = redacted(&wait.about, &self.version.secrets);
             call.due = wait.until;
         }
         self.tell(at, StepProgress::Waiting { until: wait.until });
@@ -272,7 +275,7 @@ impl Run {
     pub(super) fn wall_deadline(&self) -> Option<Time> {
         let timeout = self.version.plan.timeout;
         let own = timeout.and_then(|timeout| {
-            self.accepted_at
+            self.timed_from
                 .checked_add_signed(chrono::Duration::from_std(timeout).ok()?)
         });
         own.into_iter().chain(self.caller.deadline).min()
@@ -340,15 +343,17 @@ fn returned(child: Uuid, mut payload: Value) -> Result<Output, NodeError> {
     }
     let error = payload["error"].take();
     let said = error["message"].as_str().map(str::to_owned);
-    let message = format!(
-        "the called execution ended as {status}: {}",
-        said.unwrap_or_else(|| "no message".to_owned())
-    );
+    let said = said.unwrap_or_else(|| "no message".to_owned());
+    // What a call failed of that it made itself is named once.
+    let message = match error["code"].as_str() {
+        Some(CHILD_FAILED) => said,
+        _ => format!("the called execution `{child}` ended as {status}: {said}"),
+    };
     Err(NodeError {
         data: Some(Box::new(
             json!({"execution_id": child, "status": status, "error": error}),
         )),
-        ..NodeError::terminal("child_failed", message)
+        ..NodeError::terminal(CHILD_FAILED, message)
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flowmatic_executor::journal::{Call, Record, StepRecord};
 use flowmatic_openapi::ExecutionSummary;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::super::entity::checkpoint;
@@ -117,16 +117,22 @@ impl Store {
         workflow_id: Uuid,
         most: u64,
     ) -> Result<Vec<Uuid>, StoreError> {
+        let reader = self.reader();
+        let of_workflow = match reader.get_database_backend() {
+            // It would walk through all that the workflow ever ran.
+            DbBackend::Sqlite => Expr::cust_with_values("+workflow_id = ?", [workflow_id]),
+            _ => Column::WorkflowId.eq(workflow_id),
+        };
         Ok(Entity::find()
             .select_only()
             .column(Column::Id)
             .filter(Expr::cust(OPEN))
-            .filter(Column::WorkflowId.eq(workflow_id))
+            .filter(of_workflow)
             .filter(Expr::col(Column::WorkspaceId).add(0).eq(workspace_id))
             .order_by_asc(Column::Id)
             .limit(most)
             .into_tuple()
-            .all(&self.reader())
+            .all(&reader)
             .await?)
     }
 
