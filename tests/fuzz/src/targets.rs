@@ -21,11 +21,7 @@ use uuid::Uuid;
 pub fn graph(bytes: &[u8]) {
     let Some(graph) = read_graph(bytes) else { return };
     let again = Graph::parse_from_json(graph.to_json());
-    assert_eq!(
-        again.ok().as_ref(),
-        Some(&graph),
-        "what is written is read again"
-    );
+    assert_eq!(again.ok().as_ref(), Some(&graph), "what is written is read again");
     match Plan::compile(&graph, catalogue()) {
         Ok(plan) => run(plan),
         Err(problems) => {
