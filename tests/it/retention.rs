@@ -388,13 +388,22 @@ async fn an_idempotency_key_outlives_its_execution(database: Database) {
         let request = app.request("POST", &webhook_path(&workflow)).json(&body);
         Answered::of(request.header("Idempotency-Key", "a")).await
     };
+    let by_hand = async |app: &TestApp| {
+        let request = app
+            .request("POST", &format!("{}/execute", path(&workflow)))
+            .bearer_auth(app.key().await)
+            .header("Idempotency-Key", "b");
+        Answered::of(request.json(&json!({"input": {"n": 1}}))).await
+    };
     assert_eq!(post(&app, json!({"n": 1})).await.status, 200);
-    let first = eventually("it to end", async || {
-        executions(&app, &workflow, "&status=COMPLETED").await.pop()
+    assert_eq!(by_hand(&app).await.status, 202);
+    let ended = eventually("both to end", async || {
+        let ended = executions(&app, &workflow, "&status=COMPLETED").await;
+        (ended.len() == 2).then_some(ended)
     })
     .await;
     app.terminate().await;
-    let first = age(&app, &[first], 2 * DAY).await;
+    let ended = age(&app, &ended, 2 * DAY).await;
     app.restart().await;
     until_left(&app, &workflow, &[]).await;
 
@@ -405,20 +414,15 @@ async fn an_idempotency_key_outlives_its_execution(database: Database) {
     );
     let told = again.json();
     assert_eq!(
-        (&told["execution_id"], &told["execution_status"], &told["status"]),
-        (&json!(first[0]), &json!("COMPLETED"), &json!("success")),
+        (&told["executionId"], &told["executionStatus"], &told["status"]),
+        (&json!(ended[0]), &json!("COMPLETED"), &json!("success")),
         "{told}"
     );
     assert_eq!(
         post(&app, json!({"n": 2})).await.error(),
         "IDEMPOTENCY_KEY_REUSED"
     );
-    let by_hand = app
-        .request("POST", &format!("{}/execute", path(&workflow)))
-        .bearer_auth(app.key().await)
-        .header("Idempotency-Key", "a")
-        .json(&json!({"input": {"n": 1}}));
-    let by_hand = Answered::of(by_hand).await;
-    assert_eq!((by_hand.status, by_hand.error().as_str()), (410, "GONE"));
+    let again = by_hand(&app).await;
+    assert_eq!((again.status, again.error().as_str()), (410, "GONE"));
     assert_eq!(executions(&app, &workflow, "").await, [""; 0]);
 }

@@ -75,6 +75,8 @@ pub(super) struct Run {
     calling: HashMap<At, (Called, node::Call)>,
     /// Calls that are being made, and whether their ends are waited for.
     starting: HashMap<At, bool>,
+    /// Calls that were left out: what they called is to end.
+    left_calls: Vec<Arc<str>>,
     /// An execution was called whose end was to be waited for.
     has_called: bool,
     /// Effects that were in flight when a process died: these run again whatever has happened around them.
@@ -119,7 +121,7 @@ impl Run {
     ) -> Self {
         let identity = identity(&engine, id, &version, mode, accepted_at);
         let timeout = version.plan.timeout.unwrap_or(engine.limits.execution_timeout);
-        let caller = Caller::of(&payload);
+        let caller = Caller::of(&payload, mode);
         let context = Context::new(identity, version.plan.clone(), version.secrets.clone(), payload);
         Self {
             id,
@@ -139,6 +141,7 @@ impl Run {
             effects: VecDeque::new(),
             calling: HashMap::new(),
             starting: HashMap::new(),
+            left_calls: Vec::new(),
             has_called: false,
             insisting: HashSet::new(),
             crashed: Vec::new(),
@@ -206,6 +209,7 @@ impl Run {
     async fn drive_to_end(&mut self) {
         loop {
             self.advance(AHEAD);
+            self.cancel_left().await;
             if self.fail_crashed() {
                 continue;
             }
@@ -249,7 +253,7 @@ impl Run {
             return;
         }
         if self.leaves_children() {
-            self.engine.host.cancel_children(self.id).await;
+            self.engine.host.cancel_children(self.id, None).await;
         }
         let (finish, outcome) = self.end();
         if write(&self.engine, self.id, |engine| {
@@ -319,7 +323,7 @@ impl Run {
         );
     }
 
-    fn break_off(&mut self, status: ExecutionStatus, code: &str, message: &str) {
+    pub(super) fn break_off(&mut self, status: ExecutionStatus, code: &str, message: &str) {
         let error = ErrorRecord {
             code: code.to_owned(),
             message: message.to_owned(),

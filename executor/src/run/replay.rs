@@ -80,7 +80,7 @@ pub(super) fn given_up(
         result: None,
         steps: Ledger::replayed(records.collect()).steps(),
         finished_at: at,
-        tells: Caller::of_journal(&recovered.accept.meta)
+        tells: Caller::of_journal(&recovered.accept.meta, recovered.accept.mode)
             .waits
             .map(|(parent, path)| {
                 let told = serde_json::json!({"status": status.as_str(), "error": error});

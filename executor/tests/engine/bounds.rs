@@ -106,3 +106,34 @@ async fn a_long_stretch_without_effects_goes_on_where_it_was() {
     assert_eq!(world.end(id).await, ExecutionStatus::Completed);
     assert_eq!(world.record(id).len(), 5_000 * 2 + 1);
 }
+
+#[tokio::test]
+async fn what_is_recorded_of_an_execution_is_bounded() {
+    let world = World::within(Limits {
+        max_outputs: 16 << 10,
+        ..Limits::default()
+    });
+    let graph = |count: usize| {
+        json!({
+            "nodes": [
+                node("t", "test.start", json!({})),
+                node("l", "test.each", json!({"items": (0..count).collect::<Vec<_>>(), "goes_on": true})),
+                inside("l", "p", "test.panic", json!({}))
+            ],
+            "edges": [edge("t", "l")]
+        })
+    };
+    // Each item has two records of some two hundred bytes, and one in the loop's output.
+    let (id, _) = world.start(graph(60), json!({})).await;
+    assert_eq!(world.end(id).await, ExecutionStatus::Completed);
+    let (id, _) = world.start(graph(1_000), json!({})).await;
+    assert_eq!(world.end(id).await, ExecutionStatus::Failed);
+    assert_eq!(
+        world.error(id),
+        (
+            "output_too_large".to_owned(),
+            "what is recorded of its steps has more than 65536 bytes".to_owned()
+        )
+    );
+    assert!((100..500).contains(&world.record(id).len()));
+}

@@ -7,6 +7,7 @@ use flowmatic_openapi::{ExecutionMode, ExecutionStatus};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::loops::inside;
 use crate::waits::signal;
 use crate::world::{World, edge, node};
 
@@ -57,7 +58,7 @@ async fn a_cancelled_call_cancels_the_other_execution() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     world.engine.cancel(id);
     assert_eq!(world.end(id).await, ExecutionStatus::Cancelled);
-    assert_eq!(*world.host.cancelled.lock().expect("unpoisoned"), [id]);
+    assert_eq!(*world.host.cancelled.lock().expect("unpoisoned"), [(id, None)]);
 }
 
 fn call(parameters: Value) -> Value {
@@ -169,4 +170,64 @@ async fn what_fails_starts_the_error_workflow_unless_it_is_one() {
         let finish = world.journal.row(id).finish.expect("finished");
         assert_eq!(finish.error_workflow, expected, "{kind} {mode:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_stopped_loop_has_called_ends_with_it() {
+    // Stopped by another item, and by its time-out.
+    let inner = |kind: &str, parameters: Value| inside("l", "after", kind, parameters);
+    let cases = [
+        (inner("test.call", json!({"url": "refuse/x"})), Value::Null),
+        (inner("test.wait", json!({"seconds": 600})), json!("5s")),
+    ];
+    for (after, timeout) in cases {
+        let world = World::new();
+        let mut each = node("l", "test.each", json!({"items": [1]}));
+        if !timeout.is_null() {
+            each["timeout"] = timeout;
+        }
+        let graph = json!({
+            "nodes": [
+                node("t", "test.start", json!({})), each, inside("l", "call", "test.child", json!({"wait": true})),
+                inside("l", "first", "test.wait", json!({"seconds": 2})), after,
+                node("stays", "test.child", json!({"wait": true}))
+            ],
+            "edges": [edge("t", "l"), edge("first", "after"), edge("t", "stays")]
+        });
+        let mut graph: Value = graph;
+        graph["nodes"][1]["on_error"] = json!("continue");
+        let (id, started) = world.start(graph, json!({})).await;
+        drop(started.outcome);
+        world.parked(id).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        world.resume(id).await;
+        world.parked(id).await;
+        assert_eq!(
+            *world.host.cancelled.lock().expect("unpoisoned"),
+            [(id, Some("l[0]/call".to_owned()))]
+        );
+        world
+            .journal
+            .signal(id, signal("stays", json!({"status": "COMPLETED", "result": 1})));
+        world.resume(id).await;
+        assert_eq!(world.end(id).await, ExecutionStatus::Completed);
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_retry_or_gives_it_time() {
+    let world = World::new();
+    let graph = json!({
+        "nodes": [node("t", "test.start", json!({})), node("a", "test.echo", json!({"value": 7}))],
+        "edges": [edge("t", "a")]
+    });
+    let over = Time::from_timestamp(0, 0);
+    let call = json!({"executionId": Uuid::now_v7(), "path": "call", "wait": true, "deadline": over});
+    let names = Map::from_iter([("_call".to_owned(), call)]);
+    let started = world
+        .try_start_as(ExecutionMode::Retry, graph, json!({}), names)
+        .await;
+    let (id, _) = started.expect("there is room");
+    assert_eq!(world.end(id).await, ExecutionStatus::Completed);
+    assert_eq!(world.journal.row(id).finish.expect("finished").tells, None);
 }

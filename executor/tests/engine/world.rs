@@ -307,7 +307,8 @@ pub struct TestHost {
     /// The executions that were called, and by whom.
     pub children: Mutex<Vec<(Uuid, Child)>>,
     /// Those whose children were to be cancelled.
-    pub cancelled: Mutex<Vec<Uuid>>,
+    /// Whose calls were to end, and of which path.
+    pub cancelled: Mutex<Vec<(Uuid, Option<String>)>>,
     gate: Semaphore,
     meeting: Barrier,
 }
@@ -415,8 +416,9 @@ impl Host for TestHost {
         futures_util::future::ready(Ok(known.unwrap_or(id))).boxed()
     }
 
-    fn cancel_children(&self, execution: Uuid) -> BoxFuture<'_, ()> {
-        self.cancelled.lock().expect("unpoisoned").push(execution);
+    fn cancel_children<'a>(&'a self, execution: Uuid, path: Option<&'a str>) -> BoxFuture<'a, ()> {
+        let path = path.map(str::to_owned);
+        self.cancelled.lock().expect("unpoisoned").push((execution, path));
         futures_util::future::ready(()).boxed()
     }
 }

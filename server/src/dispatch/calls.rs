@@ -66,14 +66,17 @@ impl Dispatch {
             ),
         };
         let id = self.store.start_child(&new).await.map_err(of_call)?;
+        let id = id.ok_or_else(|| {
+            ChildError::Refused("cancelled".into(), "the execution that calls is over".to_owned())
+        })?;
         self.take_up_soon(vec![id]);
         Ok(id)
     }
 
-    /// Asks the executions that one waits for to end; they ask those that they wait for.
-    pub(super) async fn cancel_children(self: &Arc<Self>, execution: Uuid) {
+    /// Asks the executions that one waits for, or the one of a path, to end; they ask those that they wait for.
+    pub(super) async fn cancel_children(self: &Arc<Self>, execution: Uuid, path: Option<&str>) {
         let cancelled = async {
-            for (workspace, child) in self.store.open_children(execution).await? {
+            for (workspace, child) in self.store.open_children(execution, path).await? {
                 self.store.request_cancel(workspace, child, now()).await?;
                 self.cancel(child);
             }

@@ -44,10 +44,10 @@ impl Host for ServerHost {
         async move { start.await.unwrap_or_else(|_| Err(stopping())) }.boxed()
     }
 
-    fn cancel_children(&self, execution: Uuid) -> BoxFuture<'_, ()> {
+    fn cancel_children<'a>(&'a self, execution: Uuid, path: Option<&'a str>) -> BoxFuture<'a, ()> {
         async move {
             if let Some(dispatch) = self.dispatch.upgrade() {
-                dispatch.cancel_children(execution).await;
+                dispatch.cancel_children(execution, path).await;
             }
         }
         .boxed()

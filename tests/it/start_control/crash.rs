@@ -217,6 +217,7 @@ async fn those_who_queue_are_told_when_the_server_ends(database: Database) {
             format!("/api/v1/executions/{}", execution(waits))
         );
     }
+    receiver.answer(Answer::status(200));
     app.restart().await;
     assert_eq!(ends(&app, &workflow).await, counts(&[("COMPLETED", CALLS)]));
 }

@@ -111,7 +111,10 @@ impl Run {
         self.ledger.dirty = true;
         self.now = self.engine.host.now();
         if landing.is_dropped {
-            return self.leave_out(at, None);
+            return match self.starting.remove(&at) {
+                Some(true) => self.leave_call(at),
+                _ => self.leave_out(at, None),
+            };
         }
         self.insisting.remove(&at);
         if let Some(landing) = self.retry(landing) {
@@ -128,6 +131,8 @@ impl Run {
                     .as_str()
                     .and_then(|id| id.parse().ok());
                 self.wait_for_child(at, landing.called, child.unwrap_or_default());
+                // It may have been stopped on the way.
+                self.stop_inside();
             }
             _ => {
                 self.ledger.calls.remove(&path);

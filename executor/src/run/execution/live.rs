@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use flowmatic_openapi::ExecutionStatus;
 use serde_json::Value;
 
 use super::super::redact::redact_error;
@@ -57,6 +58,10 @@ impl Run {
             .add(record, &self.version.secrets, max_output, max_outputs);
         if let (Ok(_), Some(path)) = (&added, path) {
             self.forget_under_way(&path);
+        }
+        if let Some(most) = self.ledger.exceeds(self.engine.limits.max_outputs) {
+            let message = format!("what is recorded of its steps has more than {most} bytes");
+            self.break_off(ExecutionStatus::Failed, "output_too_large", &message);
         }
         added
     }

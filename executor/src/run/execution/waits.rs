@@ -198,8 +198,22 @@ impl Run {
                     ..
                 }) => self.land_for_good(*landing),
                 Some(What::Loop) | None => {}
+                Some(What::Child(..)) => self.leave_call(at),
                 Some(_) => self.leave_out(at, None),
             }
+        }
+    }
+
+    /// Leaves out a call that has begun.
+    pub(super) fn leave_call(&mut self, at: At) {
+        self.left_calls.extend(self.path(at));
+        self.leave_out(at, None);
+    }
+
+    /// Ends what was called and is not waited for any more, before that is durable: a crash does not come between.
+    pub(super) async fn cancel_left(&mut self) {
+        for path in std::mem::take(&mut self.left_calls) {
+            self.engine.host.cancel_children(self.id, Some(&path)).await;
         }
     }
 

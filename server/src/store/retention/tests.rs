@@ -238,6 +238,7 @@ async fn keeps_what_others_need() {
                 accept: fixture.accept(2),
             };
             let id = store.start_child(&child).await.expect(fixture.test.name);
+            let id = id.expect("its caller is open");
             fixture
                 .writer
                 .finish(finish(id, 20))

@@ -320,6 +320,7 @@ async fn another_one_waits_for_a_called_execution_that_is_superseded_and_learns_
             accept: start(0, &terms).accept,
         };
         let id = test.store.start_child(&child).await.expect("it is called");
+        let id = id.expect("its caller is open");
         let claimed = test
             .store
             .claim_held(&[id], OWNER, moment(1))
