@@ -230,7 +230,7 @@ async fn error_workflows_that_lead_to_failures_end(database: Database) {
     let mut graph = row(&[called, stop])["graph"].clone();
     graph["settings"] = json!({"error_workflow": id(&handler)});
     let update = json!({"name": "Failing", "graph": graph, "revision": failing["revision"], "active": true});
-    let (status, updated) = app.api("PUT", &crate::workflow::path(&failing), update).await;
+    let (status, updated) = app.api("PUT", &path(&failing), update).await;
     assert_eq!(status, 200, "{updated}");
     let hook = webhook_id(&create(&app, hooked(&[calling(&failing, json!({}))])).await);
     app.webhook(&hook, &json!({})).await;
