@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use poem_openapi::{Enum, Object};
 use uuid::Uuid;
 
-use crate::Time;
+use crate::{Time, User};
 
 /// The least and the most characters of a password.
 pub const PASSWORD_LENGTH: RangeInclusive<usize> = 10..=200;
@@ -137,6 +137,9 @@ pub struct Setup {
     pub email: String,
     #[oai(validator(min_length = 10, max_length = 200))]
     pub password: String,
+    /// Whether the token goes into a cookie, for pages of this server, in place of the answer.
+    #[oai(default)]
+    pub cookie: bool,
 }
 
 #[derive(Debug, Clone, Object)]
@@ -146,22 +149,20 @@ pub struct Login {
     pub email: String,
     #[oai(validator(max_length = 200))]
     pub password: String,
+    /// Whether the token goes into a cookie, for pages of this server, in place of the answer.
+    #[oai(default)]
+    pub cookie: bool,
 }
 
-/// A session. Its token goes into `Authorization: Bearer`.
+/// A session. Its token goes into `Authorization: Bearer`, or is in a cookie.
 #[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
 pub struct Session {
-    pub token: String,
+    /// Missing where a cookie has it.
+    pub token: Option<String>,
     #[oai(serialize_with = "crate::time::write")]
     pub expires_at: Time,
     pub user: User,
-}
-
-#[derive(Debug, Clone, Object)]
-pub struct User {
-    pub id: i64,
-    pub email: String,
-    pub role: Role,
 }
 
 #[derive(Debug, Clone, Object)]

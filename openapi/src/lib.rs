@@ -30,6 +30,8 @@ mod connector;
 pub use connector::*;
 mod auth;
 pub use auth::*;
+mod user;
+pub use user::*;
 mod page;
 pub use page::*;
 mod problem;

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use flowmatic_openapi::ExecutionSummary;
 use futures_util::FutureExt;
-use poem::http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
+use poem::http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HeaderName, SET_COOKIE, TRANSFER_ENCODING,
+};
 use poem::http::{HeaderValue, Method};
 use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Result, Route};
 use poem_openapi::{ApiResponse, OpenApiService, Tags};
@@ -35,6 +37,7 @@ pub(crate) mod pages;
 use self::error::ApiError;
 use self::payload::Json;
 use crate::app::App;
+use crate::auth::cookie::AnswerCookie;
 use crate::trigger::resume::ResumeDoor;
 use crate::trigger::webhook::WebhookDoor;
 
@@ -229,25 +232,30 @@ impl<E: Endpoint + 'static> Endpoint for Framed<E> {
 }
 
 impl<E: Endpoint + 'static> Framed<E> {
-    async fn answer(&self, request: Request) -> Response {
+    async fn answer(&self, mut request: Request) -> Response {
         let started = Instant::now();
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
         if self.app.is_draining() && path.starts_with("/api/webhooks/") {
             return ApiError::unavailable("the server is shutting down").into_response();
         }
-        if path.starts_with("/api/v1/")
+        let is_api = path.starts_with("/api/v1/");
+        if is_api
             && let Err(error) =
                 description::check_query(&method, &path, request.uri().query().unwrap_or_default())
         {
             return error.into_response();
         }
-        let answered = if path.starts_with("/api/v1/") && !matches!(method, Method::GET | Method::HEAD) {
+        let cookie = AnswerCookie::default();
+        if is_api {
+            request.set_data(cookie.clone());
+        }
+        let answered = if is_api && !matches!(method, Method::GET | Method::HEAD) {
             self.finish(request).await
         } else {
             AssertUnwindSafe(self.inner.call(request)).catch_unwind().await
         };
-        let response = match answered {
+        let mut response = match answered {
             Ok(Ok(response)) => response.into_response(),
             Ok(Err(error)) if error.is_from_response() => error.into_response(),
             Ok(Err(error)) => {
@@ -255,6 +263,15 @@ impl<E: Endpoint + 'static> Framed<E> {
             }
             Err(panic) => ApiError::panicked(panic).into_response(),
         };
+        if is_api {
+            let headers = response.headers_mut();
+            // What is a caller's own is kept by nobody on the way.
+            let entry = headers.entry(CACHE_CONTROL);
+            entry.or_insert(HeaderValue::from_static("no-store"));
+            if let Some(cookie) = cookie.take() {
+                headers.append(SET_COOKIE, cookie);
+            }
+        }
         let status = response.status().as_u16();
         metrics::counter!("flowmatic_http_requests_total", "method" => known(&method), "status" => status.to_string())
             .increment(1);

@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use url::Url;
 use uuid::Uuid;
 
+use crate::auth::cookie::SessionCookie;
 use crate::auth::{self, Checks};
 use crate::config::Config;
 use crate::dispatch::Dispatch;
@@ -28,6 +29,7 @@ pub struct Shared {
     pub dispatch: Arc<Dispatch>,
     pub secret_key: SecretKey,
     pub auth: Checks,
+    pub cookie: SessionCookie,
     pub metrics: PrometheusHandle,
     /// Where callers reach this server, without a slash at the end.
     pub base_url: String,
@@ -68,6 +70,7 @@ impl App {
             dispatch: parts.dispatch,
             secret_key: parts.secret_key,
             auth: Checks::default(),
+            cookie: SessionCookie::new(&parts.base_url),
             metrics: parts.metrics,
             base_url: parts.base_url,
             setup: Mutex::new(parts.setup.then(|| auth::new_token(""))),

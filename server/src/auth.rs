@@ -11,9 +11,6 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flowmatic_openapi::{Role, Scope, Time};
@@ -24,9 +21,14 @@ use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+pub mod cookie;
+mod password;
+pub use password::hash_password;
+
+use self::cookie::AnswerCookie;
+use self::password::Passwords;
 use crate::api::error::ApiError;
 use crate::app::App;
 
@@ -100,6 +102,8 @@ pub struct Auth<N> {
     pub principal: Principal,
     /// What stands for the token in the store.
     pub token: TokenHash,
+    /// Whether the session came in a cookie.
+    pub by_cookie: bool,
     needs: PhantomData<N>,
 }
 
@@ -155,7 +159,11 @@ impl<'a, N: Needs> ApiExtractor<'a> for Auth<N> {
         let app = request
             .data::<App>()
             .ok_or_else(|| ApiError::internal("the app is not at hand"))?;
-        let (token, principal) = app.auth.check(app, request).await?;
+        let Shown {
+            token,
+            by_cookie,
+            principal,
+        } = app.auth.check(app, request).await?;
         if let Some(scope) = N::SCOPE
             && !principal.may(scope)
         {
@@ -164,9 +172,17 @@ impl<'a, N: Needs> ApiExtractor<'a> for Auth<N> {
         Ok(Self {
             principal,
             token,
+            by_cookie,
             needs: PhantomData,
         })
     }
+}
+
+/// A token that was found good.
+struct Shown {
+    token: TokenHash,
+    by_cookie: bool,
+    principal: Principal,
 }
 
 /// The SHA-256 of a token; a token has 256 random bits, so that a plain hash is enough.
@@ -204,8 +220,6 @@ const CACHE_LIFETIME: Duration = Duration::from_secs(30);
 const CACHE_SIZE: usize = 1024;
 /// Above this number of callers, limits that are full again are forgotten.
 const LIMITER_SIZE: usize = 10_000;
-/// Each password check takes 19 MiB and a core for some 20 ms.
-const PASSWORD_CHECKS_AT_ONCE: usize = 2;
 
 /// What this process remembers to check callers fast, and to slow guessers down.
 pub struct Checks {
@@ -215,7 +229,7 @@ pub struct Checks {
     bad_tokens: Limiter<IpAddr>,
     log_ins_by_address: Limiter<IpAddr>,
     log_ins_by_email: Limiter<String>,
-    passwords: Semaphore,
+    pub passwords: Passwords,
 }
 
 #[derive(Default)]
@@ -233,21 +247,26 @@ impl Default for Checks {
             bad_tokens: Limiter::new(600, 300),
             log_ins_by_address: Limiter::new(60, 30),
             log_ins_by_email: Limiter::new(10, 10),
-            passwords: Semaphore::new(PASSWORD_CHECKS_AT_ONCE),
+            passwords: Passwords::default(),
         }
     }
 }
 
 impl Checks {
-    async fn check(&self, app: &App, request: &Request) -> Result<(TokenHash, Principal), ApiError> {
-        let token = request
-            .header(header::AUTHORIZATION)
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
-            .ok_or_else(|| {
-                ApiError::unauthorized("send `Authorization: Bearer` and an API key or a session's token")
-            })?;
+    async fn check(&self, app: &App, request: &Request) -> Result<Shown, ApiError> {
+        let (token, by_cookie) = match bearer(request) {
+            Some(token) => (token, false),
+            None => match app.cookie.token(request.headers()) {
+                Some(token) => {
+                    app.cookie.check_change(request)?;
+                    (token, true)
+                }
+                None => {
+                    let message = "send `Authorization: Bearer` and an API key or a session's token";
+                    return Err(ApiError::unauthorized(message));
+                }
+            },
+        };
         let hash = TokenHash::of(token);
         let now = app.now();
         let found = match self.cached(hash) {
@@ -269,7 +288,49 @@ impl Checks {
         if let Caller::Key(id) = principal.caller {
             lock(&self.used).insert(id, now);
         }
-        Ok((hash, principal))
+        if by_cookie && self.lengthen(app, hash, &principal, now).await {
+            AnswerCookie::set(request, app.cookie.set(token));
+        }
+        Ok(Shown {
+            token: hash,
+            by_cookie,
+            principal,
+        })
+    }
+
+    /// Lets a session that is in its second half last as long again as a new one; says whether it was.
+    async fn lengthen(&self, app: &App, token: TokenHash, principal: &Principal, now: Time) -> bool {
+        let Caller::User {
+            id,
+            session_expires_at,
+        } = principal.caller
+        else {
+            return false;
+        };
+        if session_expires_at > now + SESSION_LIFETIME / 2 {
+            return false;
+        }
+        let generation = lock(&self.cache).generation;
+        let session_expires_at = now + SESSION_LIFETIME;
+        match app.store.lengthen_session(token, session_expires_at).await {
+            Ok(true) => {}
+            Ok(false) => return false,
+            Err(error) => {
+                // It is good for now.
+                tracing::warn!(%error, "a session could not be lengthened");
+                return false;
+            }
+        }
+        let caller = Caller::User {
+            id,
+            session_expires_at,
+        };
+        let principal = Principal {
+            caller,
+            ..principal.clone()
+        };
+        self.remember(token, principal, generation);
+        true
     }
 
     fn cached(&self, hash: TokenHash) -> Option<Principal> {
@@ -294,17 +355,21 @@ impl Checks {
             None
         };
         if let Some(principal) = &found {
-            let mut cache = lock(&self.cache);
-            // What was revoked while the store was asked is not kept.
-            if cache.generation == generation {
-                if cache.principals.len() >= CACHE_SIZE {
-                    cache.principals.clear();
-                }
-                let until = Instant::now() + CACHE_LIFETIME;
-                cache.principals.insert(hash, (principal.clone(), until));
-            }
+            self.remember(hash, principal.clone(), generation);
         }
         Ok(found)
+    }
+
+    /// What was found at this generation; what was revoked while the store was asked is not kept.
+    fn remember(&self, hash: TokenHash, principal: Principal, generation: u64) {
+        let mut cache = lock(&self.cache);
+        if cache.generation == generation {
+            if cache.principals.len() >= CACHE_SIZE {
+                cache.principals.clear();
+            }
+            let until = Instant::now() + CACHE_LIFETIME;
+            cache.principals.insert(hash, (principal, until));
+        }
     }
 
     /// Call after a key or a session has gone.
@@ -324,48 +389,6 @@ impl Checks {
         self.log_ins_by_address.take(&address(request))?;
         self.log_ins_by_email.take(&email.to_owned())
     }
-
-    /// Whether the password is the one that was hashed. Takes the same time where there is no hash.
-    pub async fn verify_password(&self, password: String, hash: Option<String>) -> Result<bool, ApiError> {
-        self.in_turn(move || {
-            let known = hash.is_some();
-            // Of no password: it has been made from random bytes.
-            let hash = hash.unwrap_or_else(|| NOBODY.to_owned());
-            let hash = PasswordHash::new(&hash).map_err(ApiError::internal)?;
-            Ok(Argon2::default()
-                .verify_password(password.as_bytes(), &hash)
-                .is_ok()
-                && known)
-        })
-        .await
-    }
-
-    pub async fn hash_password(&self, password: String) -> Result<String, ApiError> {
-        self.in_turn(move || hash_password(&password).map_err(ApiError::internal))
-            .await
-    }
-
-    async fn in_turn<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-    ) -> Result<T, ApiError> {
-        let _turn = self.passwords.acquire().await.map_err(ApiError::internal)?;
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(ApiError::internal)?
-    }
-}
-
-/// An argon2id hash with the parameters of today's.
-const NOBODY: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$c29tZSBvdGhlciBzYWx0$PNpNLIZfb0f0cXAkFzYtmwn8OqOaqxIKRK0jnwFPnaE";
-
-/// Takes some 20 ms: not for an async task.
-pub fn hash_password(password: &str) -> anyhow::Result<String> {
-    let hash = Argon2::default()
-        .hash_password(password.as_bytes())
-        .map_err(|error| anyhow::anyhow!("the password cannot be hashed: {error}"))?;
-    Ok(hash.to_string())
 }
 
 /// So many a minute for each key, and so many at once.
@@ -389,6 +412,11 @@ impl<K: std::hash::Hash + Eq + Clone> Limiter<K> {
     }
 }
 
+fn bearer(request: &Request) -> Option<&str> {
+    let (scheme, token) = request.header(header::AUTHORIZATION)?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
 fn address(request: &Request) -> IpAddr {
     let address = request.remote_addr().as_socket_addr();
     address.map_or(IpAddr::from([0, 0, 0, 0]), std::net::SocketAddr::ip)
@@ -403,7 +431,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use flowmatic_openapi::{Role, Scope};
 
-    use super::{Checks, KEY_PREFIX, Limiter, hash_password, new_token, scopes_of, shown_prefix};
+    use super::{KEY_PREFIX, Limiter, new_token, scopes_of, shown_prefix};
 
     #[test]
     fn gives_each_role_its_scopes() {
@@ -424,22 +452,6 @@ mod tests {
         assert_eq!(token.len(), KEY_PREFIX.len() + 43);
         assert_ne!(token, new_token(KEY_PREFIX));
         assert!(shown_prefix(&token).len() < 12);
-    }
-
-    #[tokio::test]
-    async fn checks_passwords() {
-        let checks = Checks::default();
-        let hash = hash_password("correct horse").expect("hashed");
-        let verify = |password: &str, hash: Option<&str>| {
-            checks.verify_password(password.to_owned(), hash.map(str::to_owned))
-        };
-        assert!(verify("correct horse", Some(&hash)).await.expect("checked"));
-        assert!(!verify("wrong horse", Some(&hash)).await.expect("checked"));
-        assert!(
-            !verify("correct horse", None)
-                .await
-                .expect("checked without a user")
-        );
     }
 
     #[test]

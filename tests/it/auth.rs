@@ -19,13 +19,13 @@ on_both_databases! {
     gives_no_key_more_than_its_maker_has
 }
 
-const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct horse battery";
 
-async fn start(database: Database) -> TestApp {
+pub async fn start(database: Database) -> TestApp {
     TestApp::builder().database(database).start().await
 }
 
-async fn start_with_owner(database: Database) -> TestApp {
+pub async fn start_with_owner(database: Database) -> TestApp {
     let builder = TestApp::builder().database(database);
     let builder = builder.env("FLOWMATIC_OWNER_EMAIL", "Ana@acme.example");
     builder.env("FLOWMATIC_OWNER_PASSWORD", PASSWORD).start().await
@@ -49,7 +49,7 @@ async fn me(app: &TestApp, token: &str) -> Answered {
 }
 
 /// The token of the set-up link that the server printed.
-fn setup_token(app: &TestApp) -> String {
+pub fn setup_token(app: &TestApp) -> String {
     let output = app.output();
     let (_, rest) = output.split_once("/setup#token=").expect("the link is printed");
     rest.split_whitespace().next().expect("a token").to_owned()

@@ -6,6 +6,7 @@ mod bad_input;
 mod calls;
 mod commands;
 mod connectors;
+mod cookies;
 mod crash;
 mod database;
 mod durability;

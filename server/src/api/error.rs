@@ -97,6 +97,12 @@ impl ApiError {
         Self::Forbidden(body("FORBIDDEN", message, Vec::new()))
     }
 
+    /// A change by a session's cookie that a page of this server has not surely asked for.
+    pub fn cross_site() -> Self {
+        let message = "a session's cookie counts only for pages of this server; send `Authorization: Bearer`";
+        Self::Forbidden(body("CROSS_SITE", message, Vec::new()))
+    }
+
     /// Of things in other workspaces nobody hears more than this.
     pub fn not_found(what: &str, id: impl Display) -> Self {
         Self::NotFound(body(

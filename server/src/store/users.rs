@@ -131,6 +131,16 @@ impl Store {
         }))
     }
 
+    /// Whether there still is such a session.
+    pub async fn lengthen_session(&self, token: TokenHash, expires_at: Time) -> Result<bool, StoreError> {
+        let lengthened = session::Entity::update_many()
+            .col_expr(session::Column::ExpiresAt, millis(expires_at).into())
+            .filter(session::Column::TokenHash.eq(token.0.to_vec()))
+            .exec(&self.writer())
+            .await?;
+        Ok(lengthened.rows_affected > 0)
+    }
+
     pub async fn delete_session(&self, token: TokenHash) -> Result<(), StoreError> {
         session::Entity::delete_by_id(token.0.to_vec())
             .exec(&self.writer())
