@@ -225,6 +225,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{ApiKeyCreate, KEY_NAME_LENGTH, Login, PASSWORD_LENGTH, Setup};
+    use crate::{PasswordChange, UserJoin};
 
     fn is_valid<T: ParseFromJSON>(value: Value) -> bool {
         T::parse_from_json(Some(value)).is_ok()
@@ -241,6 +242,12 @@ mod tests {
     fn the_validators_have_the_published_lengths() {
         check(*PASSWORD_LENGTH.start(), *PASSWORD_LENGTH.end(), |password| {
             is_valid::<Setup>(json!({"token": "t", "email": "ada@acme.example", "password": password}))
+        });
+        check(*PASSWORD_LENGTH.start(), *PASSWORD_LENGTH.end(), |password| {
+            is_valid::<UserJoin>(json!({"token": "t", "password": password}))
+        });
+        check(*PASSWORD_LENGTH.start(), *PASSWORD_LENGTH.end(), |password| {
+            is_valid::<PasswordChange>(json!({"current": "c", "new": password}))
         });
         let login = |length: usize| is_valid::<Login>(json!({"email": "", "password": "ä".repeat(length)}));
         assert!(login(*PASSWORD_LENGTH.end()) && !login(PASSWORD_LENGTH.end() + 1));

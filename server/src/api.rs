@@ -28,6 +28,7 @@ mod health;
 pub mod keys;
 mod schedules;
 mod session;
+mod users;
 mod webhooks;
 pub(crate) mod workflows;
 
@@ -56,6 +57,8 @@ enum Tag {
     Webhooks,
     /// Set-up, log-in and who one is.
     Auth,
+    /// The people of the workspace: their roles and their invitations.
+    Users,
     /// API keys.
     Keys,
     /// Whether the server is well.
@@ -71,6 +74,8 @@ type Served = (
     schedules::Schedules,
     connectors::Connectors,
     session::Sessions,
+    session::Profile,
+    users::Users,
     keys::Keys,
     health::Health,
 );
@@ -84,6 +89,8 @@ const SERVED: Served = (
     schedules::Schedules,
     connectors::Connectors,
     session::Sessions,
+    session::Profile,
+    users::Users,
     keys::Keys,
     health::Health,
 );

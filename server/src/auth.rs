@@ -7,15 +7,12 @@
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::net::IpAddr;
-use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flowmatic_openapi::{Role, Scope, Time};
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use poem::http::header;
 use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
@@ -24,10 +21,12 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub mod cookie;
+mod limiter;
 mod password;
 pub use password::hash_password;
 
 use self::cookie::AnswerCookie;
+use self::limiter::Limiter;
 use self::password::Passwords;
 use crate::api::error::ApiError;
 use crate::app::App;
@@ -53,6 +52,16 @@ pub enum Caller {
 impl Principal {
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
+    }
+
+    /// The person who is calling: what they are and where they are logged in is no business of an API key.
+    pub fn person(&self) -> Result<i64, ApiError> {
+        match self.caller {
+            Caller::User { id, .. } => Ok(id),
+            Caller::Key(_) => Err(ApiError::forbidden(
+                "an API key is nobody in person; log in, and send the session's token",
+            )),
+        }
     }
 }
 
@@ -95,6 +104,7 @@ needs! {
     ReadExecutions: Some(Scope::ExecutionsRead),
     WriteExecutions: Some(Scope::ExecutionsWrite),
     ManageKeys: Some(Scope::KeysManage),
+    AdministerWorkspace: Some(Scope::WorkspaceAdmin),
 }
 
 /// The caller, who has the scope `N` needs.
@@ -199,6 +209,8 @@ impl TokenHash {
 pub const KEY_PREFIX: &str = "fm_";
 /// What begins the token of a session.
 pub const SESSION_PREFIX: &str = "fs_";
+/// What begins the token of an invitation.
+pub const INVITATION_PREFIX: &str = "fi_";
 /// How many characters of a key are kept to tell keys apart.
 const SHOWN_PREFIX: usize = 9;
 
@@ -212,24 +224,32 @@ pub fn shown_prefix(key: &str) -> &str {
     key.get(..SHOWN_PREFIX).unwrap_or(key)
 }
 
+/// How long the link of an invitation works.
+pub const INVITATION_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// How long a log-in lasts.
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// How long a token that was found in the store is believed without asking again.
 const CACHE_LIFETIME: Duration = Duration::from_secs(30);
 const CACHE_SIZE: usize = 1024;
-/// Above this number of callers, limits that are full again are forgotten.
-const LIMITER_SIZE: usize = 10_000;
 
 /// What this process remembers to check callers fast, and to slow guessers down.
 pub struct Checks {
     cache: Mutex<Cache>,
-    /// Keys used since they were last written to the store, and when.
-    used: Mutex<HashMap<Uuid, Time>>,
+    used: Mutex<Used>,
     bad_tokens: Limiter<IpAddr>,
     log_ins_by_address: Limiter<IpAddr>,
     log_ins_by_email: Limiter<String>,
     pub passwords: Passwords,
+}
+
+/// What was used since that was last written to the store, and when.
+#[derive(Default)]
+pub struct Used {
+    pub keys: HashMap<Uuid, Time>,
+    /// With the people whose they are.
+    pub sessions: HashMap<TokenHash, (i64, Time)>,
 }
 
 #[derive(Default)]
@@ -285,8 +305,9 @@ impl Checks {
                 "the token is not valid, was revoked or has expired",
             ));
         };
-        if let Caller::Key(id) = principal.caller {
-            lock(&self.used).insert(id, now);
+        match principal.caller {
+            Caller::Key(id) => _ = lock(&self.used).keys.insert(id, now),
+            Caller::User { id, .. } => _ = lock(&self.used).sessions.insert(hash, (id, now)),
         }
         if by_cookie && self.lengthen(app, hash, &principal, now).await {
             AnswerCookie::set(request, app.cookie.set(token));
@@ -372,43 +393,27 @@ impl Checks {
         }
     }
 
-    /// Call after a key or a session has gone.
+    /// Call after a key or a session has gone, or a person may do other things.
     pub fn forget(&self) {
         let mut cache = lock(&self.cache);
         cache.generation += 1;
         cache.principals.clear();
     }
 
-    /// The keys used since the last call; whoever takes them writes them down.
-    pub fn take_used(&self) -> HashMap<Uuid, Time> {
+    /// What was used since the last call; whoever takes it writes it down.
+    pub fn take_used(&self) -> Used {
         std::mem::take(&mut *lock(&self.used))
     }
 
     /// Counts an attempt to log in or to set up; refuses when there were too many.
     pub fn count_log_in(&self, request: &Request, email: &str) -> Result<(), ApiError> {
-        self.log_ins_by_address.take(&address(request))?;
+        self.count_attempt(request)?;
         self.log_ins_by_email.take(&email.to_owned())
     }
-}
 
-/// So many a minute for each key, and so many at once.
-struct Limiter<K: std::hash::Hash + Eq + Clone>(Arc<DefaultKeyedRateLimiter<K>>);
-
-impl<K: std::hash::Hash + Eq + Clone> Limiter<K> {
-    fn new(a_minute: u32, at_once: u32) -> Self {
-        let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_minute(number(a_minute)).allow_burst(number(at_once));
-        Self(Arc::new(RateLimiter::keyed(quota)))
-    }
-
-    fn take(&self, key: &K) -> Result<(), ApiError> {
-        if self.0.len() > LIMITER_SIZE {
-            self.0.retain_recent();
-        }
-        self.0.check_key(key).map_err(|until| {
-            let wait = until.wait_time_from(DefaultClock::default().now());
-            ApiError::too_many_requests(wait.as_secs() + 1)
-        })
+    /// The same for an attempt with a token that nobody guesses.
+    pub fn count_attempt(&self, request: &Request) -> Result<(), ApiError> {
+        self.log_ins_by_address.take(&address(request))
     }
 }
 
@@ -431,7 +436,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use flowmatic_openapi::{Role, Scope};
 
-    use super::{KEY_PREFIX, Limiter, new_token, scopes_of, shown_prefix};
+    use super::{KEY_PREFIX, new_token, scopes_of, shown_prefix};
 
     #[test]
     fn gives_each_role_its_scopes() {
@@ -452,15 +457,5 @@ mod tests {
         assert_eq!(token.len(), KEY_PREFIX.len() + 43);
         assert_ne!(token, new_token(KEY_PREFIX));
         assert!(shown_prefix(&token).len() < 12);
-    }
-
-    #[test]
-    fn slows_down_after_a_burst() {
-        let limiter = Limiter::new(10, 3);
-        for _ in 0..3 {
-            assert!(limiter.take(&"a").is_ok());
-        }
-        assert!(limiter.take(&"a").is_err());
-        assert!(limiter.take(&"b").is_ok());
     }
 }

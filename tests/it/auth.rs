@@ -31,11 +31,11 @@ pub async fn start_with_owner(database: Database) -> TestApp {
     builder.env("FLOWMATIC_OWNER_PASSWORD", PASSWORD).start().await
 }
 
-async fn post(app: &TestApp, path: &str, body: Value) -> Answered {
+pub async fn post(app: &TestApp, path: &str, body: Value) -> Answered {
     Answered::of(app.request("POST", path).json(&body)).await
 }
 
-async fn log_in(app: &TestApp, email: &str, password: &str) -> Answered {
+pub async fn log_in(app: &TestApp, email: &str, password: &str) -> Answered {
     post(
         app,
         "/api/v1/auth/login",
@@ -44,7 +44,7 @@ async fn log_in(app: &TestApp, email: &str, password: &str) -> Answered {
     .await
 }
 
-async fn me(app: &TestApp, token: &str) -> Answered {
+pub async fn me(app: &TestApp, token: &str) -> Answered {
     Answered::of(app.request("GET", "/api/v1/auth/me").bearer_auth(token)).await
 }
 
@@ -105,8 +105,8 @@ async fn logs_in_and_out(database: Database) {
     assert!(!session.to_string().contains(PASSWORD) && !session.to_string().contains("argon2"));
     let shown = me(&app, token).await.json();
     assert_eq!(
-        (&shown["user"], shown.get("key")),
-        (&session["user"], None),
+        (&shown["user"]["id"], shown.get("key")),
+        (&session["user"]["id"], None),
         "{shown}"
     );
     assert_eq!(shown["scopes"].as_array().map(Vec::len), Some(18));
@@ -186,6 +186,8 @@ impl World {
         let yearly =
             json!({"key": "yearly", "type": "trigger.schedule", "parameters": {"cron": "0 0 1 1 *"}});
         let yearly = create(&app, row(&[yearly])).await;
+        let invite = json!({"email": "bob@acme.example", "role": "viewer"});
+        let (_, invited) = app.api("POST", "/api/v1/users", invite).await;
         let (_, me) = app.api("GET", "/api/v1/auth/me", Value::Null).await;
         let ids = HashMap::from([
             ("workflows", id(&workflow).to_owned()),
@@ -193,6 +195,9 @@ impl World {
             ("executions", id(&execution).to_owned()),
             ("keys", id(&me["key"]).to_owned()),
             ("connectors", "data.set".to_owned()),
+            ("users", invited["user"]["id"].to_string()),
+            // No key has a session: whichever it is, it is nobody's.
+            ("auth", id(&execution).to_owned()),
         ]);
         app.wait_for(&ids["executions"], &["COMPLETED"]).await;
         let output = app
@@ -261,7 +266,7 @@ impl World {
     /// All that the rightful owner sees.
     async fn seen(&self) -> Vec<Value> {
         let mut seen = Vec::new();
-        for path in ["workflows", "executions", "schedules"] {
+        for path in ["workflows", "executions", "schedules", "users"] {
             let path = format!("/api/v1/{path}/{}", self.ids[path]);
             let (status, body) = self.app.api("GET", &path, Value::Null).await;
             assert_eq!(status, 200, "{path}");
@@ -337,9 +342,11 @@ async fn keeps_workspaces_apart(database: Database) {
             "updateWorkflow" => {
                 Some(json!({"name": "Stolen", "graph": graph, "revision": 1, "active": true}))
             }
+            "updateUser" => Some(json!({"name": "Stolen", "role": "owner", "disabled": true})),
             // These make or check something of the caller's own.
             "createWorkflow" | "importWorkflows" | "validateGraph" | "previewSchedule" | "createKey"
-            | "getMe" | "logOut" => {
+            | "inviteUser" | "getMe" | "updateMe" | "changePassword" | "listSessions" | "endSession"
+            | "logOut" => {
                 continue;
             }
             // A list, in a shape of its own.

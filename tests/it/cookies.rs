@@ -39,12 +39,21 @@ async fn ask(app: &TestApp, method: &str, path: &str, cookie: &str, headers: &[(
 
 async fn tells_whether_there_is_an_owner(database: Database) {
     let app = start(database).await;
-    let state = async || Answered::of(app.request("GET", "/api/v1/auth/state")).await.json();
+    let state = async || {
+        Answered::of(app.request("GET", "/api/v1/auth/state"))
+            .await
+            .json()
+    };
     assert_eq!(state().await, json!({"has_owner": false}));
     let body = json!({"token": setup_token(&app), "email": "ana@acme.example", "password": PASSWORD, "cookie": true});
     let made = Answered::of(app.request("POST", "/api/v1/auth/setup").json(&body)).await;
     assert_eq!((made.status, made.json().get("token")), (201, None));
-    assert_eq!(ask(&app, "GET", "/api/v1/auth/me", &cookie(&made), &[]).await.status, 200);
+    assert_eq!(
+        ask(&app, "GET", "/api/v1/auth/me", &cookie(&made), &[])
+            .await
+            .status,
+        200
+    );
     assert_eq!(state().await, json!({"has_owner": true}));
 }
 
@@ -56,7 +65,12 @@ async fn keeps_the_session_of_a_page_in_a_cookie(database: Database) {
     let set = answered.header("set-cookie");
     let port = app.url().rsplit(':').next().expect("a port");
     assert!(set.starts_with(&format!("flowmatic_session_{port}=fs_")), "{set}");
-    for attribute in ["; Path=/api/v1", "; HttpOnly", "; SameSite=Strict", "; Max-Age=1209600"] {
+    for attribute in [
+        "; Path=/api/v1",
+        "; HttpOnly",
+        "; SameSite=Strict",
+        "; Max-Age=1209600",
+    ] {
         assert!(set.contains(attribute), "{set}");
     }
     assert!(!set.contains("Secure"), "{set}");
@@ -64,20 +78,50 @@ async fn keeps_the_session_of_a_page_in_a_cookie(database: Database) {
     let me = ask(&app, "GET", "/api/v1/auth/me", &cookie, &[]).await;
     assert_eq!(me.status, 200);
     assert_eq!(me.json()["user"]["id"], session["user"]["id"]);
-    assert_eq!((me.header("cache-control"), me.header("set-cookie")), ("no-store", ""));
-    let listed = ask(&app, "GET", "/api/v1/workflows", &format!("a=b; {cookie}; c=d"), &[]).await;
+    assert_eq!(
+        (me.header("cache-control"), me.header("set-cookie")),
+        ("no-store", "")
+    );
+    let listed = ask(
+        &app,
+        "GET",
+        "/api/v1/workflows",
+        &format!("a=b; {cookie}; c=d"),
+        &[],
+    )
+    .await;
     assert_eq!(listed.status, 200);
     // The token in a bearer goes first, and a cookie does not make up for it.
-    let wrong = ask(&app, "GET", "/api/v1/auth/me", &cookie, &[("authorization", "Bearer fs_wrong")]).await;
+    let wrong = ask(
+        &app,
+        "GET",
+        "/api/v1/auth/me",
+        &cookie,
+        &[("authorization", "Bearer fs_wrong")],
+    )
+    .await;
     assert_eq!((wrong.status, wrong.error().as_str()), (401, "UNAUTHORIZED"));
     let key = format!("flowmatic_session_{port}={}", app.key().await);
     assert_eq!(ask(&app, "GET", "/api/v1/auth/me", &key, &[]).await.status, 401);
 
-    let out = ask(&app, "POST", "/api/v1/auth/logout", &cookie, &[(SITE, "same-origin")]).await;
+    let out = ask(
+        &app,
+        "POST",
+        "/api/v1/auth/logout",
+        &cookie,
+        &[(SITE, "same-origin")],
+    )
+    .await;
     assert_eq!(out.status, 200);
     let cleared = out.header("set-cookie");
-    assert!(cleared.contains("_session_") && cleared.contains("=; ") && cleared.contains("Max-Age=0"), "{cleared}");
-    assert_eq!(ask(&app, "GET", "/api/v1/auth/me", &cookie, &[]).await.status, 401);
+    assert!(
+        cleared.contains("_session_") && cleared.contains("=; ") && cleared.contains("Max-Age=0"),
+        "{cleared}"
+    );
+    assert_eq!(
+        ask(&app, "GET", "/api/v1/auth/me", &cookie, &[]).await.status,
+        401
+    );
 }
 
 async fn refuses_changes_that_no_page_of_its_own_asks_for(database: Database) {
@@ -105,12 +149,17 @@ async fn refuses_changes_that_no_page_of_its_own_asks_for(database: Database) {
     }
     // Nor does a page of another server log anybody in.
     let body = json!({"email": "ana@acme.example", "password": PASSWORD, "cookie": true});
-    let foreign = app.request("POST", "/api/v1/auth/login").header(SITE, "cross-site");
+    let foreign = app
+        .request("POST", "/api/v1/auth/login")
+        .header(SITE, "cross-site");
     let refused = Answered::of(foreign.json(&body)).await;
     assert_eq!((refused.status, refused.error().as_str()), (403, "CROSS_SITE"));
     // A bearer needs none of it.
     let key = app.key().await;
-    let request = app.request("POST", &run).bearer_auth(key).header(SITE, "cross-site");
+    let request = app
+        .request("POST", &run)
+        .bearer_auth(key)
+        .header(SITE, "cross-site");
     assert_eq!(Answered::of(request).await.status, 202);
 }
 
@@ -118,7 +167,9 @@ async fn lengthens_a_session_that_is_used_in_its_second_half(database: Database)
     let app = start_with_owner(database).await;
     const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
     let left = async |rows: &Rows| -> i64 {
-        let found = rows.query("SELECT expires_at - created_at AS lasts FROM sessions").await;
+        let found = rows
+            .query("SELECT expires_at - created_at AS lasts FROM sessions")
+            .await;
         found[0].try_get("", "lasts").expect("a number")
     };
     let answered = log_in(&app).await;
@@ -135,10 +186,17 @@ async fn lengthens_a_session_that_is_used_in_its_second_half(database: Database)
     app.restart().await;
     shorten(6).await;
     let port = app.url().rsplit(':').next().expect("a port");
-    let cookie = format!("flowmatic_session_{port}={}", cookie.split_once('=').expect("a value").1);
+    let cookie = format!(
+        "flowmatic_session_{port}={}",
+        cookie.split_once('=').expect("a value").1
+    );
     let late = ask(&app, "GET", "/api/v1/auth/me", &cookie, &[]).await;
     assert_eq!(late.status, 200);
-    assert!(late.header("set-cookie").starts_with(&cookie), "{}", late.header("set-cookie"));
+    assert!(
+        late.header("set-cookie").starts_with(&cookie),
+        "{}",
+        late.header("set-cookie")
+    );
     assert!(left(&rows).await >= 14 * DAY_MS);
     let again = ask(&app, "GET", "/api/v1/auth/me", &cookie, &[]).await;
     assert_eq!((again.status, again.header("set-cookie")), (200, ""));
@@ -169,11 +227,21 @@ async fn keeps_the_session_from_workflows_and_their_pages() {
         "headers": {"Content-Type": "text/html", "Set-Cookie": "flowmatic_session=fs_theirs; Path=/"},
     }));
     let workflow = create(&app, hooked(&[page])).await;
-    let answered = ask(&app, "GET", &webhook_path(&workflow), "a=b; __Host-flowmatic_session=fs_mine", &[]).await;
+    let answered = ask(
+        &app,
+        "GET",
+        &webhook_path(&workflow),
+        "a=b; __Host-flowmatic_session=fs_mine",
+        &[],
+    )
+    .await;
     assert_eq!((answered.status, answered.body.as_ref()), (200, "a=b".as_bytes()));
     assert_eq!(answered.header("set-cookie"), "");
     let policy = answered.header("content-security-policy");
-    assert!(policy.starts_with("sandbox ") && !policy.contains("allow-same-origin"), "{policy}");
+    assert!(
+        policy.starts_with("sandbox ") && !policy.contains("allow-same-origin"),
+        "{policy}"
+    );
     let (_, executions) = app.api("GET", "/api/v1/executions", Value::Null).await;
     let path = format!("/api/v1/executions/{}", id(&executions["data"][0]));
     let (_, execution) = app.api("GET", &path, Value::Null).await;

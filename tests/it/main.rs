@@ -16,6 +16,7 @@ mod live;
 mod loops;
 mod openapi;
 mod pages;
+mod people;
 mod poison;
 mod portability;
 mod raw;

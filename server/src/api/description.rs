@@ -10,8 +10,9 @@ use super::error::ApiError;
 use crate::auth::ANY_TOKEN;
 
 /// The operations that need no token.
-const OPEN: [&str; 9] = [
+const OPEN: [&str; 10] = [
     "getAuthState",
+    "join",
     "logIn",
     "setUp",
     "getHealth",

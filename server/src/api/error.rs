@@ -103,6 +103,33 @@ impl ApiError {
         Self::Forbidden(body("CROSS_SITE", message, Vec::new()))
     }
 
+    /// Of a change that asks for the password, too. No 401: the session is good.
+    pub fn wrong_password() -> Self {
+        Self::Forbidden(body("WRONG_PASSWORD", "the password is wrong", Vec::new()))
+    }
+
+    /// A log-in of somebody who is kept out, with the right password.
+    pub fn disabled() -> Self {
+        let message = "this account is switched off; ask an owner of the workspace";
+        Self::Forbidden(body("DISABLED", message, Vec::new()))
+    }
+
+    /// A link that makes or changes nobody.
+    pub fn invalid_link() -> Self {
+        let message = "the link was used, replaced by another or has expired; ask for a new one";
+        Self::Forbidden(body("INVALID_LINK", message, Vec::new()))
+    }
+
+    pub fn email_taken() -> Self {
+        let message = "somebody has this e-mail already";
+        Self::Conflict(body("EMAIL_TAKEN", message, Vec::new()))
+    }
+
+    pub fn last_owner() -> Self {
+        let message = "nobody would be left who may do everything; make another person an owner first";
+        Self::Conflict(body("LAST_OWNER", message, Vec::new()))
+    }
+
     /// Of things in other workspaces nobody hears more than this.
     pub fn not_found(what: &str, id: impl Display) -> Self {
         Self::NotFound(body(
