@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use poem_openapi::{Enum, Object};
 use uuid::Uuid;
 
-use crate::{Time, User};
+use crate::{Author, Time, User};
 
 /// The least and the most characters of a password.
 pub const PASSWORD_LENGTH: RangeInclusive<usize> = 10..=200;
@@ -196,6 +196,11 @@ pub struct ApiKey {
     pub created_at: Time,
     #[oai(serialize_with = "crate::time::write")]
     pub last_used_at: Option<Time>,
+    /// From then on it is refused; missing where it lasts until it is revoked.
+    #[oai(serialize_with = "crate::time::write")]
+    pub expires_at: Option<Time>,
+    /// Missing where it was made on the server's machine, or is older than this field.
+    pub created_by: Option<Author>,
 }
 
 #[derive(Debug, Clone, Object)]
@@ -205,10 +210,13 @@ pub struct ApiKeyCreate {
     pub name: String,
     #[oai(validator(min_items = 1, max_items = 50))]
     pub scopes: Vec<Scope>,
+    /// From then on it is refused: a time to come, of the next ten years. Left out: it lasts until it is revoked.
+    pub expires_at: Option<Time>,
 }
 
 /// A new API key. `key` is shown here and never again.
 #[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
 pub struct ApiKeyCreated {
     pub id: Uuid,
     pub name: String,
@@ -216,6 +224,9 @@ pub struct ApiKeyCreated {
     pub scopes: Vec<Scope>,
     #[oai(serialize_with = "crate::time::write")]
     pub created_at: Time,
+    #[oai(serialize_with = "crate::time::write")]
+    pub expires_at: Option<Time>,
+    pub created_by: Option<Author>,
     pub key: String,
 }
 

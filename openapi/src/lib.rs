@@ -32,6 +32,8 @@ mod auth;
 pub use auth::*;
 mod user;
 pub use user::*;
+mod about;
+pub use about::*;
 mod page;
 pub use page::*;
 mod problem;

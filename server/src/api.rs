@@ -19,6 +19,7 @@ pub mod error;
 pub mod idempotency;
 pub mod payload;
 
+mod about;
 mod connectors;
 mod cursor;
 pub(crate) mod draft;
@@ -61,7 +62,7 @@ enum Tag {
     Users,
     /// API keys.
     Keys,
-    /// Whether the server is well.
+    /// What the server is, and whether it is well.
     Health,
 }
 
@@ -77,6 +78,7 @@ type Served = (
     session::Profile,
     users::Users,
     keys::Keys,
+    about::Server,
     health::Health,
 );
 
@@ -92,6 +94,7 @@ const SERVED: Served = (
     session::Profile,
     users::Users,
     keys::Keys,
+    about::Server,
     health::Health,
 );
 

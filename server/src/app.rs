@@ -36,6 +36,7 @@ pub struct Shared {
     /// The token of the set-up link, until there is an owner.
     setup: Mutex<Option<String>>,
     draining: AtomicBool,
+    pub started_at: Time,
     clock: fn() -> Time,
 }
 
@@ -75,6 +76,7 @@ impl App {
             base_url: parts.base_url,
             setup: Mutex::new(parts.setup.then(|| auth::new_token(""))),
             draining: AtomicBool::new(false),
+            started_at: (parts.clock)(),
             clock: parts.clock,
         }))
     }

@@ -37,14 +37,15 @@ pub struct Principal {
     pub workspace_id: i64,
     pub caller: Caller,
     pub scopes: Vec<Scope>,
+    /// When the session or the key is good no more; a key may last for ever.
+    pub expires_at: Option<Time>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
-    /// By a session, which ends at its time.
+    /// By a session.
     User {
         id: i64,
-        session_expires_at: Time,
     },
     Key(Uuid),
 }
@@ -293,17 +294,19 @@ impl Checks {
             Some(principal) => Some(principal),
             None => self.look_up(app, token, hash, now).await?,
         };
-        let principal = found.filter(|principal| match principal.caller {
-            Caller::User {
-                session_expires_at, ..
-            } => session_expires_at > now,
-            Caller::Key(_) => true,
-        });
-        let Some(principal) = principal else {
-            self.bad_tokens.take(&address(request))?;
-            return Err(ApiError::unauthorized(
-                "the token is not valid, was revoked or has expired",
-            ));
+        let principal = match found {
+            Some(principal) if principal.expires_at.is_none_or(|end| end > now) => principal,
+            found => {
+                self.bad_tokens.take(&address(request))?;
+                return Err(match found {
+                    Some(Principal {
+                        caller: Caller::Key(_),
+                        expires_at: Some(end),
+                        ..
+                    }) => ApiError::key_expired(end),
+                    _ => ApiError::unauthorized("the token is not valid, was revoked or has expired"),
+                });
+            }
         };
         match principal.caller {
             Caller::Key(id) => _ = lock(&self.used).keys.insert(id, now),
@@ -321,19 +324,15 @@ impl Checks {
 
     /// Lets a session that is in its second half last as long again as a new one; says whether it was.
     async fn lengthen(&self, app: &App, token: TokenHash, principal: &Principal, now: Time) -> bool {
-        let Caller::User {
-            id,
-            session_expires_at,
-        } = principal.caller
-        else {
-            return false;
-        };
-        if session_expires_at > now + SESSION_LIFETIME / 2 {
+        if principal
+            .expires_at
+            .is_none_or(|end| end > now + SESSION_LIFETIME / 2)
+        {
             return false;
         }
         let generation = lock(&self.cache).generation;
-        let session_expires_at = now + SESSION_LIFETIME;
-        match app.store.lengthen_session(token, session_expires_at).await {
+        let end = now + SESSION_LIFETIME;
+        match app.store.lengthen_session(token, end).await {
             Ok(true) => {}
             Ok(false) => return false,
             Err(error) => {
@@ -342,12 +341,8 @@ impl Checks {
                 return false;
             }
         }
-        let caller = Caller::User {
-            id,
-            session_expires_at,
-        };
         let principal = Principal {
-            caller,
+            expires_at: Some(end),
             ..principal.clone()
         };
         self.remember(token, principal, generation);

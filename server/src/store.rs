@@ -37,6 +37,8 @@ mod sqlite;
 pub use sqlite::SqliteCheckpoints;
 mod postgres;
 
+mod about;
+mod authors;
 mod keys;
 mod retention;
 mod schedules;

@@ -1,6 +1,7 @@
 //! The tests of the whole: each drives the real server as somebody outside does. `tests/README.md` says where a new
 //! one goes.
 
+mod about;
 mod auth;
 mod bad_input;
 mod calls;
@@ -11,6 +12,7 @@ mod crash;
 mod database;
 mod durability;
 mod executions;
+mod keys;
 mod limits;
 mod live;
 mod loops;

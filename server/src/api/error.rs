@@ -5,8 +5,9 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::SecondsFormat;
 use flowmatic_executor::JournalError;
-use flowmatic_openapi::{ErrorBody, ErrorDetail, Problem, TriggerAnswer, TriggerAnswerStatus};
+use flowmatic_openapi::{ErrorBody, ErrorDetail, Problem, Time, TriggerAnswer, TriggerAnswerStatus};
 use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::{StatusCode, header};
 use poem::{IntoResponse, Response};
@@ -91,6 +92,13 @@ impl ApiError {
 
     pub fn unauthorized(message: impl Display) -> Self {
         Self::Unauthorized(body("UNAUTHORIZED", message, Vec::new()), "Bearer".to_owned())
+    }
+
+    /// Whoever has the key may know that it was one.
+    pub fn key_expired(at: Time) -> Self {
+        let at = at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let message = format!("the API key expired at {at}; make a new one");
+        Self::Unauthorized(body("KEY_EXPIRED", message, Vec::new()), "Bearer".to_owned())
     }
 
     pub fn forbidden(message: impl Display) -> Self {

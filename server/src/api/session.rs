@@ -114,7 +114,12 @@ impl Sessions {
     /// a password, their other sessions end. With `"cookie": true` as in a log-in. 403 `INVALID_LINK` where the link cannot
     /// be used any more.
     #[oai(path = "/join", method = "post", operation_id = "join")]
-    async fn join(&self, request: &Request, app: Data<&App>, body: Json<UserJoin>) -> Result<Joined, ApiError> {
+    async fn join(
+        &self,
+        request: &Request,
+        app: Data<&App>,
+        body: Json<UserJoin>,
+    ) -> Result<Joined, ApiError> {
         let join = body.0;
         if join.cookie {
             app.cookie.check_log_in(request)?;

@@ -13,6 +13,7 @@ mod m20261121_000004_start_control;
 mod m20261121_000005_versions;
 mod m20261121_000006_retention;
 mod m20261122_000008_people;
+mod m20261122_000010_key_expiry;
 
 struct Migrator;
 
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000005_versions::Migration),
             Box::new(m20261121_000006_retention::Migration),
             Box::new(m20261122_000008_people::Migration),
+            Box::new(m20261122_000010_key_expiry::Migration),
         ]
     }
 }

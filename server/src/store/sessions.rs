@@ -80,11 +80,9 @@ impl Store {
         let user = user_of(user)?;
         Ok(Some(Principal {
             workspace_id,
-            caller: Caller::User {
-                id: user.id,
-                session_expires_at: time(session.expires_at),
-            },
+            caller: Caller::User { id: user.id },
             scopes: scopes_of(user.role),
+            expires_at: Some(time(session.expires_at)),
         }))
     }
 
