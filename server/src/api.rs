@@ -23,8 +23,10 @@ mod about;
 mod connectors;
 mod cursor;
 pub(crate) mod draft;
+mod etag;
 mod events;
 mod executions;
+mod gzip;
 mod health;
 pub mod keys;
 mod schedules;
@@ -75,7 +77,7 @@ type Served = (
     schedules::Schedules,
     connectors::Connectors,
     session::Sessions,
-    session::Profile,
+    session::Own,
     users::Users,
     keys::Keys,
     about::Server,
@@ -91,7 +93,7 @@ const SERVED: Served = (
     schedules::Schedules,
     connectors::Connectors,
     session::Sessions,
-    session::Profile,
+    session::Own,
     users::Users,
     keys::Keys,
     about::Server,
@@ -190,6 +192,8 @@ pub fn request_id() -> String {
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 64;
+/// Where the description is.
+const DESCRIPTION: &str = "/api/openapi.json";
 /// Bytes that come along with a request's head.
 const SMALL_BODY: u64 = 1024;
 
@@ -256,8 +260,10 @@ impl<E: Endpoint + 'static> Framed<E> {
         {
             return error.into_response();
         }
-        let cookie = AnswerCookie::default();
-        if is_api {
+        let may_be_small = is_api || path == DESCRIPTION;
+        let takes_gzip = may_be_small && method != Method::HEAD && gzip::is_taken(request.headers());
+        let cookie = is_api.then(AnswerCookie::default);
+        if let Some(cookie) = &cookie {
             request.set_data(cookie.clone());
         }
         let answered = if is_api && !matches!(method, Method::GET | Method::HEAD) {
@@ -273,7 +279,7 @@ impl<E: Endpoint + 'static> Framed<E> {
             }
             Err(panic) => ApiError::panicked(panic).into_response(),
         };
-        if is_api {
+        if let Some(cookie) = cookie {
             let headers = response.headers_mut();
             // What is a caller's own is kept by nobody on the way.
             let entry = headers.entry(CACHE_CONTROL);
@@ -281,6 +287,9 @@ impl<E: Endpoint + 'static> Framed<E> {
             if let Some(cookie) = cookie.take() {
                 headers.append(SET_COOKIE, cookie);
             }
+        }
+        if may_be_small {
+            response = gzip::compressed(response, takes_gzip);
         }
         let status = response.status().as_u16();
         metrics::counter!("flowmatic_http_requests_total", "method" => known(&method), "status" => status.to_string())

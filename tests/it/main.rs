@@ -4,6 +4,7 @@
 mod about;
 mod auth;
 mod bad_input;
+mod caching;
 mod calls;
 mod commands;
 mod connectors;

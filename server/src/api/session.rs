@@ -1,6 +1,6 @@
 //! `/api/v1/auth`: set-up, log-in, log-out and who one is.
 
-use flowmatic_openapi::{AuthState, Login, Me, Session, Setup, User, UserJoin};
+use flowmatic_openapi::{AuthState, Login, Me, ProfileUpdate, Session, Setup, User, UserJoin};
 use poem::Request;
 use poem::http::header;
 use poem::web::Data;
@@ -14,8 +14,8 @@ use crate::auth::cookie::AnswerCookie;
 use crate::auth::{Auth, Caller, Principal, SESSION_LIFETIME, SESSION_PREFIX, TokenHash, may, new_token};
 use crate::store::NewSession;
 
-mod profile;
-pub(super) use profile::Profile;
+mod own;
+pub(super) use own::Own;
 
 /// The most characters that are kept of what a browser calls itself.
 const MOST_USER_AGENT: usize = 300;
@@ -160,6 +160,24 @@ impl Sessions {
     /// Who is calling
     #[oai(path = "/me", method = "get", operation_id = "getMe")]
     async fn me(&self, auth: Auth<may::Enter>, app: Data<&App>) -> Result<Json<Me>, ApiError> {
+        Ok(Json(who_is(&app, &auth).await?))
+    }
+
+    /// Change one's own profile
+    ///
+    /// What is left out stays. For sessions: an API key has no profile. 409 `EMAIL_TAKEN` where somebody else has the
+    /// e-mail.
+    #[oai(path = "/me", method = "patch", operation_id = "updateMe")]
+    async fn update(
+        &self,
+        auth: Auth<may::Enter>,
+        app: Data<&App>,
+        body: Json<ProfileUpdate>,
+    ) -> Result<Json<Me>, ApiError> {
+        let id = auth.person()?;
+        let ProfileUpdate { name, email } = body.0;
+        let changed = app.store.update_profile(id, name, email).await?;
+        changed.ok_or_else(ApiError::email_taken)?;
         Ok(Json(who_is(&app, &auth).await?))
     }
 }

@@ -45,6 +45,12 @@ pub(super) async fn migrate(store: &Store) -> Result<(), StoreError> {
     Ok(transaction.commit().await?)
 }
 
+/// The tables as they were after so many migrations.
+#[cfg(test)]
+pub(super) async fn migrate_to(store: &Store, count: u32) -> Result<(), StoreError> {
+    Ok(Migrator::up(&store.writer(), Some(count)).await?)
+}
+
 /// The advisory lock's number: `migratio` in ASCII.
 const MIGRATION_LOCK: i64 = 0x6d69_6772_6174_696f;
 

@@ -2,9 +2,11 @@ use std::collections::HashMap;
 
 use chrono::{TimeDelta, Utc};
 use flowmatic_openapi::{Role, User};
+use sea_orm::{ConnectionTrait, Statement};
+use uuid::Uuid;
 
 use super::super::NewSession;
-use super::super::testing::{TestStore, stores};
+use super::super::testing::{TestStore, older_stores, stores};
 use super::{Changed, NewInvitation, NewUser, UserChange};
 use crate::auth::TokenHash;
 
@@ -248,5 +250,57 @@ async fn lists_people_by_pages_and_keeps_workspaces_apart() {
         let changed = test.store.update_user(other, made[0], role(Role::Owner)).await;
         assert_eq!(changed, Ok(Changed::Unknown));
         assert_eq!(test.store.delete_user(other, made[0]).await, Ok(Changed::Unknown));
+    }
+}
+
+#[tokio::test]
+async fn brings_people_sessions_and_keys_of_older_databases_along() {
+    for test in older_stores(6).await {
+        let writer = test.store.writer();
+        let (session, key, id) = (token("session"), token("key"), Uuid::now_v7());
+        let end = (Utc::now() + TimeDelta::days(1)).timestamp_millis();
+        for (sql, values) in [
+            (
+                "INSERT INTO users (workspace_id, email, password_hash, role, created_at) \
+                 VALUES (1, 'ana@acme.example', 'hash', 'owner', 7)",
+                vec![],
+            ),
+            (
+                "INSERT INTO sessions (token_hash, user_id, created_at, expires_at) VALUES ($1, 1, 7000, $2)",
+                vec![session.0.to_vec().into(), end.into()],
+            ),
+            (
+                "INSERT INTO api_keys (id, workspace_id, name, prefix, hash, scopes, created_at) \
+                 VALUES ($1, 1, 'old', 'fm_old', $2, '[]', 7)",
+                vec![id.into(), key.0.to_vec().into()],
+            ),
+        ] {
+            let statement = Statement::from_sql_and_values(writer.get_database_backend(), sql, values);
+            writer.execute_raw(statement).await.expect(sql);
+        }
+        test.store.migrate().await.expect(test.name);
+        let ana = test
+            .store
+            .user(1, 1)
+            .await
+            .expect(test.name)
+            .expect("she is there");
+        assert!(!ana.invited && !ana.disabled && ana.name.is_none(), "{ana:?}");
+        assert!(is_logged_in(&test, "session").await, "{}", test.name);
+        let sessions = test
+            .store
+            .sessions(1, session, Utc::now())
+            .await
+            .expect(test.name);
+        assert_eq!(sessions[0].last_used_at.timestamp(), 7);
+        let found = test.store.key_by_hash(key).await.expect(test.name);
+        assert_eq!(found.expect("it is good").expires_at, None);
+        let key = test
+            .store
+            .key(1, id)
+            .await
+            .expect(test.name)
+            .expect("it is there");
+        assert_eq!((key.expires_at, key.created_by), (None, None));
     }
 }

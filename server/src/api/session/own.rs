@@ -1,6 +1,6 @@
-//! What people see and change of themselves: profile, password, sessions.
+//! What people see and change of themselves: password and sessions.
 
-use flowmatic_openapi::{Deleted, Me, Page, PasswordChange, ProfileUpdate, SessionSummary};
+use flowmatic_openapi::{Deleted, Page, PasswordChange, SessionSummary};
 use poem::Request;
 use poem::web::Data;
 use poem_openapi::param::Path;
@@ -10,12 +10,11 @@ use uuid::Uuid;
 use super::super::Tag;
 use super::super::error::ApiError;
 use super::super::payload::Json;
-use super::who_is;
 use crate::app::App;
 use crate::auth::cookie::AnswerCookie;
 use crate::auth::{Auth, may};
 
-pub(in super::super) struct Profile;
+pub(in super::super) struct Own;
 
 /// A password that was changed.
 #[derive(Debug, Object)]
@@ -24,25 +23,7 @@ struct PasswordChanged {
 }
 
 #[OpenApi(prefix_path = "/api/v1/auth", tag = "Tag::Auth")]
-impl Profile {
-    /// Change one's own profile
-    ///
-    /// What is left out stays. For sessions: an API key has no profile. 409 `EMAIL_TAKEN` where somebody else has the
-    /// e-mail.
-    #[oai(path = "/me", method = "patch", operation_id = "updateMe")]
-    async fn update(
-        &self,
-        auth: Auth<may::Enter>,
-        app: Data<&App>,
-        body: Json<ProfileUpdate>,
-    ) -> Result<Json<Me>, ApiError> {
-        let id = auth.person()?;
-        let ProfileUpdate { name, email } = body.0;
-        let changed = app.store.update_profile(id, name, email).await?;
-        changed.ok_or_else(ApiError::email_taken)?;
-        Ok(Json(who_is(&app, &auth).await?))
-    }
-
+impl Own {
     /// Change one's own password
     ///
     /// All other sessions of the person end. 403 `WRONG_PASSWORD` where the current one is another; attempts are counted
