@@ -1,0 +1,109 @@
+// Every address of the application. The server opens the application at the same first parts (`ADDRESSES` in lib.rs).
+
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from "@tanstack/react-router";
+import { session } from "./api/session";
+import { readExecutionSearch, readExecutionView } from "./features/executions/search";
+import { readWorkflowSearch } from "./features/workflows/search";
+import { Broken } from "./shell/Broken";
+import { NotFound } from "./shell/NotFound";
+import { Root } from "./shell/Root";
+import { Shell } from "./shell/Shell";
+
+const root = createRootRoute({ component: Root, notFoundComponent: NotFound, errorComponent: Broken });
+
+const setUp = createRoute({
+  getParentRoute: () => root,
+  path: "/setup",
+  beforeLoad: leaveIfLoggedIn,
+  component: lazyRouteComponent(() => import("./features/setup/SetUpPage")),
+});
+
+const logIn = createRoute({
+  getParentRoute: () => root,
+  path: "/login",
+  validateSearch: (search: Record<string, unknown>): { to?: string | undefined } => {
+    // Never to another host: `//elsewhere` would lead there.
+    const to = typeof search.to === "string" && /^\/(?![/\\])/.test(search.to) ? search.to : undefined;
+    return { to };
+  },
+  beforeLoad: leaveIfLoggedIn,
+  component: lazyRouteComponent(() => import("./features/login/LogInPage")),
+});
+
+const shell = createRoute({
+  getParentRoute: () => root,
+  id: "shell",
+  component: Shell,
+  beforeLoad: ({ location }) => {
+    if (session.get().token !== undefined) return;
+    const to = location.href === "/" || location.href === "/workflows" ? undefined : location.href;
+    throw redirect({ to: "/login", search: { to }, replace: true });
+  },
+});
+
+const start = createRoute({
+  getParentRoute: () => shell,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/workflows", replace: true });
+  },
+});
+
+const workflows = createRoute({
+  getParentRoute: () => shell,
+  path: "/workflows",
+  validateSearch: readWorkflowSearch,
+  component: lazyRouteComponent(() => import("./features/workflows/WorkflowsPage")),
+});
+
+const workflow = createRoute({
+  getParentRoute: () => shell,
+  path: "/workflows/$id",
+  component: lazyRouteComponent(() => import("./features/workflows/WorkflowPage")),
+});
+
+const executions = createRoute({
+  getParentRoute: () => shell,
+  path: "/executions",
+  validateSearch: readExecutionSearch,
+  component: lazyRouteComponent(() => import("./features/executions/ExecutionsPage")),
+});
+
+const execution = createRoute({
+  getParentRoute: () => shell,
+  path: "/executions/$id",
+  validateSearch: readExecutionView,
+  component: lazyRouteComponent(() => import("./features/executions/ExecutionPage")),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    setUp,
+    logIn,
+    shell.addChildren([start, workflows, workflow, executions, execution]),
+  ]),
+  defaultPreload: "intent",
+  defaultPendingMs: 150,
+  scrollRestoration: true,
+  defaultErrorComponent: Broken,
+  defaultNotFoundComponent: NotFound,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
+
+/** Logging in and out leads elsewhere, from wherever one is. */
+session.subscribe(() => void router.invalidate());
+
+function leaveIfLoggedIn({ search }: { search: { to?: string | undefined } }): void {
+  if (session.get().token !== undefined) throw redirect({ href: search.to ?? "/workflows", replace: true });
+}
