@@ -86,3 +86,11 @@ export const workflowNames = queryOptions({
   },
   staleTime: 60_000,
 });
+
+export function saveWorkflow(id: string, update: Schemas["WorkflowUpdate"]) {
+  return ask(api.PUT("/api/v1/workflows/{id}", { params: { path: { id } }, body: update }));
+}
+
+export function validateGraph(graph: Schemas["Graph"], signal?: AbortSignal) {
+  return ask(api.POST("/api/v1/workflows/validate", { body: { graph }, signal }));
+}

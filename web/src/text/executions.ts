@@ -17,7 +17,7 @@ export const executions = {
     workflow: "Workflow",
     anyWorkflow: "All workflows",
     mode: "Started by",
-    anyMode: "Started by anything",
+    anyMode: "Any start",
     since: "Time",
     anyTime: "Any time",
     spans: { "1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days" },
