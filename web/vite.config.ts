@@ -21,6 +21,25 @@ export default defineConfig({
     chunkSizeWarningLimit: 400,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    rolldownOptions: {
+      output: {
+        // Few files, so that a screen does not wait for dozens: what changes never, what screens share, the screens.
+        codeSplitting: {
+          includeDependenciesRecursively: false,
+          groups: [
+            {
+              name: "core",
+              test: /node_modules\/(react|react-dom|scheduler|use-sync-external-store|openapi-fetch|@tanstack\/(router-core|react-router|history|store|react-store|query-core|react-query))\//,
+            },
+            {
+              name: "kit",
+              test: /node_modules\/(@base-ui(?!.*csp)|@floating-ui)\/|src\/ui\/(?!Button|Keys|toast|EmptyState|JsonEditor)/,
+              minShareCount: 2,
+            },
+          ],
+        },
+      },
+    },
   },
   server: { proxy },
   preview: {

@@ -7,8 +7,11 @@ import {
   lazyRouteComponent,
   redirect,
 } from "@tanstack/react-router";
+import { executionList, executionOf } from "./api/executions";
+import { queries } from "./api/queries";
 import { session } from "./api/session";
-import { readExecutionSearch, readExecutionView } from "./features/executions/search";
+import { workflowList, workflowOf } from "./api/workflows";
+import { filterOf, readExecutionSearch, readExecutionView } from "./features/executions/search";
 import { readWorkflowSearch } from "./features/workflows/search";
 import { Broken } from "./shell/Broken";
 import { NotFound } from "./shell/NotFound";
@@ -59,12 +62,16 @@ const workflows = createRoute({
   getParentRoute: () => shell,
   path: "/workflows",
   validateSearch: readWorkflowSearch,
+  loaderDeps: ({ search }) => search,
+  // Asked for while the screen itself is loaded.
+  loader: ({ deps }) => void queries.prefetchInfiniteQuery(workflowList(deps)),
   component: lazyRouteComponent(() => import("./features/workflows/WorkflowsPage")),
 });
 
 const workflow = createRoute({
   getParentRoute: () => shell,
   path: "/workflows/$id",
+  loader: ({ params }) => void queries.prefetchQuery(workflowOf(params.id)),
   component: lazyRouteComponent(() => import("./features/workflows/WorkflowPage")),
 });
 
@@ -72,6 +79,8 @@ const executions = createRoute({
   getParentRoute: () => shell,
   path: "/executions",
   validateSearch: readExecutionSearch,
+  loaderDeps: ({ search }) => search,
+  loader: ({ deps }) => void queries.prefetchInfiniteQuery(executionList(filterOf(deps))),
   component: lazyRouteComponent(() => import("./features/executions/ExecutionsPage")),
 });
 
@@ -79,6 +88,7 @@ const execution = createRoute({
   getParentRoute: () => shell,
   path: "/executions/$id",
   validateSearch: readExecutionView,
+  loader: ({ params }) => void queries.prefetchQuery(executionOf(params.id)),
   component: lazyRouteComponent(() => import("./features/executions/ExecutionPage")),
 });
 

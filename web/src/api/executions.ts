@@ -30,7 +30,9 @@ export function executionList(filter: ExecutionFilter) {
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.next_cursor ?? undefined,
     staleTime: Number.POSITIVE_INFINITY,
-    gcTime: 0,
+    gcTime: 60_000,
+    // Comparing a hundred thousand rows with each page that comes would take longer than the page.
+    structuralSharing: false,
     placeholderData: keepPreviousData,
   });
 }

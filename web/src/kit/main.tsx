@@ -3,6 +3,7 @@
 import "@fontsource-variable/inter/wght.css";
 import "../ui/tokens.css";
 import "../ui/base.css";
+import { CSPProvider } from "@base-ui/react/csp-provider";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { Kit } from "./Kit";
@@ -11,6 +12,8 @@ const place = document.getElementById("root");
 if (place === null) throw new Error("kit.html has no place for the kit");
 createRoot(place).render(
   <StrictMode>
-    <Kit />
+    <CSPProvider disableStyleElements>
+      <Kit />
+    </CSPProvider>
   </StrictMode>,
 );

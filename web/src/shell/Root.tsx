@@ -1,3 +1,4 @@
+import { CSPProvider } from "@base-ui/react/csp-provider";
 import { Outlet } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { useSession } from "../api/session";
@@ -14,12 +15,13 @@ export function Root() {
   useEffect(() => waiting.subscribe(() => setHasMessages(true)), []);
   if (isExpired && !hasExpired) setHasExpired(true);
   return (
-    <>
+    // The pages' policy refuses styles that are inline, as the kit would make them.
+    <CSPProvider disableStyleElements>
       <Outlet />
       <Suspense>
         {hasMessages && <Toasts />}
         {hasExpired && <LogInAgain />}
       </Suspense>
-    </>
+    </CSPProvider>
   );
 }

@@ -1,4 +1,4 @@
-// Light or dark: the system's, unless one was chosen. `public/theme.js` sets it before the first paint.
+// Light or dark: the system's, unless one was chosen. `public/theme.js` shows it, from before the first paint.
 
 import { store, useStore } from "../api/store";
 
@@ -7,24 +7,29 @@ export type Theme = "system" | "light" | "dark";
 const KEY = "flowmatic.theme";
 
 const chosen = store<Theme>(read());
+addEventListener("storage", () => chosen.set(read()));
 
 export function useTheme(): Theme {
   return useStore(chosen);
 }
 
 export function chooseTheme(theme: Theme): void {
+  chosen.set(theme);
   try {
     if (theme === "system") localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, theme);
+    dispatchEvent(new Event("flowmatic-theme"));
   } catch {
     // It lasts as long as the page.
+    if (theme !== "system") document.documentElement.dataset.theme = theme;
   }
-  if (theme === "system") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
-  chosen.set(theme);
 }
 
 function read(): Theme {
-  const theme = document.documentElement.dataset.theme;
-  return theme === "light" || theme === "dark" ? theme : "system";
+  try {
+    const kept = localStorage.getItem(KEY);
+    return kept === "light" || kept === "dark" ? kept : "system";
+  } catch {
+    return "system";
+  }
 }

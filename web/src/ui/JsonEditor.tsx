@@ -138,7 +138,7 @@ const look = EditorView.theme({
   ".cm-gutters": { backgroundColor: "var(--surface)", color: "var(--text-3)", border: "0" },
   ".cm-activeLine": { backgroundColor: "color-mix(in srgb, var(--hover) 60%, transparent)" },
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
-    backgroundColor: "light-dark(#d8dafc, #34397a)",
+    backgroundColor: "var(--selection)",
   },
   "&.cm-focused .cm-matchingBracket": {
     backgroundColor: "var(--accent-soft)",

@@ -1,4 +1,12 @@
-import { type CSSProperties, type Key, type KeyboardEvent, type ReactNode, useRef } from "react";
+import {
+  type CSSProperties,
+  type Key,
+  type KeyboardEvent,
+  memo,
+  type ReactNode,
+  useCallback,
+  useRef,
+} from "react";
 import { kit } from "../text/kit";
 import { Checkbox } from "./Checkbox";
 import "./Table.css";
@@ -7,8 +15,6 @@ import { useVirtualRows } from "./useVirtualRows";
 export interface Column<Row> {
   name: string;
   title: string;
-  /** Read aloud only. */
-  isTitleUnseen?: boolean;
   /** As `grid-template-columns` has it. */
   width: string;
   align?: "end";
@@ -36,16 +42,18 @@ interface TableProps<Row> {
 export function Table<Row>(props: TableProps<Row>) {
   const { label, columns, rows, keyOf, nameOf, isMore = false, onEnd, selected, onSelect } = props;
   const body = useRef<HTMLDivElement>(null);
-  const { items, before, after } = useVirtualRows(body, rows.length, onEnd);
+  const { first, end, before, after } = useVirtualRows(body, rows.length, onEnd);
   const isSelectable = selected !== undefined && onSelect !== undefined;
   const template = [isSelectable ? "32px" : "", ...columns.map((column) => column.width)].join(" ");
   const all = selected?.size === 0 ? false : selected?.size === rows.length ? true : "some";
-  const toggle = (key: Key, isOn: boolean) => {
-    const next = new Set(selected);
+  const latest = useRef({ selected, onSelect });
+  latest.current = { selected, onSelect };
+  const toggle = useCallback((key: Key, isOn: boolean) => {
+    const next = new Set(latest.current.selected);
     if (isOn) next.add(key);
     else next.delete(key);
-    onSelect?.(next);
-  };
+    latest.current.onSelect?.(next);
+  }, []);
   return (
     // Divs with roles: a table's own elements do not bear being laid out as a grid.
     // biome-ignore-start lint/a11y: the roles are those of a table
@@ -70,48 +78,26 @@ export function Table<Row>(props: TableProps<Row>) {
           )}
           {columns.map((column) => (
             <div key={column.name} role="columnheader" className={column.align === "end" ? "align-end" : ""}>
-              <span className={column.isTitleUnseen ? "unseen" : ""}>{column.title}</span>
+              {column.title}
             </div>
           ))}
         </div>
       </div>
       <div role="rowgroup" ref={body}>
         {before > 0 && <div role="presentation" style={{ height: before }} />}
-        {items.map((at) => {
-          const row = rows[at];
-          if (row === undefined) return null;
+        {rows.slice(first, end).map((row, at) => {
           const key = keyOf(row);
-          const isSelected = selected?.has(key) ?? false;
           return (
-            <div
+            <BodyRow
               key={key}
-              role="row"
-              aria-rowindex={at + 2}
-              aria-selected={isSelectable ? isSelected : undefined}
-              className="table-row table-body-row"
-              data-selected={isSelected || undefined}
-            >
-              {isSelectable && (
-                <div role="cell" className="table-check">
-                  <Checkbox
-                    label={kit.selectRow(nameOf(row))}
-                    isChecked={isSelected}
-                    onChange={(isOn) => toggle(key, isOn)}
-                  />
-                </div>
-              )}
-              {columns.map((column) => (
-                <div
-                  key={column.name}
-                  role="cell"
-                  data-column={column.name}
-                  data-narrow={column.narrow}
-                  className={column.align === "end" ? "align-end" : ""}
-                >
-                  {column.cell(row)}
-                </div>
-              ))}
-            </div>
+              at={first + at}
+              row={row}
+              id={key}
+              columns={columns as readonly Column<unknown>[]}
+              isSelected={isSelectable ? (selected.has(key) ?? false) : undefined}
+              name={isSelectable ? nameOf(row) : ""}
+              onToggle={toggle}
+            />
           );
         })}
         {after > 0 && <div role="presentation" style={{ height: after }} />}
@@ -120,6 +106,52 @@ export function Table<Row>(props: TableProps<Row>) {
     // biome-ignore-end lint/a11y: the roles are those of a table
   );
 }
+
+interface BodyRowProps {
+  at: number;
+  row: unknown;
+  id: Key;
+  columns: readonly Column<unknown>[];
+  /** Missing where rows cannot be selected. */
+  isSelected: boolean | undefined;
+  name: string;
+  onToggle: (key: Key, isOn: boolean) => void;
+}
+
+/** Drawn again only when something of it has changed, not with each step of scrolling. */
+const BodyRow = memo(function BodyRow({ at, row, id, columns, isSelected, name, onToggle }: BodyRowProps) {
+  return (
+    // biome-ignore-start lint/a11y: as above
+    <div
+      role="row"
+      aria-rowindex={at + 2}
+      aria-selected={isSelected}
+      className="table-row table-body-row"
+      data-selected={isSelected || undefined}
+    >
+      {isSelected !== undefined && (
+        <div role="cell" className="table-check">
+          <Checkbox
+            label={kit.selectRow(name)}
+            isChecked={isSelected}
+            onChange={(isOn) => onToggle(id, isOn)}
+          />
+        </div>
+      )}
+      {columns.map((column) => (
+        <div
+          key={column.name}
+          role="cell"
+          data-narrow={column.narrow}
+          className={column.align === "end" ? "align-end" : ""}
+        >
+          {column.cell(row)}
+        </div>
+      ))}
+    </div>
+    // biome-ignore-end lint/a11y: as above
+  );
+});
 
 /** To the same control of the row above or below. */
 function moveByArrows(event: KeyboardEvent<HTMLElement>): void {

@@ -1,49 +1,53 @@
-import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { type RefObject, useEffect, useLayoutEffect, useState } from "react";
 
+/** Of a row, and of one that is a card; Table.css has the same. */
 const ROW = 44;
-/** Of a row that is a card. */
 const CARD = 76;
 const NARROW = "(width < 700px)";
-/** Rows above and below those in sight. */
-const BEYOND = 12;
+/** The range moves by so many rows at a time, and reaches as far beyond what is in sight. */
+const STEP = 8;
+/** So many rows before the end more are asked for. */
+const EARLY = 50;
 
-/** Which rows to draw, and the room of those before and after. The page scrolls, not the table. */
+interface Range {
+  /** The first row that is drawn, and the one after the last. */
+  first: number;
+  end: number;
+  /** The room of those before and after, in pixels. */
+  before: number;
+  after: number;
+}
+
+/** Which rows to draw. All are of one height, and the page scrolls, not the table: so this is a division. */
 export function useVirtualRows(
   body: RefObject<HTMLElement | null>,
   count: number,
   onEnd: (() => void) | undefined,
-): { items: number[]; before: number; after: number } {
+): Range {
   const height = useRowHeight();
-  const [top, setTop] = useState(0);
+  const [first, setFirst] = useState(0);
+  const [seen, setSeen] = useState(() => Math.ceil(innerHeight / height));
   useLayoutEffect(() => {
-    const now = body.current;
-    if (now !== null) setTop(now.getBoundingClientRect().top + scrollY);
-  }, [body]);
-  const virtualizer = useWindowVirtualizer({
-    count,
-    estimateSize: () => height,
-    overscan: BEYOND,
-    scrollMargin: top,
-    // Before the first measure, which comes after the first paint.
-    initialRect: { width: innerWidth, height: innerHeight },
-  });
+    const look = () => {
+      const above = -(body.current?.getBoundingClientRect().top ?? 0);
+      const step = Math.floor(above / height / STEP) * STEP - STEP;
+      setFirst(Math.max(0, Math.min(step, count - 1)));
+      setSeen(Math.ceil(innerHeight / height));
+    };
+    look();
+    addEventListener("scroll", look, { passive: true });
+    addEventListener("resize", look);
+    return () => {
+      removeEventListener("scroll", look);
+      removeEventListener("resize", look);
+    };
+  }, [body, height, count]);
+  const end = Math.min(count, first + seen + 3 * STEP);
+  const isNearEnd = end >= count - EARLY;
   useEffect(() => {
-    void height;
-    virtualizer.measure();
-  }, [height, virtualizer]);
-  const drawn = virtualizer.getVirtualItems();
-  const first = drawn[0]?.index ?? 0;
-  const last = drawn.at(-1)?.index ?? -1;
-  const isAtEnd = last >= count - BEYOND;
-  useEffect(() => {
-    if (isAtEnd && count > 0) onEnd?.();
-  }, [isAtEnd, count, onEnd]);
-  return {
-    items: drawn.map((item) => item.index),
-    before: first * height,
-    after: Math.max(0, (count - last - 1) * height),
-  };
+    if (isNearEnd && count > 0) onEnd?.();
+  }, [isNearEnd, count, onEnd]);
+  return { first, end, before: first * height, after: (count - end) * height };
 }
 
 function useRowHeight(): number {

@@ -1,4 +1,5 @@
 import type { Schemas } from "../../api/client";
+import type { ExecutionFilter } from "../../api/executions";
 
 /** The statuses as one asks for them: to those who look for what failed, time-outs have failed. */
 export const STATUS_GROUPS = {
@@ -46,6 +47,20 @@ export function readExecutionSearch(from: Record<string, unknown>): ExecutionSea
       typeof from.workflow === "string" && /^[0-9a-f-]{36}$/i.test(from.workflow) ? from.workflow : undefined,
     mode: oneOf(MODES, from.mode),
     since: oneOf(Object.keys(SPANS) as Span[], from.since),
+  };
+}
+
+const MINUTE = 60_000;
+
+/** As the API has it. */
+export function filterOf({ status, workflow, mode, since }: ExecutionSearch): ExecutionFilter {
+  // To the minute, so that the same filter is the same question.
+  const now = Math.floor(Date.now() / MINUTE) * MINUTE;
+  return {
+    status: status && [...STATUS_GROUPS[status]],
+    workflow_id: workflow,
+    mode,
+    started_after: since && new Date(now - SPANS[since]).toISOString(),
   };
 }
 

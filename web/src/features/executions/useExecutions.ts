@@ -1,29 +1,18 @@
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useState } from "react";
-import { type ExecutionFilter, executionList, newestExecutions } from "../../api/executions";
+import { executionList, newestExecutions } from "../../api/executions";
 import { merge, type Pages } from "./merge";
-import { type ExecutionSearch, SPANS, STATUS_GROUPS } from "./search";
+import { type ExecutionSearch, filterOf } from "./search";
 
 /** How often the newest are asked for. */
 const AGAIN = 3_000;
 /** Who has scrolled further down than this reads, and must not be disturbed. */
 const TOP = 80;
-const MINUTE = 60_000;
 
 /** The executions that fit, live: new ones come in at the top, and those in sight end. */
 export function useExecutions(search: ExecutionSearch) {
   const queries = useQueryClient();
-  const filter = useMemo((): ExecutionFilter => {
-    const { status, workflow, mode, since } = search;
-    // To the minute, so that the same filter is the same question.
-    const now = Math.floor(Date.now() / MINUTE) * MINUTE;
-    return {
-      status: status && [...STATUS_GROUPS[status]],
-      workflow_id: workflow,
-      mode,
-      started_after: since && new Date(now - SPANS[since]).toISOString(),
-    };
-  }, [search]);
+  const filter = useMemo(() => filterOf(search), [search]);
   const options = useMemo(() => executionList(filter), [filter]);
   const list = useInfiniteQuery(options);
   const newest = useQuery({

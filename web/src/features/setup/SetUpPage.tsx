@@ -1,4 +1,4 @@
-import { Link } from "@tanstack/react-router";
+import { Link, useLocation } from "@tanstack/react-router";
 import { type FormEvent, useRef, useState } from "react";
 import { setUp } from "../../api/account";
 import { asFailure } from "../../api/failure";
@@ -16,7 +16,8 @@ const texts = account.setUp;
 
 /** Makes the owner. The token is in the link's fragment, which never reaches a server's log. */
 export default function SetUpPage() {
-  const [token] = useState(() => new URLSearchParams(location.hash.slice(1)).get("token") ?? "");
+  const hash = useLocation({ select: (location) => location.hash });
+  const token = new URLSearchParams(hash).get("token") ?? "";
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const [errors, setErrors] = useState<{ email?: string; password?: string; whole?: string }>({});
