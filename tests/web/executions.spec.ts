@@ -52,7 +52,10 @@ test("says which step failed and why, and retries from there", async ({ page, se
   const workflow = await createWorkflow(server);
   await call(workflow, {});
   await page.goto("/executions");
-  await page.getByRole("row", { name: /Order intake/ }).getByRole("link").press("Enter");
+  await page
+    .getByRole("row", { name: /Order intake/ })
+    .getByRole("link")
+    .press("Enter");
   await expect(page.getByRole("treeitem", { name: /Amount over 50\?/ })).toBeVisible();
   await page.getByRole("treeitem", { name: /Execution/ }).focus();
   await page.keyboard.press("ArrowDown");
@@ -79,14 +82,23 @@ test("shows loops by their items, and what each step was given and made", async 
       nodes: [
         { key: "hook", type: "trigger.webhook" },
         { key: "each", type: "flow.for_each", name: "Each product", parameters: { items: "{{items}}" } },
-        { key: "set", type: "data.set", name: "Set price", parent: "each", parameters: { fields: { price: "{{_item}}" } } },
+        {
+          key: "set",
+          type: "data.set",
+          name: "Set price",
+          parent: "each",
+          parameters: { fields: { price: "{{_item}}" } },
+        },
       ],
       edges: [{ from: "hook", to: "each" }],
     },
   });
   await call(workflow, { items: [3, 4, "<b>5</b>"] });
   await page.goto("/executions");
-  await page.getByRole("row", { name: /Each product/ }).getByRole("link").click();
+  await page
+    .getByRole("row", { name: /Each product/ })
+    .getByRole("link")
+    .click();
   await page.getByRole("treeitem", { name: /Item 3/ }).click();
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("ArrowDown");
@@ -112,7 +124,9 @@ test("cancels one that waits", async ({ page, server }) => {
   const { id } = await server.api<{ id: string }>("POST", `/api/v1/workflows/${workflow.id}/execute`, {});
   await page.goto(`/executions/${id}`);
   await page.getByRole("button", { name: "Cancel" }).click();
-  await expect(page.getByRole("banner").or(page.locator("header")).getByText("Cancelled").first()).toBeVisible();
+  await expect(
+    page.getByRole("banner").or(page.locator("header")).getByText("Cancelled").first(),
+  ).toBeVisible();
 });
 
 const MANY = 100_000;
@@ -174,6 +188,8 @@ test("scrolls through a hundred thousand without a stutter", async ({ page, serv
     };
   });
   // A figure to read: how fast it is depends on the machine, how much is drawn does not.
-  console.log(`100,000 rows: a frame in ${median.toFixed(1)} ms, 95 of 100 within ${late.toFixed(1)} ms, ${drawn} rows drawn`);
+  console.log(
+    `100,000 rows: a frame in ${median.toFixed(1)} ms, 95 of 100 within ${late.toFixed(1)} ms, ${drawn} rows drawn`,
+  );
   expect(drawn).toBeLessThan(80);
 });

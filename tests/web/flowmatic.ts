@@ -47,11 +47,15 @@ export const test = base.extend<Fixtures>({
     });
     page.on("request", (request) => {
       const { protocol, origin } = new URL(request.url());
-      if (protocol.startsWith("http") && origin !== server.url && origin !== server.direct) elsewhere.push(request.url());
+      if (protocol.startsWith("http") && origin !== server.url && origin !== server.direct)
+        elsewhere.push(request.url());
     });
     await use(page);
     expect(elsewhere, "requests to other hosts").toEqual([]);
-    expect(said.filter((text) => !bears.some((known) => known.test(text))), "the console").toEqual([]);
+    expect(
+      said.filter((text) => !bears.some((known) => known.test(text))),
+      "the console",
+    ).toEqual([]);
   },
 });
 
@@ -76,7 +80,9 @@ export async function expectAccessible(page: Page): Promise<void> {
 async function violated(): Promise<string[]> {
   const { axe } = window as unknown as {
     axe: {
-      run(context: object): Promise<{ violations: { id: string; nodes: { target: string[]; failureSummary: string }[] }[] }>;
+      run(
+        context: object,
+      ): Promise<{ violations: { id: string; nodes: { target: string[]; failureSummary: string }[] }[] }>;
     };
   };
   // The kit's guards pass the focus on as soon as they have it: they hide nothing that one could reach.
@@ -97,7 +103,9 @@ async function settled(): Promise<void> {
   const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
   await frame();
   await frame();
-  const moving = document.getAnimations().filter((one) => one.effect?.getTiming().iterations !== Number.POSITIVE_INFINITY);
+  const moving = document
+    .getAnimations()
+    .filter((one) => one.effect?.getTiming().iterations !== Number.POSITIVE_INFINITY);
   await Promise.allSettled(moving.map((one) => one.finished));
   await frame();
 }
@@ -110,8 +118,18 @@ export const ORDER_INTAKE = {
   graph: {
     nodes: [
       { key: "hook", type: "trigger.webhook", name: "New order", parameters: { methods: ["POST"] } },
-      { key: "big", type: "flow.if", name: "Amount over 50?", parameters: { condition: "{{gt data.amount 50}}" } },
-      { key: "reply", type: "flow.response", name: "Answer", parameters: { body: { total: "{{data.amount}}" } } },
+      {
+        key: "big",
+        type: "flow.if",
+        name: "Amount over 50?",
+        parameters: { condition: "{{gt data.amount 50}}" },
+      },
+      {
+        key: "reply",
+        type: "flow.response",
+        name: "Answer",
+        parameters: { body: { total: "{{data.amount}}" } },
+      },
     ],
     edges: [
       { from: "hook", to: "big" },

@@ -99,22 +99,30 @@ async function run(folder: string, listen: string, flags: readonly string[], wan
 }
 
 async function preview(server: string): Promise<{ program: ChildProcess; url: string }> {
-  const program = spawn(process.execPath, ["node_modules/vite/bin/vite.js", "preview", "--host", "127.0.0.1", "--port", "0"], {
-    cwd: WEB,
-    stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, FLOWMATIC_URL: server, NO_COLOR: "1" },
-  });
+  const program = spawn(
+    process.execPath,
+    ["node_modules/vite/bin/vite.js", "preview", "--host", "127.0.0.1", "--port", "0"],
+    {
+      cwd: WEB,
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, FLOWMATIC_URL: server, NO_COLOR: "1" },
+    },
+  );
   const [line = ""] = await readLines(program, 1);
   return { program, url: (/http:\S+/.exec(line)?.[0] ?? "").replace(/\/$/, "") };
 }
 
 /** The development server, for the kit's page. */
 export async function startKit(): Promise<{ url: string; stop: () => Promise<void> }> {
-  const program = spawn(process.execPath, ["node_modules/vite/bin/vite.js", "--host", "127.0.0.1", "--port", "0"], {
-    cwd: WEB,
-    stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, NO_COLOR: "1" },
-  });
+  const program = spawn(
+    process.execPath,
+    ["node_modules/vite/bin/vite.js", "--host", "127.0.0.1", "--port", "0"],
+    {
+      cwd: WEB,
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, NO_COLOR: "1" },
+    },
+  );
   const [line = ""] = await readLines(program, 1);
   return { url: `${/http:\S+/.exec(line)?.[0]}kit.html`, stop: () => end(program) };
 }

@@ -30,7 +30,9 @@ test("says at the field what is wrong", async ({ page, server }) => {
   await page.getByRole("button", { name: "Make the owner" }).click();
   await expect(page.getByLabel("E-mail")).toHaveAccessibleDescription(/ana@example.com/);
   await expect(page.getByLabel("E-mail")).toBeFocused();
-  await expect(page.getByLabel("Password", { exact: true })).toHaveAccessibleDescription(/One character more/);
+  await expect(page.getByLabel("Password", { exact: true })).toHaveAccessibleDescription(
+    /One character more/,
+  );
   await expectAccessible(page);
 });
 

@@ -1,5 +1,13 @@
 import { readFile } from "node:fs/promises";
-import { call, createWorkflow, expect, expectAccessible, ORDER_INTAKE, test, type Workflow } from "./flowmatic.js";
+import {
+  call,
+  createWorkflow,
+  expect,
+  expectAccessible,
+  ORDER_INTAKE,
+  test,
+  type Workflow,
+} from "./flowmatic.js";
 
 const row = { name: /Order intake/ };
 
@@ -105,7 +113,11 @@ test("takes a workflow out to a file and back in", async ({ page, server }) => {
   expect(JSON.parse(file).workflows[0].name).toBe("Order intake");
   const choosing = page.waitForEvent("filechooser");
   await page.getByRole("button", { name: "Import" }).click();
-  await (await choosing).setFiles({ name: "w.json", mimeType: "application/json", buffer: Buffer.from(file) });
+  await (await choosing).setFiles({
+    name: "w.json",
+    mimeType: "application/json",
+    buffer: Buffer.from(file),
+  });
   await expect(page.getByText("1 workflow imported, as drafts")).toBeVisible();
   await expect(page.getByRole("row", row)).toHaveCount(2);
 });
@@ -117,7 +129,11 @@ test("says what is wrong with a file", async ({ page, server, bears }) => {
   const bringIn = async (text: string) => {
     const choosing = page.waitForEvent("filechooser");
     await page.getByRole("button", { name: "Import" }).click();
-    await (await choosing).setFiles({ name: "w.json", mimeType: "application/json", buffer: Buffer.from(text) });
+    await (await choosing).setFiles({
+      name: "w.json",
+      mimeType: "application/json",
+      buffer: Buffer.from(text),
+    });
   };
   await bringIn("no JSON");
   await expect(page.getByText("This is no file of Flowmatic's: it is not JSON.")).toBeVisible();
@@ -139,7 +155,10 @@ test("shows names with markup, and long ones, as text", async ({ page, server })
 test("says when the list cannot be had, and tries again", async ({ page, server, bears }) => {
   bears.push(/503|Failed to load resource/);
   await createWorkflow(server);
-  const error = { success: false, error: { code: "UNAVAILABLE", message: "the store is full", request_id: "r-1" } };
+  const error = {
+    success: false,
+    error: { code: "UNAVAILABLE", message: "the store is full", request_id: "r-1" },
+  };
   await page.route(/\/api\/v1\/workflows\?/, (route) => route.fulfill({ status: 503, json: error }));
   await page.goto("/workflows");
   await expect(page.getByRole("alert")).toContainText("The store is full.");
@@ -172,7 +191,11 @@ test("edits one as JSON, with the server's mistakes at their lines", async ({ pa
   const editor = page.getByLabel("Workflow as JSON");
   await expect(page.getByText("No mistakes.")).toBeVisible();
   await expectAccessible(page);
-  const text = JSON.stringify({ name: "Orders", graph: { nodes: [{ key: "a", type: "flow.nothing" }] } }, null, 2);
+  const text = JSON.stringify(
+    { name: "Orders", graph: { nodes: [{ key: "a", type: "flow.nothing" }] } },
+    null,
+    2,
+  );
   await editor.click();
   await page.keyboard.press("Control+a");
   await page.evaluate((what) => navigator.clipboard.writeText(what), text);

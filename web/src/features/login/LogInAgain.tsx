@@ -2,7 +2,7 @@ import { end, useSession } from "../../api/session";
 import { shell } from "../../text/shell";
 import { Button } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
-import "./Card.css";
+import "../../shell/DoorCard.css";
 import { LogInForm } from "./LogInForm";
 
 /** Over the screen whose session has ended: what was typed there stays. */

@@ -2,6 +2,7 @@ import { Link, useLocation } from "@tanstack/react-router";
 import { type FormEvent, useRef, useState } from "react";
 import { setUp } from "../../api/account";
 import { asFailure } from "../../api/failure";
+import { DoorCard } from "../../shell/DoorCard";
 import { account } from "../../text/account";
 import { sentence } from "../../text/text";
 import { Button, buttonClass } from "../../ui/Button";
@@ -9,7 +10,6 @@ import { FormError } from "../../ui/ErrorCard";
 import { Field } from "../../ui/Field";
 import { Input } from "../../ui/Input";
 import { PasswordInput } from "../../ui/PasswordInput";
-import { Card } from "../login/Card";
 import { SHORTEST, strength } from "./strength";
 
 const texts = account.setUp;
@@ -50,18 +50,18 @@ export default function SetUpPage() {
   };
   if (isTaken || token === "") {
     return (
-      <Card title={isTaken ? texts.taken : texts.noTokenTitle}>
+      <DoorCard title={isTaken ? texts.taken : texts.noTokenTitle}>
         <p>{isTaken ? texts.takenText : texts.noToken}</p>
         <div className="door-form">
           <Link to="/login" className={buttonClass("primary")}>
             {texts.toLogIn}
           </Link>
         </div>
-      </Card>
+      </DoorCard>
     );
   }
   return (
-    <Card title={texts.title}>
+    <DoorCard title={texts.title}>
       <p>{texts.text}</p>
       <form className="door-form" onSubmit={submit} noValidate ref={form}>
         <Field label={account.email} error={errors.email}>
@@ -92,7 +92,7 @@ export default function SetUpPage() {
           {texts.button}
         </Button>
       </form>
-    </Card>
+    </DoorCard>
   );
 }
 

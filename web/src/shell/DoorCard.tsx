@@ -1,10 +1,10 @@
 import { type ReactNode, useEffect } from "react";
-import { Mark } from "../../shell/Mark";
-import { shell } from "../../text/shell";
-import "./Card.css";
+import { shell } from "../text/shell";
+import { Mark } from "./Mark";
+import "./DoorCard.css";
 
 /** The frame of what comes before the shell: one card, in the middle. */
-export function Card({ title, children }: { title: string; children: ReactNode }) {
+export function DoorCard({ title, children }: { title: string; children: ReactNode }) {
   useEffect(() => {
     document.title = `${title} · ${shell.product}`;
   }, [title]);
