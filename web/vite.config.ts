@@ -29,7 +29,7 @@ export default defineConfig({
           groups: [
             {
               name: "core",
-              test: /node_modules\/(react|react-dom|scheduler|use-sync-external-store|openapi-fetch|@tanstack\/(router-core|react-router|history|store|react-store|query-core|react-query))\//,
+              test: /node_modules\/(react|react-dom|scheduler|use-sync-external-store|openapi-fetch|@tanstack\/(router-core|react-router|history|store|react-store|(?:query-core|react-query)(?!.*[iI]nfiniteQueryObserver|.*useInfiniteQuery)))\//,
             },
             {
               name: "kit",

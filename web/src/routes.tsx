@@ -7,10 +7,14 @@ import {
   lazyRouteComponent,
   redirect,
 } from "@tanstack/react-router";
+import { connectorList } from "./api/connectors";
 import { executionList, executionOf } from "./api/executions";
+import { keyList } from "./api/keys";
 import { queries } from "./api/queries";
+import { scheduleList } from "./api/schedules";
 import { session } from "./api/session";
 import { workflowList, workflowOf } from "./api/workflows";
+import { readConnectorSearch } from "./features/connectors/search";
 import { filterOf, readExecutionSearch, readExecutionView } from "./features/executions/search";
 import { readWorkflowSearch } from "./features/workflows/search";
 import { Broken } from "./shell/Broken";
@@ -92,11 +96,65 @@ const execution = createRoute({
   component: lazyRouteComponent(() => import("./features/executions/ExecutionPage")),
 });
 
+const schedules = createRoute({
+  getParentRoute: () => shell,
+  path: "/schedules",
+  loader: () => void queries.prefetchInfiniteQuery(scheduleList),
+  component: lazyRouteComponent(() => import("./features/schedules/SchedulesPage")),
+});
+
+const webhooks = createRoute({
+  getParentRoute: () => shell,
+  path: "/workspace/webhooks",
+  loader: () => void queries.prefetchInfiniteQuery(workflowList({})),
+  component: lazyRouteComponent(() => import("./features/webhooks/WebhooksPage")),
+});
+
+const connectors = createRoute({
+  getParentRoute: () => shell,
+  path: "/connectors",
+  validateSearch: readConnectorSearch,
+  loader: () => void queries.prefetchQuery(connectorList),
+  component: lazyRouteComponent(() => import("./features/connectors/ConnectorsPage")),
+});
+
+const connector = createRoute({
+  getParentRoute: () => shell,
+  path: "/connectors/$type",
+  loader: () => void queries.prefetchQuery(connectorList),
+  component: lazyRouteComponent(() => import("./features/connectors/ConnectorPage")),
+});
+
+const keys = createRoute({
+  getParentRoute: () => shell,
+  path: "/workspace/api-keys",
+  loader: () => void queries.prefetchInfiniteQuery(keyList),
+  component: lazyRouteComponent(() => import("./features/keys/KeysPage")),
+});
+
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("./features/settings/SettingsPage")),
+});
+
 export const router = createRouter({
   routeTree: root.addChildren([
     setUp,
     logIn,
-    shell.addChildren([start, workflows, workflow, executions, execution]),
+    shell.addChildren([
+      start,
+      workflows,
+      workflow,
+      executions,
+      execution,
+      schedules,
+      webhooks,
+      connectors,
+      connector,
+      keys,
+      settings,
+    ]),
   ]),
   defaultPreload: "intent",
   defaultPendingMs: 150,

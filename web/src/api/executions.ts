@@ -5,6 +5,7 @@ export interface ExecutionFilter {
   workflow_id?: string | undefined;
   status?: Schemas["ExecutionStatus"][] | undefined;
   mode?: Schemas["ExecutionMode"] | undefined;
+  trigger?: string | undefined;
   started_after?: string | undefined;
 }
 

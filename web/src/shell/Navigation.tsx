@@ -30,11 +30,12 @@ export function Navigation({ onGone }: { onGone?: () => void }) {
         <Keys keys="Ctrl+K" />
       </button>
       <nav aria-label={shell.navigation} className="nav-places">
-        {places.map(({ to, label, icon: Icon }) => (
+        {places.map(({ to, label, icon: Icon, isAside }) => (
           <Link
             key={to}
             to={to}
             className="nav-link"
+            data-aside={isAside}
             activeProps={{ "aria-current": "page" }}
             onClick={onGone}
           >

@@ -6,6 +6,7 @@ export const kit = {
   showChoices: "Show choices",
   nothingFits: "Nothing fits.",
   close: "Close",
+  cancel: "Cancel",
   messages: "Messages",
   copy: "Copy",
   copied: "Copied",

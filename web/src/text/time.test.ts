@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, duration, exactly } from "./time";
+import { ago, duration, exactly, localTime } from "./time";
 
 const now = Date.parse("2026-11-21T12:00:00.000Z");
 
@@ -30,4 +30,9 @@ test.each([
 test("leaves alone what is no time", () => {
   expect(ago("soon", now)).toBe("soon");
   expect(exactly("soon")).toBe("soon");
+});
+
+test("says a time as the clocks of its zone show it", () => {
+  expect(localTime("2026-11-23T09:00:00+01:00")).toBe("Mon, Nov 23, 09:00");
+  expect(localTime("soon")).toBe("soon");
 });

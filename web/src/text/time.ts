@@ -10,6 +10,16 @@ const exact = new Intl.DateTimeFormat(language, {
 });
 const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium", hourCycle: "h23" });
 
+const wall = new Intl.DateTimeFormat(language, {
+  weekday: "short",
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+  timeZone: "UTC",
+});
+
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
@@ -60,4 +70,11 @@ export function duration(milliseconds: number): string {
 
 function both(large: number, largeUnit: string, small: number, smallUnit: string): string {
   return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
+}
+
+/** `Mon 23 Nov, 09:00` of a time with its zone's offset, as the clocks there show it. */
+export function localTime(local: string): string {
+  // Without its offset it is read as UTC, and said so: nothing is moved.
+  const at = Date.parse(`${local.slice(0, 19)}Z`);
+  return Number.isNaN(at) ? local : wall.format(at);
 }

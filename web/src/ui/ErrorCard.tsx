@@ -5,6 +5,7 @@ import { sentence } from "../text/text";
 import { Button } from "./Button";
 import { CopyButton } from "./CopyButton";
 import "./ErrorCard.css";
+import { Words } from "./Prose";
 
 /** What failed, why if it is known, what to do, and the id to quote. */
 export function ErrorCard({
@@ -28,7 +29,9 @@ export function ErrorCard({
       <CircleAlert size={20} aria-hidden className="error-card-icon" />
       <div className="error-card-words">
         <h2>{title ?? kit.failures[failure.kind]}</h2>
-        <p>{help}</p>
+        <p>
+          <Words text={help} />
+        </p>
         {failure.requestId !== undefined && (
           <p className="error-card-id">
             {kit.requestId} <code>{failure.requestId}</code>

@@ -5,6 +5,7 @@ import { statuses } from "../../text/statuses";
 import { sentence } from "../../text/text";
 import { duration, exactly } from "../../text/time";
 import { JsonView } from "../../ui/JsonView";
+import { Words } from "../../ui/Prose";
 import { StatusBadge } from "../../ui/StatusBadge";
 import { type Tab, Tabs } from "../../ui/Tabs";
 import "./Inspector.css";
@@ -134,7 +135,9 @@ function Inspector({
 function ErrorView({ error }: { error: Schemas["ExecutionError"] }) {
   return (
     <div className="inspector-error">
-      <p>{sentence(error.message)}</p>
+      <p>
+        <Words text={sentence(error.message)} />
+      </p>
       <p className="inspector-code">
         {texts.code} <code>{error.code}</code>
         {error.node !== undefined && (
@@ -168,7 +171,11 @@ function Facts({ facts }: { facts: InspectorProps["facts"] }) {
 }
 
 function Nothing({ text }: { text: string }) {
-  return <p className="inspector-nothing">{text}</p>;
+  return (
+    <p className="inspector-nothing">
+      <Words text={text} />
+    </p>
+  );
 }
 
 /** `null` is an output, too. */

@@ -14,6 +14,7 @@ import { workflows } from "../../text/workflows";
 import { Button } from "../../ui/Button";
 import { Chip } from "../../ui/Chip";
 import type { JsonEditorHandle } from "../../ui/JsonEditor";
+import { Words } from "../../ui/Prose";
 import { SkeletonRows } from "../../ui/Skeleton";
 import { tell } from "../../ui/toast";
 import { toText, toUpdate } from "./document";
@@ -222,7 +223,7 @@ function Problems({
           {problems.map((problem) => (
             <li key={`${problem.from} ${problem.message}`}>
               <button type="button" onClick={() => onShow(problem.from)}>
-                <span className="faint">{texts.line(problem.line)}</span> {problem.message}
+                <span className="faint">{texts.line(problem.line)}</span> <Words text={problem.message} />
               </button>
             </li>
           ))}
