@@ -60,7 +60,7 @@ test("says which step failed and why, and retries from there", async ({ page, se
   await page.getByRole("treeitem", { name: /Execution/ }).focus();
   await page.keyboard.press("ArrowDown");
   await expect(page.getByRole("treeitem", { name: /Amount over 50\?/ })).toBeFocused();
-  await expect(page.getByRole("tabpanel")).toContainText("there is no `data.amount`");
+  await expect(page.getByRole("tabpanel")).toContainText("there is no data.amount");
   await expect(page).toHaveURL(/step=big/);
   await expectAccessible(page);
   await page.reload();
@@ -127,6 +127,47 @@ test("cancels one that waits", async ({ page, server }) => {
   await expect(
     page.getByRole("banner").or(page.locator("header")).getByText("Cancelled").first(),
   ).toBeVisible();
+});
+
+test("bears outputs of ten megabytes, deep ones, and markup in them", async ({ page, server }) => {
+  const workflow = await createWorkflow(server);
+  await call(workflow, { data: { amount: 99 } });
+  const { data } = await server.api<{ data: { id: string }[] }>("GET", "/api/v1/executions");
+  const id = data[0]?.id ?? "";
+  const real = await server.api<{ steps: object[] }>("GET", `/api/v1/executions/${id}`);
+  const deep = JSON.parse(`${"[".repeat(100)}1${"]".repeat(100)}`);
+  const output = {
+    html: "<img src=x onerror=alert(1)>",
+    deep,
+    long: "x".repeat(5_000_000),
+    many: Array.from({ length: 200_000 }, (_, at) => ({ at })),
+  };
+  const [first, ...rest] = real.steps;
+  await page.route(`**/api/v1/executions/${id}`, (route) =>
+    route.fulfill({ json: { ...real, steps: [{ ...first, output }, ...rest] } }),
+  );
+  await page.goto(`/executions/${id}?step=big`);
+  const shown = page.getByRole("region", { name: "Output" });
+  await expect(shown.getByText("<img src=x onerror=alert(1)>")).toBeVisible();
+  await shown.getByRole("button", { name: /many/ }).click();
+  await expect(shown.getByRole("button", { name: "Show 100 more" })).toBeVisible();
+  await shown.getByRole("button", { name: "Show all 100,000 characters" }).click();
+  await page.getByRole("tab", { name: "Details" }).click();
+  await expect(page.getByRole("tabpanel")).toContainText("flow.if");
+  expect(await page.evaluate(() => document.querySelectorAll("*").length)).toBeLessThan(5_000);
+});
+
+test("bears an answer that is not what it should be", async ({ page, bears }) => {
+  bears.push(/./);
+  await page.route("**/api/v1/executions?**", (route) => route.fulfill({ json: { surprise: true } }));
+  await page.goto("/executions");
+  await expect(page.getByRole("heading", { name: "This screen could not be shown" })).toBeVisible();
+  await page.getByRole("link", { name: "Workflows" }).click();
+  await expect(page.getByRole("heading", { name: "Make your first workflow" })).toBeVisible();
+  await page.unroute("**/api/v1/executions?**");
+  await page.route("**/api/v1/executions?**", (route) => route.fulfill({ body: "<h1>A proxy</h1>" }));
+  await page.goto("/executions");
+  await expect(page.getByRole("alert")).toContainText("The server answered something unexpected");
 });
 
 const MANY = 100_000;

@@ -152,6 +152,18 @@ test("shows names with markup, and long ones, as text", async ({ page, server })
   expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
 });
 
+test("goes through the rows with the arrow keys", async ({ page, server }) => {
+  await createWorkflow(server);
+  await createWorkflow(server, { ...ORDER_INTAKE, name: "Nightly report" });
+  await page.goto("/workflows");
+  await page.getByRole("link", { name: "Nightly report" }).focus();
+  await page.keyboard.press("ArrowDown");
+  await expect(page.getByRole("link", { name: "Order intake" })).toBeFocused();
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("heading", { name: "Nightly report" })).toBeVisible();
+});
+
 test("says when the list cannot be had, and tries again", async ({ page, server, bears }) => {
   bears.push(/503|Failed to load resource/);
   await createWorkflow(server);
@@ -200,7 +212,7 @@ test("edits one as JSON, with the server's mistakes at their lines", async ({ pa
   await page.keyboard.press("Control+a");
   await page.evaluate((what) => navigator.clipboard.writeText(what), text);
   await page.keyboard.press("Control+v");
-  const problem = page.getByRole("button", { name: /Line 7 There is no node type `flow.nothing`/ });
+  const problem = page.getByRole("button", { name: /Line 7 There is no node type flow.nothing/ });
   await expect(problem).toBeVisible();
   await expect(page.getByRole("button", { name: "Publish" })).toHaveAttribute("aria-disabled", "true");
   await expectAccessible(page);

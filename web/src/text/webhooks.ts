@@ -3,7 +3,7 @@ import { count } from "./text";
 export const webhooks = {
   title: "Webhooks",
   list: "Incoming webhooks",
-  columns: { workflow: "Workflow", address: "Address", state: "State", last: "Last call", more: "More" },
+  columns: { workflow: "Workflow", address: "Address", state: "State", last: "Last call", copy: "Copy" },
   state: { live: "Live", off: "Off", draft: "Not published" },
   never: "Never",
   total: (amount: number, isMore: boolean) =>

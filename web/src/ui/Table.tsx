@@ -15,6 +15,8 @@ import { useVirtualRows } from "./useVirtualRows";
 export interface Column<Row> {
   name: string;
   title: string;
+  /** Where the cells say enough, it is read aloud only. */
+  isTitleUnseen?: boolean;
   /** As `grid-template-columns` has it. */
   width: string;
   align?: "end";
@@ -78,7 +80,7 @@ export function Table<Row>(props: TableProps<Row>) {
           )}
           {columns.map((column) => (
             <div key={column.name} role="columnheader" className={column.align === "end" ? "align-end" : ""}>
-              {column.title}
+              <span className={column.isTitleUnseen ? "unseen" : undefined}>{column.title}</span>
             </div>
           ))}
         </div>

@@ -154,7 +154,8 @@ function columnsOf(remove: (key: Key) => void, mayNot: string | undefined): Colu
     },
     {
       name: "more",
-      title: "",
+      title: titles.more,
+      isTitleUnseen: true,
       width: "32px",
       align: "end",
       narrow: "end",

@@ -38,28 +38,31 @@ export function ScopeChoice({
           </Button>
         ))}
       </fieldset>
-      <div className="scope-groups">
-        {groups.map(({ name, scopes }) => (
-          <section key={name} aria-label={name}>
-            <h3>{name}</h3>
-            {scopes.map((scope) => (
-              // biome-ignore lint/a11y/noLabelWithoutControl: the checkbox is inside it
-              <label key={scope} className="scope">
-                <Checkbox
-                  isChecked={chosen.includes(scope)}
-                  onChange={(isOn) =>
-                    onChange(isOn ? [...chosen, scope] : chosen.filter((one) => one !== scope))
-                  }
-                />
-                <span>
-                  {keys.scopes[scope]}
-                  <code>{scope}</code>
-                </span>
-              </label>
-            ))}
-          </section>
-        ))}
-      </div>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard */}
+      <section className="scope-groups" aria-label={texts.may} tabIndex={0}>
+        <div>
+          {groups.map(({ name, scopes }) => (
+            <section key={name} aria-label={name}>
+              <h3>{name}</h3>
+              {scopes.map((scope) => (
+                // biome-ignore lint/a11y/noLabelWithoutControl: the checkbox is inside it
+                <label key={scope} className="scope">
+                  <Checkbox
+                    isChecked={chosen.includes(scope)}
+                    onChange={(isOn) =>
+                      onChange(isOn ? [...chosen, scope] : chosen.filter((one) => one !== scope))
+                    }
+                  />
+                  <span>
+                    {keys.scopes[scope]}
+                    <code>{scope}</code>
+                  </span>
+                </label>
+              ))}
+            </section>
+          ))}
+        </div>
+      </section>
     </fieldset>
   );
 }

@@ -36,7 +36,7 @@ export function columnsOf(actions: Actions): Column<Schedule>[] {
         </Link>
       ),
     },
-    { name: "when", title: titles.when, width: "minmax(0, 3fr)", cell: (row) => <When row={row} /> },
+    { name: "when", title: titles.when, width: "minmax(0, 4fr)", cell: (row) => <When row={row} /> },
     {
       name: "next",
       title: titles.next,

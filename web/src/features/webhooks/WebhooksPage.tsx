@@ -105,7 +105,8 @@ function columnsOf(show: (row: Webhook) => void): Column<Webhook>[] {
     },
     {
       name: "copy",
-      title: "",
+      title: titles.copy,
+      isTitleUnseen: true,
       width: "32px",
       align: "end",
       narrow: "end",
