@@ -18,6 +18,12 @@ test("everything is found and done by keyboard", async ({ page, server }) => {
   await page.keyboard.press("Enter");
   await expect(page.getByRole("heading", { name: "Order intake" })).toBeVisible();
   await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "Commands" }).fill("new work");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("dialog", { name: "New workflow" })).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("dialog")).toBeHidden();
+  await page.keyboard.press("Control+k");
   await page.getByRole("combobox", { name: "Commands" }).fill("dark");
   await page.keyboard.press("Enter");
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");

@@ -66,7 +66,7 @@ const workflows = createRoute({
   getParentRoute: () => shell,
   path: "/workflows",
   validateSearch: readWorkflowSearch,
-  loaderDeps: ({ search }) => search,
+  loaderDeps: ({ search: { search, active } }) => ({ search, active }),
   // Asked for while the screen itself is loaded.
   loader: ({ deps }) => void queries.prefetchInfiniteQuery(workflowList(deps)),
   component: lazyRouteComponent(() => import("./features/workflows/WorkflowsPage")),

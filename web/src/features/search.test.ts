@@ -6,8 +6,14 @@ test("reads what the address says, and nothing else", () => {
   expect(readWorkflowSearch({ search: "order", active: true, other: 1 })).toEqual({
     search: "order",
     active: true,
+    make: undefined,
   });
-  expect(readWorkflowSearch({ search: 42, active: "yes" })).toEqual({ search: "42", active: undefined });
+  expect(readWorkflowSearch({ search: 42, active: "yes", make: "tea" })).toEqual({
+    search: "42",
+    active: undefined,
+    make: undefined,
+  });
+  expect(readWorkflowSearch({ make: "schedule" }).make).toBe("schedule");
   expect(readWorkflowSearch({ search: "x".repeat(300) }).search).toHaveLength(200);
 });
 

@@ -1,8 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { ListChecks, LogOut, Monitor, Moon, Sun, Workflow } from "lucide-react";
+import { Blocks, ListChecks, LogOut, Monitor, Moon, Plus, Sun, Workflow } from "lucide-react";
 import { useDeferredValue, useMemo, useState } from "react";
 import { logOut } from "../api/account";
+import { connectorList } from "../api/connectors";
 import { workflowsNamed } from "../api/workflows";
 import { shell } from "../text/shell";
 import { type CommandGroup, CommandPalette } from "../ui/CommandPalette";
@@ -17,6 +18,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
   const [typed, setTyped] = useState("");
   const text = useDeferredValue(typed.trim());
   const found = useQuery(workflowsNamed(text));
+  const catalogue = useQuery(connectorList);
   const groups = useMemo(() => {
     const { palette, themes } = shell;
     const made: CommandGroup[] = [];
@@ -56,9 +58,29 @@ export default function Palette({ onClose }: { onClose: () => void }) {
       icon: <Icon size={16} aria-hidden />,
       run: () => chooseTheme(name),
     });
+    // Many and seldom wanted: only for who has typed something.
+    const connectors = text === "" ? [] : (catalogue.data?.data ?? []);
+    if (connectors.length > 0) {
+      made.push({
+        label: palette.connectors,
+        items: connectors.map((connector) => ({
+          id: connector.type,
+          label: connector.title,
+          detail: connector.type,
+          icon: <Blocks size={16} aria-hidden />,
+          run: () => void navigate({ to: "/connectors/$type", params: { type: connector.type } }),
+        })),
+      });
+    }
     made.push({
       label: palette.actions,
       items: [
+        {
+          id: "new",
+          label: palette.newWorkflow,
+          icon: <Plus size={16} aria-hidden />,
+          run: () => void navigate({ to: "/workflows", search: { make: "webhook" } }),
+        },
         theme("light", Sun),
         theme("dark", Moon),
         theme("system", Monitor),
@@ -71,7 +93,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
       ],
     });
     return made;
-  }, [text, found.data, navigate]);
+  }, [text, found.data, catalogue.data, navigate]);
   return (
     <CommandPalette
       label={shell.palette.label}

@@ -28,6 +28,8 @@ export const shell = {
     actions: "Do",
     workflows: "Workflows",
     executions: "Executions",
+    connectors: "Connectors",
+    newWorkflow: "New workflow",
     openExecution: (id: string) => `Open execution ${id}`,
     switchTo: (theme: string) => `Switch to ${theme.toLowerCase()}`,
   },

@@ -37,11 +37,11 @@ const FILTERS = [
 export default function WorkflowsPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const list = useInfiniteQuery(workflowList(search));
+  const list = useInfiniteQuery(workflowList({ search: search.search, active: search.active }));
   const hidden = useStore(deleting);
   const may = useMay();
   const { turn } = useWorkflowActions();
-  const [making, setMaking] = useState<Starter>();
+  const setMaking = (make: Starter | undefined) => void navigate({ search: (now) => ({ ...now, make }) });
   const [running, setRunning] = useState<Schemas["WorkflowSummary"]>();
   const mayWrite = may("workflows:write");
   const rows = useMemo(
@@ -142,8 +142,8 @@ export default function WorkflowsPage() {
               </Button>
             </div>
           )}
-          {making !== undefined && (
-            <NewWorkflowDialog starter={making} onClose={() => setMaking(undefined)} />
+          {search.make !== undefined && (
+            <NewWorkflowDialog starter={search.make} onClose={() => setMaking(undefined)} />
           )}
           {running !== undefined && <RunDialog workflow={running} onClose={() => setRunning(undefined)} />}
         </Page>
