@@ -23,7 +23,6 @@ export const kit = {
   fields: (count: number) => (count === 1 ? "1 field" : `${count.toLocaleString("en")} fields`),
   emptyList: "empty list",
   emptyObject: "empty object",
-  tooLarge: (size: string) => `${size} is too much to show at once. Copy or download it.`,
   download: "Download",
   failures: {
     offline: "The server cannot be reached",

@@ -11,7 +11,6 @@ export const schedules = {
   never: "Never",
   noNext: "No more",
   switchFor: (name: string) => `${name} on`,
-  timesOf: (name: string) => `Next times of ${name}`,
   more: (name: string) => `More for ${name}`,
   actions: {
     run: "Run now",

@@ -16,7 +16,6 @@ export const shell = {
     settings: "Settings",
   },
   shortcuts: "Keyboard shortcuts",
-  account: "Account",
   logOut: "Log out",
   reference: "API reference",
   themes: { system: "System theme", light: "Light theme", dark: "Dark theme" },

@@ -8,7 +8,6 @@ const exact = new Intl.DateTimeFormat(language, {
   dateStyle: "medium",
   timeStyle: "long",
 });
-const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium", hourCycle: "h23" });
 
 const wall = new Intl.DateTimeFormat(language, {
   weekday: "short",
@@ -47,12 +46,6 @@ export function ago(time: string, now: number): string {
 export function exactly(time: string): string {
   const at = Date.parse(time);
   return Number.isNaN(at) ? time : exact.format(at);
-}
-
-/** `14:02:11`. */
-export function clockTime(time: string): string {
-  const at = Date.parse(time);
-  return Number.isNaN(at) ? time : clock.format(at);
 }
 
 /** `4 ms`, `1.2 s`, `3 min 5 s`, `2 h 4 min`. */

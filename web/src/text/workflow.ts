@@ -32,5 +32,4 @@ export const workflow = {
   discard: "Discard it",
   notFound: "There is no such workflow",
   notFoundText: "It may have been deleted, or belong to another workspace.",
-  loadingEditor: "The editor is loading",
 };

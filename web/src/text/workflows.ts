@@ -42,7 +42,6 @@ export const workflows = {
   },
   because: {
     notPublished: "It has no published version yet. Switch it on first.",
-    noPublish: "It has mistakes. Open it to see them.",
     mayNotWrite: "Your role may not change workflows.",
     mayNotRun: "Your role may not start workflows.",
   },

@@ -100,85 +100,88 @@ export function StepTree({ execution, chosen, onChoose }: StepTreeProps) {
   };
   const isChosenSeen = lines.some((line) => line.path === chosen);
   return (
-    <div role="tree" aria-label={texts.steps} className="steps" ref={tree} onKeyDown={move}>
-      {lines.map((line) => {
-        const isChosen = line.path === chosen;
-        const step = line.node?.step;
-        const span = step === undefined ? undefined : spanOf(step, from, to, now);
-        const took = line.node === undefined ? execution.duration_ms : step?.duration_ms;
-        return (
-          <div key={line.path ?? ""} role="none">
-            <div
-              role="treeitem"
-              className="step"
-              aria-level={line.depth + 1}
-              aria-selected={isChosen}
-              aria-expanded={line.isOpen}
-              tabIndex={isChosen || (!isChosenSeen && line.path === undefined) ? 0 : -1}
-              data-path={line.path ?? ""}
-              data-skipped={line.status === "skipped" || undefined}
-              onClick={() => onChoose(line.path)}
-              onKeyDown={(event) => {
-                if (event.key === "Enter" || event.key === " ") {
-                  event.preventDefault();
-                  onChoose(line.path);
-                }
-              }}
-            >
-              <span className="step-name" style={{ paddingLeft: line.depth * 16 }}>
-                {line.isOpen !== undefined && line.path !== undefined ? (
-                  <span
-                    className="step-arrow"
-                    aria-hidden
-                    data-open={line.isOpen || undefined}
-                    onClick={(event) => {
-                      event.stopPropagation();
-                      toggle(line.path ?? "", !line.isOpen);
-                    }}
-                  >
-                    <ChevronRight size={14} />
-                  </span>
-                ) : (
-                  hasLoops && <span className="step-arrow" />
-                )}
-                {line.status !== undefined && <StatusIcon status={line.status} />}
-                <span className="cut" title={line.name}>
-                  {line.name}
-                </span>
-              </span>
-              <span className="step-time" aria-hidden>
-                {line.node === undefined ? (
-                  <span className="step-bar step-bar-whole" style={{ left: 0, width: "100%" }} />
-                ) : (
-                  span !== undefined && (
-                    <span
-                      className={`step-bar step-bar-${step?.status}`}
-                      style={{
-                        left: `min(${span.start * 100}%, 100% - 3px)`,
-                        width: `${span.length * 100}%`,
-                      }}
-                    />
-                  )
-                )}
-              </span>
-              <span className="step-took">{took === undefined ? "" : duration(took)}</span>
-            </div>
-            {line.more !== undefined && (
-              <Button
-                kind="quiet"
-                size="dense"
-                className="step-more"
-                onClick={() => {
-                  const { of } = line.more ?? { of: "" };
-                  setShown(new Map(shown).set(of, (shown.get(of) ?? PAGE) + PAGE));
+    <>
+      <div role="tree" aria-label={texts.steps} className="steps" ref={tree} onKeyDown={move}>
+        {lines.map((line) => {
+          const isChosen = line.path === chosen;
+          const step = line.node?.step;
+          const span = step === undefined ? undefined : spanOf(step, from, to, now);
+          const took = line.node === undefined ? execution.duration_ms : step?.duration_ms;
+          return (
+            <div key={line.path ?? ""} role="none">
+              <div
+                role="treeitem"
+                className="step"
+                aria-level={line.depth + 1}
+                aria-selected={isChosen}
+                aria-expanded={line.isOpen}
+                tabIndex={isChosen || (!isChosenSeen && line.path === undefined) ? 0 : -1}
+                data-path={line.path ?? ""}
+                data-skipped={line.status === "skipped" || undefined}
+                onClick={() => onChoose(line.path)}
+                onKeyDown={(event) => {
+                  if (event.key === "Enter" || event.key === " ") {
+                    event.preventDefault();
+                    onChoose(line.path);
+                  }
                 }}
               >
-                {texts.showMore(line.more.count)}
-              </Button>
-            )}
-          </div>
-        );
-      })}
-    </div>
+                <span className="step-name" style={{ paddingLeft: line.depth * 16 }}>
+                  {line.isOpen !== undefined && line.path !== undefined ? (
+                    <span
+                      className="step-arrow"
+                      aria-hidden
+                      data-open={line.isOpen || undefined}
+                      onClick={(event) => {
+                        event.stopPropagation();
+                        toggle(line.path ?? "", !line.isOpen);
+                      }}
+                    >
+                      <ChevronRight size={14} />
+                    </span>
+                  ) : (
+                    hasLoops && <span className="step-arrow" />
+                  )}
+                  {line.status !== undefined && <StatusIcon status={line.status} />}
+                  <span className="cut" title={line.name}>
+                    {line.name}
+                  </span>
+                </span>
+                <span className="step-time" aria-hidden>
+                  {line.node === undefined ? (
+                    <span className="step-bar step-bar-whole" style={{ left: 0, width: "100%" }} />
+                  ) : (
+                    span !== undefined && (
+                      <span
+                        className={`step-bar step-bar-${step?.status}`}
+                        style={{
+                          left: `min(${span.start * 100}%, 100% - 3px)`,
+                          width: `${span.length * 100}%`,
+                        }}
+                      />
+                    )
+                  )}
+                </span>
+                <span className="step-took">{took === undefined ? "" : duration(took)}</span>
+              </div>
+              {line.more !== undefined && (
+                <Button
+                  kind="quiet"
+                  size="dense"
+                  className="step-more"
+                  onClick={() => {
+                    const { of } = line.more ?? { of: "" };
+                    setShown(new Map(shown).set(of, (shown.get(of) ?? PAGE) + PAGE));
+                  }}
+                >
+                  {texts.showMore(line.more.count)}
+                </Button>
+              )}
+            </div>
+          );
+        })}
+      </div>
+      {roots.length === 0 && <p className="steps-none faint">{texts.noSteps}</p>}
+    </>
   );
 }
