@@ -109,6 +109,34 @@ test("shows loops by their items, and what each step was given and made", async 
   await expectAccessible(page);
 });
 
+test("shows steps under way by the server's events", async ({ page, server }) => {
+  const workflow = await createWorkflow(server, {
+    name: "Waits",
+    active: true,
+    graph: {
+      nodes: [
+        { key: "start", type: "trigger.manual" },
+        { key: "set", type: "data.set", name: "Prepare", parameters: { fields: { a: 1 } } },
+        { key: "wait", type: "flow.wait", name: "Wait an hour", parameters: { duration: "1h" } },
+      ],
+      edges: [
+        { from: "start", to: "set" },
+        { from: "set", to: "wait" },
+      ],
+    },
+  });
+  const { id } = await server.api<{ id: string }>("POST", `/api/v1/workflows/${workflow.id}/execute`, {});
+  const step = { path: "wait", node: "wait", name: "Wait an hour", type: "flow.wait", attempts: 1 };
+  // As it stands on the wire; the stream ends at once, and the page asks again.
+  const event = `event: step.waiting\ndata: ${JSON.stringify({ event: "step.waiting", step })}\n\n`;
+  await page.route(`**/executions/${id}/events`, (route) =>
+    route.fulfill({ contentType: "text/event-stream", body: event }),
+  );
+  await page.goto(`/executions/${id}`);
+  await expect(page.getByRole("treeitem", { name: /Waiting Wait an hour/ })).toBeVisible();
+  await expectAccessible(page);
+});
+
 test("cancels one that waits", async ({ page, server }) => {
   const workflow = await createWorkflow(server, {
     name: "Waits",

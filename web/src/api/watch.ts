@@ -6,8 +6,8 @@ const AGAIN = 1_000;
 const LONGEST_WAIT = 15_000;
 
 interface Watching {
-  /** Something happened. */
-  onEvent: (name: string) => void;
+  /** Something happened: its kind, and what the API says of it. */
+  onEvent: (name: string, data: unknown) => void;
   /** Whether events come; while they do not, one must ask. */
   onState: (isLive: boolean) => void;
 }
@@ -33,7 +33,7 @@ export async function watch(
         wait = AGAIN;
         for await (const event of readEvents(response.body)) {
           if (event.id !== "") last = event.id;
-          onEvent(event.name);
+          onEvent(event.name, parse(event.data));
         }
       }
     } catch {
@@ -47,14 +47,23 @@ export async function watch(
 interface ServerEvent {
   name: string;
   id: string;
+  data: string;
 }
 
-/** As the standard has them, but for `data`, which nobody here reads. */
+function parse(data: string): unknown {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return undefined;
+  }
+}
+
+/** As the standard has them. */
 export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let rest = "";
-  let event: ServerEvent = { name: "", id: "" };
+  let event: ServerEvent = { name: "", id: "", data: "" };
   try {
     while (true) {
       const { done, value } = await reader.read();
@@ -63,8 +72,10 @@ export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenera
       rest = lines.pop() ?? "";
       for (const line of lines.map((one) => one.replace(/\r$/, ""))) {
         if (line === "") {
-          if (event.name !== "" || event.id !== "") yield event;
-          event = { name: "", id: event.id };
+          if (event.data !== "") yield event;
+          event = { name: "", id: event.id, data: "" };
+        } else if (line.startsWith("data:")) {
+          event.data += `${event.data === "" ? "" : "\n"}${line.slice(5).trim()}`;
         } else if (line.startsWith("event:")) event.name = line.slice(6).trim();
         else if (line.startsWith("id:")) event.id = line.slice(3).trim();
       }

@@ -32,6 +32,18 @@ test("shows loops that are not decided yet, and loops in loops", () => {
   expect(tree[0]?.step).toBeUndefined();
 });
 
+test("shows what is under way, until it is decided", () => {
+  const open = [
+    { path: "a", name: "A", status: "RUNNING" as const, attempts: 1 },
+    { path: "b", name: "B", status: "WAITING" as const, attempts: 1 },
+  ];
+  const tree = stepTree([step("a")], open);
+  expect(tree.map((node) => [node.path, node.step?.status, node.open?.status])).toEqual([
+    ["a", "completed", undefined],
+    ["b", undefined, "WAITING"],
+  ]);
+});
+
 test("says what is above", () => {
   expect(ancestors("a[0]/b[2]/c")).toEqual(["a[0]/b[2]", "a[0]/b", "a[0]", "a"]);
   expect(ancestors("a")).toEqual([]);

@@ -2,6 +2,17 @@
 
 import type { Schemas } from "../api/client";
 
+/** A step that is under way: events tell of it before it is recorded. */
+export interface OpenStep {
+  path: string;
+  name: string;
+  status: "RUNNING" | "WAITING";
+  attempts: number;
+  started_at?: string | undefined;
+  /** When its wait is over by itself, or its next attempt is due. */
+  due_at?: string | undefined;
+}
+
 export interface StepNode {
   /** As the API has it: `each`, its iteration `each[3]`, a step inside `each[3]/send`. */
   path: string;
@@ -10,22 +21,28 @@ export interface StepNode {
   index: number | undefined;
   /** Missing while it is not decided. */
   step: Schemas["Step"] | undefined;
+  /** Missing where it is decided, or nothing is known of it. */
+  open: OpenStep | undefined;
   children: StepNode[];
 }
 
-export function stepTree(steps: readonly Schemas["Step"][]): StepNode[] {
+export function stepTree(steps: readonly Schemas["Step"][], open: readonly OpenStep[] = []): StepNode[] {
   const roots: StepNode[] = [];
   const known = new Map<string, StepNode>();
   const find = (path: string): StepNode => {
     const there = known.get(path);
     if (there !== undefined) return there;
     const [parent, key, index] = split(path);
-    const made: StepNode = { path, key, index, step: undefined, children: [] };
+    const made: StepNode = { path, key, index, step: undefined, open: undefined, children: [] };
     known.set(path, made);
     (parent === undefined ? roots : find(parent).children).push(made);
     return made;
   };
   for (const step of steps) find(step.path).step = step;
+  for (const step of open) {
+    const node = find(step.path);
+    if (node.step === undefined) node.open = step;
+  }
   for (const node of known.values()) {
     // Those that ran side by side are decided in any order.
     if (node.children.some((child) => child.index !== undefined)) {
@@ -54,8 +71,13 @@ export interface Span {
   length: number;
 }
 
+interface Timed {
+  started_at?: string | undefined;
+  finished_at?: string | undefined;
+}
+
 /** Where a step's time lies in that of its execution. */
-export function spanOf(step: Schemas["Step"], from: number, to: number, now: number): Span | undefined {
+export function spanOf(step: Timed, from: number, to: number, now: number): Span | undefined {
   if (step.started_at === undefined) return undefined;
   const whole = Math.max(1, to - from);
   const start = clamp((Date.parse(step.started_at) - from) / whole);

@@ -13,6 +13,7 @@ import { SkeletonRows } from "../../ui/Skeleton";
 import { StatusBadge } from "../../ui/StatusBadge";
 import { ExecutionActions } from "./ExecutionActions";
 import { ExecutionInspector, StepInspector } from "./Inspector";
+import type { OpenSteps } from "./openSteps";
 import { StepTree } from "./StepTree";
 import { useExecution } from "./useExecution";
 import { useWorkflowName } from "./WorkflowName";
@@ -24,7 +25,7 @@ const texts = executions.detail;
 /** One execution: its steps on the left, and what is chosen of it on the right. The address says what that is. */
 export default function ExecutionPage() {
   const { id } = route.useParams();
-  const found = useExecution(id);
+  const { found, open } = useExecution(id);
   const back = (
     <>
       <Link to="/executions" className="page-path">
@@ -35,7 +36,7 @@ export default function ExecutionPage() {
       </span>
     </>
   );
-  if (found.data !== undefined) return <Found execution={found.data} back={back} />;
+  if (found.data !== undefined) return <Found execution={found.data} open={open} back={back} />;
   const isNotFound = found.isError && asFailure(found.error).isNotFound;
   return (
     <Page title={texts.whole} path={back}>
@@ -58,7 +59,15 @@ export default function ExecutionPage() {
   );
 }
 
-function Found({ execution, back }: { execution: Schemas["Execution"]; back: React.ReactNode }) {
+function Found({
+  execution,
+  open,
+  back,
+}: {
+  execution: Schemas["Execution"];
+  open: OpenSteps;
+  back: React.ReactNode;
+}) {
   const { step: path } = route.useSearch();
   const navigate = route.useNavigate();
   const name = useWorkflowName(execution.workflow_id);
@@ -85,7 +94,7 @@ function Found({ execution, back }: { execution: Schemas["Execution"]; back: Rea
     >
       <div className="execution">
         <section className="card execution-steps" aria-label={texts.steps}>
-          <StepTree execution={execution} chosen={path} onChoose={choose} />
+          <StepTree execution={execution} open={open} chosen={path} onChoose={choose} />
         </section>
         <section className="card execution-inspector" aria-label={texts.part} ref={inspector}>
           {step === undefined ? (

@@ -1,5 +1,6 @@
 import { type ReactNode, useState } from "react";
 import type { Schemas } from "../../api/client";
+import { isFinal } from "../../api/executions";
 import { executions } from "../../text/executions";
 import { statuses } from "../../text/statuses";
 import { sentence } from "../../text/text";
@@ -71,6 +72,7 @@ export function ExecutionInspector({
           <JsonView label={texts.result} value={execution.result} fileName={`${execution.id}-result.json`} />
         ) : undefined
       }
+      notice={isFinal(execution.status) ? undefined : texts.notYet}
       input={<JsonView label={texts.input} value={execution.input} fileName={`${execution.id}-input.json`} />}
       facts={[
         [facts.id, <code key="id">{execution.id}</code>],

@@ -6,6 +6,7 @@ import { executions } from "../../text/executions";
 import { duration } from "../../text/time";
 import { Button } from "../../ui/Button";
 import { type Status, StatusIcon } from "../../ui/StatusBadge";
+import type { OpenSteps } from "./openSteps";
 import "./StepTree.css";
 
 const texts = executions.detail;
@@ -16,6 +17,8 @@ const FEW = 5;
 
 interface StepTreeProps {
   execution: Schemas["Execution"];
+  /** What is under way. */
+  open: OpenSteps;
   /** The path of a step; the execution as a whole where missing. */
   chosen: string | undefined;
   onChoose: (path: string | undefined) => void;
@@ -33,16 +36,16 @@ interface Line {
 }
 
 /** The steps of an execution with their time as bars. The arrow keys go through it, as through any tree. */
-export function StepTree({ execution, chosen, onChoose }: StepTreeProps) {
-  const roots = useMemo(() => stepTree(execution.steps), [execution.steps]);
+export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
+  const roots = useMemo(() => stepTree(execution.steps, [...open.values()]), [execution.steps, open]);
   const [toggled, setToggled] = useState<ReadonlyMap<string, boolean>>(new Map());
   const [shown, setShown] = useState<ReadonlyMap<string, number>>(new Map());
   const tree = useRef<HTMLDivElement>(null);
   const above = useMemo(() => new Set(chosen === undefined ? [] : ancestors(chosen)), [chosen]);
-  const isOpen = (node: StepNode) =>
+  const isUnfolded = (node: StepNode) =>
     toggled.get(node.path) ??
     (above.has(node.path) || (node.index === undefined && node.children.length <= FEW));
-  const toggle = (path: string, open: boolean) => setToggled(new Map(toggled).set(path, open));
+  const toggle = (path: string, isOpen: boolean) => setToggled(new Map(toggled).set(path, isOpen));
   const hasLoops = roots.some((root) => root.children.length > 0);
   const from = Date.parse(execution.started_at);
   const now = Date.now();
@@ -60,17 +63,20 @@ export function StepTree({ execution, chosen, onChoose }: StepTreeProps) {
   const add = (nodes: StepNode[], depth: number, of: string) => {
     const most = shown.get(of) ?? PAGE;
     for (const node of nodes.slice(0, most)) {
-      const open = node.children.length > 0 ? isOpen(node) : undefined;
-      const name = node.index === undefined ? (node.step?.name ?? node.key) : texts.iteration(node.index);
+      const unfolded = node.children.length > 0 ? isUnfolded(node) : undefined;
+      const name =
+        node.index === undefined
+          ? (node.step?.name ?? node.open?.name ?? node.key)
+          : texts.iteration(node.index);
       lines.push({
         path: node.path,
         name,
-        status: node.step?.status ?? "RUNNING",
+        status: node.step?.status ?? node.open?.status ?? "RUNNING",
         depth,
         node,
-        isOpen: open,
+        isOpen: unfolded,
       });
-      if (open) add(node.children, depth + 1, node.path);
+      if (unfolded) add(node.children, depth + 1, node.path);
     }
     const last = lines.at(-1);
     if (nodes.length > most && last !== undefined)
@@ -105,7 +111,8 @@ export function StepTree({ execution, chosen, onChoose }: StepTreeProps) {
         {lines.map((line) => {
           const isChosen = line.path === chosen;
           const step = line.node?.step;
-          const span = step === undefined ? undefined : spanOf(step, from, to, now);
+          const timed = step ?? line.node?.open;
+          const span = timed === undefined ? undefined : spanOf(timed, from, to, now);
           const took = line.node === undefined ? execution.duration_ms : step?.duration_ms;
           return (
             <div key={line.path ?? ""} role="none">
@@ -153,7 +160,7 @@ export function StepTree({ execution, chosen, onChoose }: StepTreeProps) {
                   ) : (
                     span !== undefined && (
                       <span
-                        className={`step-bar step-bar-${step?.status}`}
+                        className={`step-bar step-bar-${step?.status ?? line.node?.open?.status}`}
                         style={{
                           left: `min(${span.start * 100}%, 100% - 3px)`,
                           width: `${span.length * 100}%`,
