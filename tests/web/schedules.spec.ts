@@ -28,8 +28,9 @@ test("says in plain words when something starts, pauses it and starts it now", a
   await expect(row).not.toContainText("Paused");
   await page.getByRole("button", { name: "More for Nightly report" }).click();
   await page.getByRole("menuitem", { name: "Next ten times" }).click();
-  await expect(page.getByRole("dialog").getByRole("row")).toHaveCount(11);
-  await expect(page.getByRole("dialog")).toContainText("09:00");
+  const times = page.getByRole("dialog", { name: "Next times of Nightly report" });
+  await expect(times.getByRole("row")).toHaveCount(11);
+  await expect(times).toContainText("09:00");
   await expectAccessible(page);
   await page.keyboard.press("Escape");
   await page.getByRole("button", { name: "More for Nightly report" }).click();

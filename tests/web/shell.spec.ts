@@ -31,6 +31,16 @@ test("everything is found and done by keyboard", async ({ page, server }) => {
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
 });
 
+test("keys work while a message is shown", async ({ page, server }) => {
+  await createWorkflow(server);
+  await page.goto("/workflows");
+  await page.getByRole("switch", { name: "Order intake on" }).click();
+  await expect(page.getByText("Order intake is off").first()).toBeVisible();
+  await page.keyboard.press("g");
+  await page.keyboard.press("e");
+  await expect(page.getByRole("heading", { name: "Executions" })).toBeVisible();
+});
+
 test("single keys can be switched off", async ({ page }) => {
   await page.goto("/executions");
   await page.getByRole("button", { name: /Keyboard shortcuts/ }).click();

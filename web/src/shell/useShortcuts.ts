@@ -33,7 +33,7 @@ export function useShortcuts(): void {
         openOverlay("palette");
         return;
       }
-      const isFree = overlay.get() === undefined && document.querySelector("[role=dialog]") === null;
+      const isFree = overlay.get() === undefined && document.querySelector(".dialog, .drawer") === null;
       if (event.ctrlKey || event.metaKey || event.altKey || !singleKeys.get() || !isFree || isTyping(event))
         return;
       const afterG = Date.now() - pressedG < PATIENCE;
