@@ -126,12 +126,6 @@ test("shows steps under way by the server's events", async ({ page, server }) =>
     },
   });
   const { id } = await server.api<{ id: string }>("POST", `/api/v1/workflows/${workflow.id}/execute`, {});
-  const step = { path: "wait", node: "wait", name: "Wait an hour", type: "flow.wait", attempts: 1 };
-  // As it stands on the wire; the stream ends at once, and the page asks again.
-  const event = `event: step.waiting\ndata: ${JSON.stringify({ event: "step.waiting", step })}\n\n`;
-  await page.route(`**/executions/${id}/events`, (route) =>
-    route.fulfill({ contentType: "text/event-stream", body: event }),
-  );
   await page.goto(`/executions/${id}`);
   await expect(page.getByRole("treeitem", { name: /Waiting Wait an hour/ })).toBeVisible();
   await expectAccessible(page);

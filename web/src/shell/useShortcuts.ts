@@ -63,7 +63,8 @@ export function useShortcuts(): void {
 }
 
 function isTyping(event: KeyboardEvent): boolean {
-  const target = event.target;
+  // The editor is in a shadow root, which hides it from `target`.
+  const [target] = event.composedPath();
   if (!(target instanceof HTMLElement)) return false;
   return (
     target.isContentEditable || target.matches("input:not([type=checkbox]), textarea, select, [role=textbox]")

@@ -47,9 +47,9 @@ export function ImportWorkflows({ children }: { children: (choose: () => void) =
       void event.dataTransfer?.files[0]?.text().then((text) => bringIn.current(text));
     };
     const paste = (event: ClipboardEvent) => {
-      const target = event.target as HTMLElement;
+      const [target] = event.composedPath() as HTMLElement[];
       const text = event.clipboardData?.getData("text/plain").trim() ?? "";
-      if (target.closest("input, textarea, [contenteditable]") !== null || !text.startsWith("{")) return;
+      if (target?.closest("input, textarea, [contenteditable]") != null || !text.startsWith("{")) return;
       if (text.includes('"flowmatic"')) void bringIn.current(text);
     };
     document.addEventListener("dragover", over);
