@@ -13,6 +13,9 @@ const test = base.extend<object, { kit: string }>({
   ],
 });
 
+// One after the other: both would fill Vite's cache of dependencies.
+test.describe.configure({ mode: "default" });
+
 for (const width of [1440, 390]) {
   test(`every part is accessible at ${width} px`, async ({ page, kit }) => {
     await page.setViewportSize({ width, height: 900 });

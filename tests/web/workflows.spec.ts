@@ -203,6 +203,11 @@ test("edits one as JSON, with the server's mistakes at their lines", async ({ pa
   const editor = page.getByLabel("Workflow as JSON");
   await expect(page.getByText("No mistakes.")).toBeVisible();
   await expectAccessible(page);
+  await editor.click();
+  // Keys that do something elsewhere are letters here.
+  await page.keyboard.type("?/ge");
+  await expect(editor).toContainText("?/ge");
+  await expect(page.getByRole("dialog")).toBeHidden();
   const text = JSON.stringify(
     { name: "Orders", graph: { nodes: [{ key: "a", type: "flow.nothing" }] } },
     null,
