@@ -4,6 +4,7 @@ mod check;
 mod nest;
 mod parameters;
 mod reach;
+pub mod start;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub(crate) use self::parameters::{Compiled, Deferred};
 use crate::catalogue::Catalogue;
 use crate::context::Secrets;
 use crate::node::Role;
+use start::StartPlan;
 
 /// The port a failed node leaves by where its `on_error` is `branch`.
 pub const ERROR_PORT: &str = "error";
@@ -54,6 +56,8 @@ pub struct Plan {
     /// What `_vars` stands for. As what follows, it is there for the whole graph only.
     pub vars: Value,
     pub timeout: Option<Duration>,
+    /// None where each call starts an execution at once.
+    pub start: Option<StartPlan>,
     /// The workflow to start where an execution fails.
     pub error_workflow: Option<Uuid>,
     /// The references of the secrets that its nodes use.
@@ -117,7 +121,17 @@ impl Plan {
     /// Compiles a graph, or lists all that is wrong with it, each with the node's key and a JSON pointer that
     /// begins with `/graph`.
     pub fn compile(graph: &Graph, catalogue: &Catalogue) -> Result<Self, Vec<Problem>> {
-        check::compile(graph, catalogue)
+        let start = graph.settings.start.as_ref().map(start::compile);
+        match (check::compile(graph, catalogue), start.transpose()) {
+            (Ok(plan), Ok(start)) => Ok(Self {
+                start: start.flatten(),
+                ..plan
+            }),
+            (plan, start) => {
+                let of_graph = plan.err().unwrap_or_default();
+                Err([of_graph, start.err().unwrap_or_default()].concat())
+            }
+        }
     }
 
     /// Whether a run that starts at this trigger can reach a node of this type.
@@ -143,11 +157,16 @@ impl Plan {
             Some((first, rest)) => (first, Some(rest)),
             None => (path, None),
         };
-        let key = first.split_once('[').map_or(first, |(key, _)| key);
+        let iteration = first.strip_suffix(']').and_then(|first| first.split_once('['));
+        let key = iteration.map_or(first, |(key, _)| key);
         let node = &self.nodes[*self.keys.get(key)?];
-        match rest {
-            None => Some(node),
-            Some(rest) => node.body.as_ref()?.find(rest),
+        match (iteration, rest) {
+            (None, None) => Some(node),
+            (Some((_, index)), rest) if node.role == Role::Loop && is_index(index) => match rest {
+                None => Some(node),
+                Some(rest) => node.body.as_ref()?.find(rest),
+            },
+            _ => None,
         }
     }
 
@@ -160,4 +179,13 @@ impl Plan {
             .filter(move |(_, node)| is_trigger(node))
             .map(|(index, _)| index)
     }
+}
+
+/// Iterations of one loop.
+const MOST_ITERATIONS: u32 = 100_000;
+
+/// Whether a text is the number of an iteration, written in the one way there is.
+fn is_index(text: &str) -> bool {
+    let index = text.parse().ok().filter(|index: &u32| *index < MOST_ITERATIONS);
+    index.is_some_and(|index| index.to_string() == text)
 }

@@ -21,8 +21,9 @@ pub trait Host: Send + Sync + 'static {
     /// the same execution.
     fn start_child(&self, child: Child) -> BoxFuture<'_, Result<Uuid, ChildError>>;
 
-    /// Asks all executions that this one waits for, and those they wait for, to end.
-    fn cancel_children(&self, execution: Uuid) -> BoxFuture<'_, ()>;
+    /// Asks the executions that this one waits for, and those they wait for, to end: all of them, or the one that was
+    /// called at a path.
+    fn cancel_children<'a>(&'a self, execution: Uuid, path: Option<&'a str>) -> BoxFuture<'a, ()>;
 }
 
 /// A workflow to start from within another's execution.

@@ -166,7 +166,7 @@ pub struct Call {
     /// It must not be called again after a crash.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub once: bool,
-    /// When the next attempt is due, or a loop's time is up.
+    /// When the next attempt is due, a loop's time is up, or a wait is over by itself.
     #[serde(default, with = "milliseconds", skip_serializing_if = "Option::is_none")]
     pub due: Option<Time>,
     /// Of a wait: what those are told who look at it.
@@ -252,6 +252,8 @@ pub struct Recovered {
     pub was_at_rest: bool,
     /// All that have come, whether they were waited for yet or not.
     pub signals: Vec<Signal>,
+    /// When it was let go, if it was held back before it began: its time-out counts from then.
+    pub held_until: Option<Time>,
 }
 
 /// A journal that lasts as long as the process: for tests, benches and trial runs.
@@ -292,7 +294,7 @@ impl MemoryJournal {
         row.epoch += 1;
         let was_at_rest = row.parked.take().is_some();
         row.recoveries = if was_at_rest {
-            row.recoveries
+            0
         } else if row.checkpoints.len() > row.progress {
             1
         } else {
@@ -307,6 +309,7 @@ impl MemoryJournal {
             cancel_requested: row.cancel_requested,
             was_at_rest,
             signals: row.signals.clone(),
+            held_until: None,
         })
     }
 

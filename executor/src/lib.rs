@@ -26,6 +26,7 @@ pub mod host;
 pub mod journal;
 pub mod json;
 pub mod node;
+pub mod observe;
 pub mod run;
 pub mod schedule;
 pub mod testing;
@@ -39,6 +40,7 @@ pub use node::{
     About, Answer, Call, Each, ErrorClass, Expression, Lent, Node, NodeContext, NodeError, Output, Param,
     Role, Then, Wait, While,
 };
+pub use observe::{Observer, StepProgress, UnderWay, Written};
 pub use run::{Engine, Limits, Outcome, Start, Started, Waiting};
 
 /// A moment in UTC.

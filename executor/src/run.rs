@@ -8,7 +8,7 @@ mod prefix;
 mod redact;
 mod replay;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use self::caller::CALL;
+pub use self::execution::MAX_CALLS;
 use self::execution::Run;
 pub use self::prefix::prefix;
 use crate::Time;
@@ -30,6 +31,7 @@ use crate::graph::Version;
 use crate::host::Host;
 use crate::journal::{Accept, ErrorRecord, Journal, JournalError, Recovered, Signal, Ticket};
 use crate::node::Answer;
+use crate::observe::{Observer, UnderWay, Written};
 
 /// Runs executions. One per process; executions that are not over when it goes stay in the journal.
 pub struct Engine {
@@ -67,6 +69,8 @@ pub struct Limits {
     pub fault: fn(&'static str),
     /// Where an execution that waits is told to go on.
     pub resume_url: Option<ResumeUrl>,
+    /// Who hears of what goes on.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl Default for Limits {
@@ -81,6 +85,7 @@ impl Default for Limits {
             max_recoveries: 3,
             fault: |_| {},
             resume_url: None,
+            observer: None,
         }
     }
 }
@@ -143,6 +148,8 @@ struct Handle {
     cancel: CancellationToken,
     signals: Mutex<Vec<Signal>>,
     signalled: Notify,
+    /// By path: what has begun and is not decided.
+    under_way: Mutex<BTreeMap<Arc<str>, UnderWay>>,
 }
 
 impl Handle {
@@ -152,6 +159,11 @@ impl Handle {
             .unwrap_or_else(PoisonError::into_inner)
             .push(signal);
         self.signalled.notify_one();
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, UnderWay>> {
+        // Each use is one call on the map, which a panic cannot leave half done.
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take_signals(&self) -> Vec<Signal> {
@@ -272,18 +284,25 @@ impl Engine {
         self.tasks.spawn(run.drive(place))
     }
 
-    /// Ends an execution that cannot be taken up as FAILED, with what its journal holds. The handle resolves
-    /// once the journal has the end.
+    /// Ends an execution that is not to go on, with what its journal holds. `version` is missing where it cannot be
+    /// used. The handle resolves once the journal has the end.
     pub fn give_up(
         self: &Arc<Self>,
         place: Place,
         recovered: &Recovered,
+        version: Option<&Version>,
+        status: ExecutionStatus,
         error: &ErrorRecord,
     ) -> JoinHandle<()> {
         let engine = self.clone();
-        let finish = replay::given_up(recovered, error, self.host.now());
+        let finish = replay::given_up(recovered, version, status, error, self.host.now());
+        let workflow = recovered.accept.workflow_id;
         self.tasks.spawn(async move {
-            execution::write(&engine, place.id, |engine| engine.journal.finish(finish.clone())).await;
+            let is_written =
+                execution::write(&engine, place.id, |engine| engine.journal.finish(finish.clone())).await;
+            if let Some(observer) = engine.limits.observer.as_ref().filter(|_| is_written) {
+                observer.wrote(place.id, workflow, Written::Finish);
+            }
         })
     }
 
@@ -324,6 +343,12 @@ impl Engine {
     /// Whether this execution is in memory.
     pub fn runs(&self, id: Uuid) -> bool {
         self.lock().contains_key(&id)
+    }
+
+    /// What has begun in an execution and is not decided, by path; `None` where it is not in memory.
+    pub fn under_way(&self, id: Uuid) -> Option<Vec<UnderWay>> {
+        let run = self.lock().get(&id).cloned();
+        run.map(|run| run.under_way().values().cloned().collect())
     }
 
     /// Refuses new executions, lets those that run go on for this long, then leaves the rest to the journal.

@@ -226,7 +226,7 @@ impl Host for TestHost {
         futures_util::future::ready(Ok(Uuid::nil())).boxed()
     }
 
-    fn cancel_children(&self, _: Uuid) -> BoxFuture<'_, ()> {
+    fn cancel_children<'a>(&'a self, _: Uuid, _: Option<&'a str>) -> BoxFuture<'a, ()> {
         futures_util::future::ready(()).boxed()
     }
 }

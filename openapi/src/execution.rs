@@ -3,7 +3,7 @@
 use poem_openapi::{Enum, Object};
 use uuid::Uuid;
 
-use crate::{Json, Time};
+use crate::{Json, StepEvent, Time};
 
 /// Where an execution stands. The last four are final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
@@ -130,6 +130,8 @@ pub struct Execution {
     pub trigger: String,
     pub error: Option<ExecutionError>,
     pub retry_of: Option<Uuid>,
+    /// The step that called it.
+    pub called_by: Option<CalledBy>,
     #[oai(serialize_with = "crate::time::write")]
     pub started_at: Time,
     #[oai(serialize_with = "crate::time::write")]
@@ -143,6 +145,16 @@ pub struct Execution {
     pub result: Option<Json>,
     /// In the order they were decided.
     pub steps: Vec<Step>,
+    /// What has begun and is not decided: what runs, waits, or is to be tried again.
+    pub under_way: Vec<StepEvent>,
+}
+
+/// A step of another execution that calls this one.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+pub struct CalledBy {
+    pub execution_id: Uuid,
+    /// Where that step ran.
+    pub path: String,
 }
 
 /// How to repeat an execution.

@@ -14,12 +14,16 @@ pub use time::Time;
 
 mod workflow;
 pub use workflow::*;
+mod start;
+pub use start::*;
 mod version;
 pub use version::*;
 mod portable;
 pub use portable::*;
 mod execution;
 pub use execution::*;
+mod event;
+pub use event::*;
 mod schedule;
 pub use schedule::*;
 mod connector;

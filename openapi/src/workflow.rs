@@ -1,9 +1,11 @@
 //! Workflows: the graph a person draws, its draft and its versions.
 
+use std::ops::RangeInclusive;
+
 use poem_openapi::{Enum, Object};
 use uuid::Uuid;
 
-use crate::{Duration, JsonObject, Problem, Time};
+use crate::{Duration, JsonObject, Problem, StartControl, Time};
 
 /// A workflow: its draft, and what of it is live.
 #[derive(Debug, Clone, Object)]
@@ -277,8 +279,22 @@ pub struct Settings {
     pub timeout: Option<Duration>,
     /// The workflow that is started, at its `trigger.error`, when an execution of this one fails or runs out of time.
     pub error_workflow: Option<Uuid>,
-    /// How long executions and their steps are kept at least. This version removes none.
+    /// How long an execution is kept after its end, with its steps: from `10s` to `3650d`. Missing: as the server's
+    /// `--retention` says. What has not ended, or is needed by what has not, is kept however old it is.
     pub retention: Option<Duration>,
+    /// How many executions that have ended are kept: those that ended last. Missing: as the server's
+    /// `--keep-executions` says. Whichever of both limits is reached first counts, but never within ten seconds of an
+    /// execution's end.
+    #[oai(validator(minimum(value = "1"), maximum(value = "1000000000")))]
+    pub keep_executions: Option<u32>,
     /// Constants that expressions see as `_vars`.
     pub vars: Option<JsonObject>,
+    /// Which calls become executions, and when. Missing: each one, at once.
+    pub start: Option<StartControl>,
+}
+
+impl Settings {
+    /// What `retention` takes.
+    pub const RETENTION: RangeInclusive<Duration> =
+        Duration::from_millis(10_000)..=Duration::from_millis(3_650 * 86_400_000);
 }

@@ -14,11 +14,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub mod error;
+pub mod idempotency;
 pub mod payload;
 
 mod connectors;
 mod cursor;
 pub(crate) mod draft;
+mod events;
 mod executions;
 mod health;
 pub mod keys;
@@ -62,6 +64,7 @@ type Served = (
     workflows::Versions,
     workflows::Portability,
     executions::Executions,
+    events::Events,
     schedules::Schedules,
     connectors::Connectors,
     session::Sessions,
@@ -74,6 +77,7 @@ const SERVED: Served = (
     workflows::Versions,
     workflows::Portability,
     executions::Executions,
+    events::Events,
     schedules::Schedules,
     connectors::Connectors,
     session::Sessions,
@@ -84,15 +88,25 @@ const SERVED: Served = (
 /// The answer of what starts an execution.
 #[derive(ApiResponse)]
 enum Accepted {
-    /// The execution is on disk and under way
+    /// The execution is on disk and under way, or waits as the workflow's start control has it
     #[oai(status = 202)]
-    Accepted(Json<ExecutionSummary>, #[oai(header = "Location")] String),
+    Accepted(
+        Json<ExecutionSummary>,
+        #[oai(header = "Location")] String,
+        /// `true` where the execution was started before, under the same idempotency key.
+        #[oai(header = "Idempotency-Replayed")]
+        Option<bool>,
+    ),
 }
 
 impl Accepted {
     fn new(execution: ExecutionSummary) -> Self {
+        Self::before(execution, false)
+    }
+
+    fn before(execution: ExecutionSummary, is_replayed: bool) -> Self {
         let location = format!("/api/v1/executions/{}", execution.id);
-        Self::Accepted(Json(execution), location)
+        Self::Accepted(Json(execution), location, is_replayed.then_some(true))
     }
 }
 

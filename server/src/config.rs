@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use flowmatic_openapi::Scope;
+use flowmatic_openapi::{Scope, Settings};
 use ipnet::IpNet;
 use url::Url;
 use uuid::Uuid;
@@ -162,6 +162,14 @@ pub struct Config {
     #[arg(long, env = "FLOWMATIC_SYNC_TIMEOUT", global = true, default_value = "30s", value_parser = parse_duration)]
     pub sync_timeout: Duration,
 
+    /// How long executions are kept after they have ended, where their workflow does not say it
+    #[arg(long, env = "FLOWMATIC_RETENTION", global = true, default_value = "30d", value_parser = parse_retention)]
+    pub retention: Duration,
+
+    /// How many executions of a workflow are kept after they have ended, where it does not say it itself
+    #[arg(long, env = "FLOWMATIC_KEEP_EXECUTIONS", global = true, default_value = "10000", value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
+    pub keep_executions: u32,
+
     /// What is logged to stderr: `error`, `warn`, `info`, `debug`, `trace` or a filter such as
     /// `info,flowmatic=debug`
     #[arg(long, env = "FLOWMATIC_LOG", global = true, default_value = "info")]
@@ -199,6 +207,19 @@ pub enum LogFormat {
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
     text.parse::<flowmatic_openapi::Duration>().map(Into::into)
+}
+
+fn parse_retention(text: &str) -> Result<Duration, String> {
+    let bounds = Settings::RETENTION;
+    let retention = text.parse::<flowmatic_openapi::Duration>()?;
+    if !bounds.contains(&retention) {
+        return Err(format!(
+            "write a duration from `{}` to `{}`",
+            bounds.start(),
+            bounds.end()
+        ));
+    }
+    Ok(retention.into())
 }
 
 /// Reads a number of bytes: `4096`, `64KiB`, `1MiB`.
@@ -250,6 +271,32 @@ mod tests {
         ] {
             assert!(parse_size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn bounds_what_is_kept() {
+        let config = |flag: &str, value: &str| {
+            let command = Command::try_parse_from(["flowmatic", flag, value]);
+            command
+                .map(|command| command.config)
+                .map_err(|error| error.to_string())
+        };
+        for (flag, good, bad) in [
+            ("--retention", ["10s", "3650d"], ["9s", "3651d"]),
+            ("--keep-executions", ["1", "1000000000"], ["0", "1000000001"]),
+        ] {
+            for value in good {
+                config(flag, value).expect(value);
+            }
+            for value in bad {
+                config(flag, value).expect_err(value);
+            }
+        }
+        let refused = config("--retention", "1s").expect_err("too short");
+        assert!(
+            refused.contains("write a duration from `10s` to `3650d`"),
+            "{refused}"
+        );
     }
 
     #[test]

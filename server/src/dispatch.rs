@@ -1,12 +1,17 @@
 //! Which process runs which execution: starts, recoveries, cancels, the end of the process.
 
+mod answer;
 mod by_hand;
 mod cache;
 mod calls;
+mod follow;
+mod gate;
 mod held;
 mod host;
 mod recovery;
 mod show;
+mod start_control;
+mod turns;
 mod wake;
 
 use std::collections::HashMap;
@@ -14,6 +19,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use chrono::Utc;
+use flowmatic_executor::graph::start::TermsError;
 use flowmatic_executor::{
     Catalogue, Engine, Journal, JournalError, Limits, Payload, Plan, ResumeUrl, Secrets, Signal, Start,
     Ticket, Time, Version, Waiting, json,
@@ -22,14 +28,19 @@ use flowmatic_nodes::trigger::webhook::Webhook;
 use flowmatic_openapi::ExecutionMode;
 use poem::http::Method;
 use serde_json::Value;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+pub use self::by_hand::ByHand;
 use self::cache::Cache;
+pub use self::follow::{END, Follow};
+use self::gate::Gate;
 use self::host::ServerHost;
+pub use self::start_control::Admission;
+use self::start_control::Control;
 use crate::fault;
 use crate::guard::Guard;
 use crate::secret::SecretKey;
@@ -53,6 +64,10 @@ pub struct Dispatch {
     told: Mutex<Option<mpsc::UnboundedReceiver<(Uuid, Signal)>>>,
     versions: Cache<(Uuid, i32), Arc<Version>>,
     routes: Cache<Uuid, Arc<Route>>,
+    gate: Gate,
+    control: Control,
+    /// Some executions that belong to nobody may be taken up.
+    released: Notify,
 }
 
 /// Where calls of a webhook go.
@@ -102,6 +117,7 @@ pub struct StartRequest {
 }
 
 /// An execution that was started. It may be told of when `accepted` has resolved.
+#[derive(Debug)]
 pub struct Started {
     pub id: Uuid,
     pub accepted_at: Time,
@@ -116,6 +132,20 @@ pub enum StartError {
     Unavailable(String),
     #[error("there is no such version or trigger")]
     NotFound,
+    /// Nothing was accepted: the call lacks a key that start control needs.
+    #[error(transparent)]
+    NoKey(#[from] TermsError),
+    /// Nothing was accepted: the idempotency key has started this execution with another body.
+    #[error("the idempotency key was used with another body: it started the execution `{0}`")]
+    KeyReused(Uuid),
+    /// Nothing was accepted: the idempotency key has started this execution, which is there no more.
+    #[error(
+        "the idempotency key was used before: it started the execution `{0}`, which has been removed since"
+    )]
+    Removed(Uuid),
+    /// Nothing was accepted before this time is over.
+    #[error("the workflow's rate limit is reached; try again in {0:?}")]
+    RateLimited(Duration),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -153,12 +183,14 @@ impl Dispatch {
             max_running,
             fault: fault::point,
             resume_url: Some(resume_url),
+            observer: Some(store.watchers().clone()),
             ..Limits::default()
         };
-        let writer: Arc<dyn Journal> = journal.clone();
+        let (gate, freed) = Gate::new(journal.clone(), store.clone(), owner);
+        let seen: Arc<dyn Journal> = Arc::new(gate.clone());
         Arc::new_cyclic(|dispatch: &Weak<Self>| {
             let host = ServerHost::new(guard, dispatch.clone());
-            let engine = Engine::new(catalogue.clone(), Arc::new(host), writer, limits);
+            let engine = Engine::new(catalogue.clone(), Arc::new(host), seen, limits);
             Self {
                 store,
                 secret_key,
@@ -172,12 +204,15 @@ impl Dispatch {
                 told: Mutex::new(Some(told)),
                 versions: Cache::new(CACHED_VERSIONS),
                 routes: Cache::new(CACHED_ROUTES),
+                gate,
+                control: Control::new(freed),
+                released: Notify::new(),
             }
         })
     }
 
-    /// Starts an execution. Fails with [`JournalError::Unavailable`], having written nothing, where the
-    /// process is ending.
+    /// Starts an execution of a workflow without start control; [`Dispatch::admit`] is for one with it. Fails with
+    /// [`JournalError::Unavailable`], having written nothing, where the process is ending.
     pub fn start(&self, request: StartRequest) -> Result<Started, JournalError> {
         let (id, accepted_at) = (Uuid::now_v7(), now());
         let started = self.engine.start(Start {
@@ -199,11 +234,22 @@ impl Dispatch {
         })
     }
 
+    /// Has executions taken up that belong to nobody, now.
+    fn take_up_released(&self) {
+        self.engine.hold();
+        self.released.notify_one();
+    }
+
     /// Ends an execution; its durable flag is set already.
     pub fn cancel(self: &Arc<Self>, execution: Uuid) {
-        if !self.engine.cancel(execution) {
-            // One that waited is taken up once more, so that it ends well.
+        // One that the engine does not know at first and that is not early any more has been begun in between.
+        let is_here = self.engine.cancel(execution)
+            || self.gate.cancel_early(execution)
+            || self.engine.cancel(execution);
+        if !is_here {
+            // One that waited is taken up once more, so that it ends well; one that ended at once may have had a place.
             self.take_up_soon(vec![execution]);
+            self.gate.freed(execution);
         }
     }
 
@@ -249,9 +295,11 @@ impl Dispatch {
             return Ok(Some(version));
         }
         let generation = self.versions.generation();
-        let Some((workspace_id, graph)) = self.store.version(workflow_id, number).await? else {
+        let Some((workspace_id, mut graph)) = self.store.version(workflow_id, number).await? else {
             return Ok(None);
         };
+        // An older server published any; what is removed when is not asked here.
+        graph.settings.retention = None;
         let plan = Plan::compile(&graph, &self.catalogue).map_err(|problems| {
             let told: Vec<String> = problems.into_iter().map(|problem| problem.message).collect();
             StoreError::Internal(format!(
@@ -301,6 +349,10 @@ impl Dispatch {
         self.taking_up.close();
         self.taking_up.wait().await;
         self.engine.drain(DRAIN).await;
+        self.store.watchers().close();
+        self.control.at_rest.cancel();
+        self.control.deciding.close();
+        self.control.deciding.wait().await;
         self.journal.close();
         if let Some(writing) = self.writing.lock().await.take() {
             // A writer that panicked has been told of by the panic itself.

@@ -82,6 +82,9 @@ async fn clean(app: App) {
     if let Err(error) = app.store.delete_ended_sessions(app.now()).await {
         tracing::warn!(%error, "ended sessions could not be deleted");
     }
+    if let Err(error) = app.store.tidy_start_control(app.now()).await {
+        tracing::warn!(%error, "what start control need not remember could not be deleted");
+    }
 }
 
 pub async fn write_key_use(app: &App) {

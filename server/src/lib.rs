@@ -17,7 +17,9 @@ pub mod trigger;
 pub mod dispatch;
 mod fault;
 mod housekeeping;
+pub mod live;
 pub mod portable;
+pub mod prune;
 pub mod store;
 pub mod timer;
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use chrono::Utc;
+use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::dispatch::Dispatch;
 use crate::secret::SecretKey;
-use crate::store::{SQLITE_FILE, Store, StoreOptions};
+use crate::store::{DueTimer, SQLITE_FILE, Store, StoreOptions};
 use crate::timer;
 
 pub mod keys;
@@ -57,10 +58,12 @@ async fn open_secrets(store: &Store, config: &Config, may_make: bool) -> anyhow:
     Ok(key)
 }
 
-/// What lets executions go on by themselves, beside a server and a single run alike.
+/// What lets executions go on by themselves, beside a server and a single run alike. `prunes` gets the timer by which
+/// old executions are removed, where there is one.
 fn spawn_upkeep(
     store: &Store,
     dispatch: &Arc<Dispatch>,
+    prunes: Sender<DueTimer>,
     tasks: &TaskTracker,
     draining: &CancellationToken,
     stop: &CancellationToken,
@@ -71,11 +74,14 @@ fn spawn_upkeep(
         recovering.sweep(stopped).await;
     });
     tasks.spawn(dispatch.clone().refill(draining.clone()));
+    tasks.spawn(dispatch.clone().decide_starts(draining.clone()));
+    tasks.spawn(dispatch.clone().pass_places_on(draining.clone()));
     tasks.spawn(dispatch.clone().pass_on_told(stop.clone()));
     tasks.spawn(timer::run(
         store.clone(),
         dispatch.clone(),
         Utc::now,
+        prunes,
         draining.clone(),
     ));
     tasks.spawn(dispatch.clone().keep_leases(stop.clone()));

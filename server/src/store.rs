@@ -12,6 +12,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sea_orm::sqlx::{PgPool, SqlitePool};
 use sea_orm::{
@@ -22,7 +23,10 @@ use sea_orm::{
 mod commit;
 pub use commit::{CommitWriter, Told};
 mod executions;
-pub use executions::{ExecutionFilter, OpenExecution, Progress, StoredExecution, Whose};
+pub use executions::{ExecutionFilter, Mark, News, OpenExecution, Progress, StoredExecution, Whose};
+mod start_control;
+pub(crate) use start_control::DROPPED_MESSAGE;
+pub use start_control::{Admission, Admitted, DROPPED, NewStart, Once};
 mod error;
 pub use error::StoreError;
 mod lock;
@@ -32,18 +36,25 @@ pub use sqlite::SqliteCheckpoints;
 mod postgres;
 
 mod keys;
+mod retention;
 mod schedules;
 mod secrets;
 mod signals;
+mod space;
 pub(crate) mod timers;
 mod users;
+pub mod watchers;
 mod workflows;
 pub use keys::NewKey;
+pub(crate) use retention::after;
+pub use retention::{History, Kept, Removable, Removed};
 pub use schedules::ScheduleFilter;
 pub use secrets::SealedSecret;
 pub use signals::{NewChild, Signalled};
+pub use space::Spare;
 pub use timers::{DueTimer, TimerKind};
 pub use users::UserWithPassword;
+pub use watchers::Watchers;
 pub use workflows::{WebhookTarget, WorkflowFilter, WorkflowSave};
 
 pub(crate) mod cursor;
@@ -75,6 +86,9 @@ struct Inner {
     /// As a person would name it, without a password.
     name: String,
     bell: timers::Bell,
+    /// Commits of unknown outcome whose rows are looked for.
+    settling: AtomicUsize,
+    watchers: Arc<Watchers>,
 }
 
 #[derive(Debug)]
@@ -127,6 +141,8 @@ impl Store {
             data_dir: options.data_dir,
             name,
             bell: timers::Bell::default(),
+            settling: AtomicUsize::new(0),
+            watchers: Arc::default(),
         }));
         migration::refuse_newer(&store).await?;
         Ok(store)
@@ -208,6 +224,21 @@ impl Store {
         &self.0.bell
     }
 
+    /// While this is held no execution is removed.
+    fn settle(&self) -> Settling<'_> {
+        self.0.settling.fetch_add(1, Ordering::SeqCst);
+        Settling(&self.0.settling)
+    }
+
+    fn is_settling(&self) -> bool {
+        self.0.settling.load(Ordering::SeqCst) > 0
+    }
+
+    /// Those who watch executions of this process.
+    pub fn watchers(&self) -> &Arc<Watchers> {
+        &self.0.watchers
+    }
+
     pub(crate) fn data_dir(&self) -> &Path {
         &self.0.data_dir
     }
@@ -215,6 +246,14 @@ impl Store {
     /// The database as a person would name it.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+}
+
+struct Settling<'a>(&'a AtomicUsize);
+
+impl Drop for Settling<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowmatic_openapi::Time;
+use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use crate::dispatch::Dispatch;
@@ -28,18 +29,35 @@ const REST: Duration = Duration::from_secs(1);
 const STEP_ASIDE: Duration = Duration::from_millis(20);
 
 /// Fires the timers of a server until told to stop.
-pub async fn run(store: Store, dispatch: Arc<Dispatch>, clock: fn() -> Time, stop: CancellationToken) {
+///
+/// When old executions are due to be removed is handed to `prunes`; that goes on beside the loop.
+pub async fn run(
+    store: Store,
+    dispatch: Arc<Dispatch>,
+    clock: fn() -> Time,
+    prunes: Sender<DueTimer>,
+    stop: CancellationToken,
+) {
     // Whoever had claimed some is gone: this process holds the lock of the one server.
     if let Err(error) = store.free_timers().await {
         tracing::warn!(%error, "what another process was about to do waits until its claim is over");
     }
     let handle = |kind, due: Vec<DueTimer>| {
         let (store, dispatch, stop) = (store.clone(), dispatch.clone(), stop.clone());
+        let prunes = prunes.clone();
         async move {
             match kind {
                 TimerKind::Schedule => schedule::fire(&store, &dispatch, clock, &due, &stop).await,
+                TimerKind::Debounce => dispatch.end_debounces(&due).await,
                 TimerKind::Wake => dispatch.wake(&due).await,
                 TimerKind::Failure => dispatch.follow_failures(&due).await,
+                TimerKind::Prune => {
+                    for timer in due {
+                        // Where one is under way or nobody does it, the claim lapses.
+                        let _ = prunes.try_send(timer);
+                    }
+                    Ok(())
+                }
             }
         }
     };

@@ -7,10 +7,12 @@ use crate::workflow::{LOOPBACK, call, create, hooked, id, on_both_databases, rep
 
 on_both_databases! {
     gives_what_the_called_workflow_gave
+    calls_several_at_the_same_time
     fails_with_the_called_workflow
     cancels_the_whole_tree
     starts_the_error_workflow_once
     a_call_is_made_once_over_crashes
+    error_workflows_that_lead_to_failures_end
 }
 
 /// A workflow to be called: these nodes in a row.
@@ -48,6 +50,35 @@ async fn gives_what_the_called_workflow_gave(database: Database) {
     );
     let called = executions(&app, &callee).await;
     assert_eq!((called.len(), &called[0]["mode"]), (1, &json!("call")));
+}
+
+async fn calls_several_at_the_same_time(database: Database) {
+    let app = TestApp::builder().database(database).start().await;
+    let keep = json!({"key": "keep", "type": "data.set", "parameters": {"fields": {"n": "{{n}}"}}});
+    let callee = callee(&app, &[keep]).await;
+    let mut call = calling(&callee, json!({"input": {"n": "{{_item}}"}}));
+    call["parent"] = json!("each");
+    let each = json!({"key": "each", "type": "flow.for_each", "parameters": {"items": "{{list}}", "concurrency": 20}});
+    let answer = reply(json!({"body": "{{_nodes.each.results}}"}));
+    let mut workflow = hooked(&[each, answer]);
+    workflow["graph"]["nodes"]
+        .as_array_mut()
+        .expect("nodes")
+        .push(call);
+    let hook = webhook_id(&create(&app, workflow).await);
+    let list: Vec<usize> = (0..60).collect();
+    let (status, answer) = app.webhook(&hook, &json!({"list": list})).await;
+    assert_eq!(status, 200, "{answer}");
+    let given = answer.as_array().expect("a list").iter();
+    let given: Vec<&Value> = given.map(|item| &item["result"]["n"]).collect();
+    assert_eq!(
+        given,
+        list.iter()
+            .map(|n| json!(n))
+            .collect::<Vec<_>>()
+            .iter()
+            .collect::<Vec<_>>()
+    );
 }
 
 async fn fails_with_the_called_workflow(database: Database) {
@@ -162,4 +193,30 @@ async fn workflows_that_call_each_other_in_a_ring_come_to_an_end() {
         .await;
     assert_eq!(ended["error"]["code"], "child_failed");
     assert_eq!(executions(&app, &ring).await.len(), 16);
+}
+
+async fn error_workflows_that_lead_to_failures_end(database: Database) {
+    let app = TestApp::builder().database(database).start().await;
+    let stop =
+        json!({"key": "stop", "type": "flow.stop", "parameters": {"message": "no", "code": "refused"}});
+    let failing = callee(&app, std::slice::from_ref(&stop)).await;
+    let trigger = json!({"key": "failed", "type": "trigger.error"});
+    let handler = create(&app, row(&[trigger, calling(&failing, json!({}))])).await;
+    let called = json!({"key": "called", "type": "trigger.workflow"});
+    let mut graph = row(&[called, stop])["graph"].clone();
+    graph["settings"] = json!({"error_workflow": id(&handler)});
+    let update = json!({"name": "Failing", "graph": graph, "revision": failing["revision"], "active": true});
+    let (status, updated) = app.api("PUT", &crate::workflow::path(&failing), update).await;
+    assert_eq!(status, 200, "{updated}");
+    let hook = webhook_id(&create(&app, hooked(&[calling(&failing, json!({}))])).await);
+    app.webhook(&hook, &json!({})).await;
+    // Each call and each error workflow is one level, and there are sixteen.
+    let last = eventually("the last of them to end", async || {
+        let (called, handled) = (executions(&app, &failing).await, executions(&app, &handler).await);
+        let mut all = called.iter().chain(&handled);
+        let is_over = all.all(|execution| execution["status"] == "FAILED");
+        (is_over && called.len() == 8 && handled.len() == 8).then(|| handled[0].clone())
+    })
+    .await;
+    assert_eq!(last["error"]["code"], "call_depth");
 }

@@ -24,7 +24,7 @@ async fn echo(app: &TestApp) -> String {
 }
 
 /// The figure of this name at `/metrics`.
-async fn metric(app: &TestApp, name: &str) -> usize {
+pub async fn metric(app: &TestApp, name: &str) -> usize {
     let (_, text) = app.api("GET", "/metrics", Value::Null).await;
     let text = text.as_str().expect("text").to_owned();
     let value = text

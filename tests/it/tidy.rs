@@ -1,6 +1,6 @@
 //! What cargo cannot check: who may name what, what may not be left lying about, and that documents keep up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -164,6 +164,66 @@ fn every_folder_is_introduced() {
         let text = read(&format!("{folder}/README.md"));
         assert!(text.starts_with("# "), "{folder}/README.md begins with a title");
     }
+}
+
+/// The names of all tests: functions with an attribute that makes them one, and those that a macro does it for.
+fn tests() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for code in sources(&["openapi", "executor", "nodes", "server", "tests"]).into_values() {
+        let mut is_test = false;
+        for line in code.lines().map(str::trim) {
+            let function = line.strip_prefix("async fn ").or(line.strip_prefix("fn "));
+            if line.starts_with("#[") {
+                is_test |= line.contains("test");
+            } else if let Some(name) = function.and_then(|rest| rest.split('(').next()) {
+                found.extend(std::mem::take(&mut is_test).then(|| name.to_owned()));
+            }
+        }
+        let lists = code.split("on_both_databases! {").skip(1);
+        let names = lists.filter_map(|rest| rest.split('}').next());
+        found.extend(names.flat_map(str::split_whitespace).map(str::to_owned));
+    }
+    found
+}
+
+#[test]
+fn every_row_of_the_semantics_names_a_test_that_shows_it() {
+    let (text, tests) = (read("executor/README.md"), tests());
+    let (_, section) = text
+        .split_once("\n## Semantics\n")
+        .expect("there is such a section");
+    let section = section.split("\n## ").next().expect("a first part");
+    let mut rows = 0;
+    for line in section
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        let row = line.strip_prefix("| ").and_then(|row| row.strip_suffix(" |"));
+        let Some((rule, shown_by)) = row.and_then(|row| row.rsplit_once(" | ")) else {
+            assert!(
+                line.starts_with("|---"),
+                "only headings and rows are sentences of the semantics: {line}"
+            );
+            continue;
+        };
+        if shown_by == "shown by" {
+            continue;
+        }
+        let names: Vec<&str> = shown_by
+            .split('`')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .collect();
+        assert!(!names.is_empty(), "no test shows: {rule}");
+        for name in names {
+            assert!(
+                tests.contains(name),
+                "there is no test `{name}`, which is to show: {rule}"
+            );
+        }
+        rows += 1;
+    }
+    assert!(rows > 50, "{rows} rows");
 }
 
 /// The versions of each package in `Cargo.lock`.

@@ -82,6 +82,15 @@ async fn is_resumed_by_a_program_once(database: Database) {
             "{wrong}"
         );
     }
+    // What could not be recorded is not taken.
+    let deep = (0..128).fold(json!(1), |inner, _| json!([inner]));
+    for (body, refused) in [
+        (json!("x".repeat((1 << 20) - 1_000)), (413, "TOO_LARGE")),
+        (deep, (400, "BAD_REQUEST")),
+    ] {
+        let answer = Answered::of(app.request("POST", &path).json(&body)).await;
+        assert_eq!((answer.status, answer.error().as_str()), refused);
+    }
     // Looking at it resumes nothing.
     assert_eq!(Answered::of(app.request("GET", &path)).await.status, 200);
     let answer = post(&format!("{path}?by=bank")).await;

@@ -207,7 +207,8 @@ fn start(side: Side, seed: &Seed, call: Call, place: &Place) -> anyhow::Result<S
     )
 }
 
-fn flowmatic(place: &Place) -> anyhow::Result<Server> {
+/// The release binary on this data. It keeps all that its workflows do not say otherwise of.
+pub fn flowmatic(place: &Place) -> anyhow::Result<Server> {
     let address = database::free_address()?;
     let program = std::env::current_exe()
         .context("this program has no path")?
@@ -218,6 +219,7 @@ fn flowmatic(place: &Place) -> anyhow::Result<Server> {
         place.url(),
     );
     let mut arguments = vec!["serve", "--listen", &listen, "--data-dir", &data_dir];
+    arguments.extend(["--keep-executions", "1000000000"]);
     if place.kind() == Database::Postgres {
         arguments.extend(["--database-url", &url]);
     }
@@ -229,7 +231,7 @@ fn log(place: &Place) -> PathBuf {
 }
 
 /// Waits until every execution has ended.
-async fn drain(place: &Place) -> anyhow::Result<Duration> {
+pub async fn drain(place: &Place) -> anyhow::Result<Duration> {
     let begun = Instant::now();
     loop {
         let count = place.count().await?;
@@ -268,6 +270,6 @@ async fn rest(server: Server, place: Place) -> anyhow::Result<Rest> {
     })
 }
 
-fn say(line: &str) {
+pub fn say(line: &str) {
     eprintln!("{line}");
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use flowmatic_tests::Database;
 use sea_orm::sqlx::postgres::PgConnection;
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 use url::Url;
@@ -80,26 +80,29 @@ impl Place {
         }
     }
 
-    /// Counts what has ended, then what there is; in this order nothing is missed that ends in between.
     pub async fn count(&self) -> anyhow::Result<Count> {
-        let open = "SELECT count(*) FROM executions WHERE status IN ('QUEUED', 'WAITING')";
-        let all = "SELECT count(*) FROM executions";
-        let (open, all): (i64, i64) = match &self.postgres {
+        count(&self.url()).await
+    }
+
+    /// The bytes on disk: of SQLite the file with its log, of PostgreSQL the database without the cluster's log.
+    pub async fn size(&self) -> anyhow::Result<u64> {
+        match &self.postgres {
             None => {
-                let mut connection = self.read_sqlite().await?;
-                let open = sqlx::query_scalar(open).fetch_one(&mut connection).await?;
-                (open, sqlx::query_scalar(all).fetch_one(&mut connection).await?)
+                let file = self.sqlite_file();
+                let mut log = file.clone().into_os_string();
+                log.push("-wal");
+                // The last server may have taken its log away.
+                let log = fs::metadata(log).map_or(0, |log| log.len());
+                Ok(fs::metadata(file)?.len() + log)
             }
             Some(url) => {
                 let mut connection = PgConnection::connect(url.as_str()).await?;
-                let open = sqlx::query_scalar(open).fetch_one(&mut connection).await?;
-                (open, sqlx::query_scalar(all).fetch_one(&mut connection).await?)
+                let size: i64 = sqlx::query_scalar("SELECT pg_database_size(current_database())")
+                    .fetch_one(&mut connection)
+                    .await?;
+                Ok(size.try_into()?)
             }
-        };
-        Ok(Count {
-            all: all.try_into()?,
-            open: open.try_into()?,
-        })
+        }
     }
 
     /// The id of PostgreSQL's first process, the parent of all others; None on SQLite.
@@ -120,13 +123,38 @@ impl Place {
     fn sqlite_file(&self) -> PathBuf {
         self.folder.path().join("flowmatic.db")
     }
+}
 
-    async fn read_sqlite(&self) -> sqlx::Result<SqliteConnection> {
-        let options = SqliteConnectOptions::new()
-            .filename(self.sqlite_file())
-            .read_only(true);
-        options.disable_statement_logging().connect().await
-    }
+/// Counts what has ended, then what there is; in this order nothing is missed that ends in between.
+pub async fn count(url: &str) -> anyhow::Result<Count> {
+    let open = number(
+        url,
+        "SELECT count(*) FROM executions WHERE status IN ('QUEUED', 'WAITING')",
+    )
+    .await?;
+    let all = number(url, "SELECT count(*) FROM executions").await?;
+    Ok(Count { all, open })
+}
+
+/// How many executions have left memory to wait.
+pub async fn waiting(url: &str) -> anyhow::Result<u64> {
+    number(url, "SELECT count(*) FROM executions WHERE status = 'WAITING'").await
+}
+
+/// What a query counts, on a connection of its own.
+async fn number(url: &str, sql: &'static str) -> anyhow::Result<u64> {
+    let counted: i64 = match url.strip_prefix("sqlite://") {
+        Some(file) => {
+            let options = SqliteConnectOptions::new().filename(file).read_only(true);
+            let mut connection = options.disable_statement_logging().connect().await?;
+            sqlx::query_scalar(sql).fetch_one(&mut connection).await?
+        }
+        None => {
+            let mut connection = PgConnection::connect(url).await?;
+            sqlx::query_scalar(sql).fetch_one(&mut connection).await?
+        }
+    };
+    Ok(counted.try_into()?)
 }
 
 /// A loopback address that nobody listens on.

@@ -47,6 +47,16 @@ impl Outcome {
         let micros = self.latencies.get(place.saturating_sub(1)).copied();
         Duration::from_micros(micros.unwrap_or_default().into())
     }
+
+    /// Adds what came after it.
+    pub fn go_on(&mut self, next: Self) {
+        self.answered += next.answered;
+        self.refused += next.refused;
+        self.refusal = self.refusal.take().or(next.refusal);
+        self.elapsed += next.elapsed;
+        self.latencies.extend(next.latencies);
+        self.latencies.sort_unstable();
+    }
 }
 
 /// Sends `request` for `length` on each of so many connections. Fails if a connection breaks.

@@ -6,7 +6,9 @@ mod database;
 mod floor;
 mod generator;
 mod measure;
+mod retention;
 mod table;
+mod time;
 mod workload;
 
 use std::process::Command;
@@ -19,13 +21,15 @@ use flowmatic_tests::Database;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const USAGE: &str = "load [--seconds 30] [--rounds 3] [--only sqlite|postgres]";
+const USAGE: &str = "load [--seconds 30] [--rounds 3] [--only sqlite|postgres], load time [--only …], or \
+                     load retention [--executions 1000000] [--only …]";
 /// What the generator and the servers share.
 const CORES: usize = 2;
 
 struct Options {
     length: Duration,
     rounds: usize,
+    executions: u64,
     databases: Vec<Database>,
 }
 
@@ -38,7 +42,12 @@ fn main() -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         return runtime.block_on(floor::run(settings));
     }
-    let options = read(&arguments)?;
+    let (scenario, pairs) = match &arguments[..] {
+        [first, rest @ ..] if first == "time" => (Scenario::Time, rest),
+        [first, rest @ ..] if first == "retention" => (Scenario::Retention, rest),
+        all => (Scenario::Floor, all),
+    };
+    let options = read(scenario, pairs)?;
     if cfg!(debug_assertions) {
         eprintln!("this is a debug build: its figures mean nothing");
     }
@@ -47,24 +56,48 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let reports = runtime.block_on(async {
-        let mut reports = Vec::new();
+    if scenario == Scenario::Time {
+        println!("`load {}` on {}\n", arguments.join(" "), table::machine()?);
+        return runtime.block_on(async {
+            for database in options.databases {
+                time::run(database).await?;
+            }
+            Ok(())
+        });
+    }
+    let tables = runtime.block_on(async {
+        let mut tables = Vec::new();
         for database in options.databases {
-            reports.push(bench::run(database, options.length, options.rounds).await?);
+            tables.push(match scenario {
+                Scenario::Retention => retention::run(database, options.executions).await?,
+                _ => table::of(&bench::run(database, options.length, options.rounds).await?),
+            });
         }
-        anyhow::Ok(reports)
+        anyhow::Ok(tables)
     })?;
     println!("`load {}` on {}\n", arguments.join(" "), table::machine()?);
-    for report in &reports {
-        println!("{}", table::of(report));
+    for table in &tables {
+        println!("{table}");
     }
     Ok(())
 }
 
-fn read(arguments: &[String]) -> anyhow::Result<Options> {
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scenario {
+    /// Flowmatic beside what the same rows cost at least.
+    Floor,
+    /// Loops, waits and schedules.
+    Time,
+    /// Flowmatic that removes old executions beside one that keeps them.
+    Retention,
+}
+
+fn read(scenario: Scenario, arguments: &[String]) -> anyhow::Result<Options> {
     let mut options = Options {
         length: Duration::from_secs(30),
         rounds: 3,
+        executions: 1_000_000,
         databases: vec![Database::Sqlite, Database::Postgres],
     };
     for pair in arguments.chunks(2) {
@@ -72,10 +105,14 @@ fn read(arguments: &[String]) -> anyhow::Result<Options> {
             bail!("{USAGE}");
         };
         match (&**name, &**value) {
-            ("--seconds", seconds) => options.length = Duration::from_secs(seconds.parse().context(USAGE)?),
-            ("--rounds", rounds) => options.rounds = rounds.parse().context(USAGE)?,
+            ("--executions", executions) if scenario == Scenario::Retention => {
+                options.executions = executions.parse().context(USAGE)?;
+            }
             ("--only", "sqlite") => options.databases = vec![Database::Sqlite],
             ("--only", "postgres") => options.databases = vec![Database::Postgres],
+            _ if scenario == Scenario::Retention => bail!("{USAGE}"),
+            ("--seconds", seconds) => options.length = Duration::from_secs(seconds.parse().context(USAGE)?),
+            ("--rounds", rounds) => options.rounds = rounds.parse().context(USAGE)?,
             _ => bail!("{USAGE}"),
         }
     }
@@ -84,6 +121,10 @@ fn read(arguments: &[String]) -> anyhow::Result<Options> {
     ensure!(
         (1..=20).contains(&options.rounds),
         "there are from 1 to 20 rounds"
+    );
+    ensure!(
+        (1_000..=100_000_000).contains(&options.executions),
+        "there are from 1 000 to 100 000 000 executions"
     );
     Ok(options)
 }

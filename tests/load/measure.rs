@@ -174,6 +174,14 @@ pub struct Spent {
     pub elsewhere: Duration,
 }
 
+impl Spent {
+    /// By the server and its database.
+    pub fn of_server(&self) -> Duration {
+        let of_server = self.by_name.iter().filter(|(name, _)| *name != GENERATOR);
+        of_server.map(|(_, time)| *time).sum()
+    }
+}
+
 /// What Linux counts in, on every architecture (`USER_HZ`).
 const TICK: Duration = Duration::from_millis(10);
 /// The name of this process, whose only work is to send requests.

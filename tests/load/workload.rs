@@ -44,8 +44,8 @@ impl Workload {
 impl Seed {
     pub async fn make(database: Database) -> anyhow::Result<Self> {
         let mut app = TestApp::builder().database(database).try_start().await?;
-        let asynchronous = workload(&app, Call::Asynchronous).await?;
-        let synchronous = workload(&app, Call::Synchronous).await?;
+        let asynchronous = workload(&app, Call::Asynchronous, json!({})).await?;
+        let synchronous = workload(&app, Call::Synchronous, json!({})).await?;
         let status = app.terminate().await;
         ensure!(
             status.success(),
@@ -73,8 +73,11 @@ impl Seed {
     }
 }
 
-async fn workload(app: &TestApp, call: Call) -> anyhow::Result<Workload> {
-    let workflow = json!({"name": format!("{call:?}"), "active": true, "graph": graph(call)});
+/// A workflow on a server that runs, and its first execution.
+pub async fn workload(app: &TestApp, call: Call, settings: Value) -> anyhow::Result<Workload> {
+    let mut graph = graph(call);
+    graph["settings"] = settings;
+    let workflow = json!({"name": format!("{call:?}"), "active": true, "graph": graph});
     let (status, created) = app.api("POST", "/api/v1/workflows", workflow).await;
     ensure!(status == 201, "the workflow is refused with {status}: {created}");
     let text = |value: &Value| value.as_str().map(str::to_owned);

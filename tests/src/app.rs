@@ -265,9 +265,14 @@ impl TestApp {
         self.spawn().await.unwrap_or_else(|error| panic!("{error:?}"));
     }
 
+    /// The server's process.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("the server runs").child.id()
+    }
+
     /// The memory that the server holds, in KiB.
     pub fn resident_kib(&self) -> usize {
-        let id = self.process.as_ref().expect("the server runs").child.id();
+        let id = self.id();
         let status = fs::read_to_string(format!("/proc/{id}/status")).expect("Linux says how a process is");
         let line = status
             .lines()

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use bit_set::BitSet;
-use flowmatic_openapi::{Graph, Node, OnError, Problem};
+use flowmatic_openapi::{Graph, Node, OnError, Problem, Settings};
 use serde_json::Value;
 
 use super::nest::{Nesting, nest};
@@ -27,6 +27,7 @@ pub(super) fn compile(graph: &Graph, catalogue: &Catalogue) -> Result<Plan, Vec<
         keys: HashMap::new(),
     };
     draft.index_keys();
+    draft.settings();
     let nesting = draft.nesting();
     let mentions = draft.nodes();
     let edges = draft.edges(&mentions.ports, &nesting);
@@ -142,6 +143,20 @@ impl<'a> Draft<'a> {
         }) {
             let message = "nothing starts this workflow: add a trigger such as `trigger.webhook`";
             self.problem("/graph/nodes".to_owned(), None, message);
+        }
+    }
+
+    fn settings(&mut self) {
+        let bounds = Settings::RETENTION;
+        if let Some(retention) = self.graph.settings.retention
+            && !bounds.contains(&retention)
+        {
+            let message = format!(
+                "`{retention}` is out of bounds: it takes {} to {}",
+                bounds.start(),
+                bounds.end()
+            );
+            self.problem("/graph/settings/retention".to_owned(), None, message);
         }
     }
 
@@ -411,6 +426,7 @@ impl<'a> Draft<'a> {
                     .unwrap_or_default(),
             ),
             timeout: settings.timeout.map(Into::into),
+            start: None,
             error_workflow: settings.error_workflow,
             secrets: walk.secrets,
             ..nest(nodes, edges, saves, nesting)
@@ -429,6 +445,13 @@ fn check_common(node: &Node, role: Option<Role>, pointer: &str, compilation: &mu
     if node.retry.is_some() && matches!(role, Some(Role::Loop | Role::Control)) {
         let message = format!("a `{}` cannot be tried again as a whole", node.kind);
         compilation.problem(format!("{pointer}/retry"), message);
+    }
+    if node.timeout.is_some() && matches!(role, Some(Role::Control)) {
+        let message = format!(
+            "a `{}` waits and does nothing that could be cut off: see what its parameters offer",
+            node.kind
+        );
+        compilation.problem(format!("{pointer}/timeout"), message);
     }
     if node.timeout.is_some_and(|timeout| timeout.as_millis() == 0) {
         compilation.problem(

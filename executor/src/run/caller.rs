@@ -1,5 +1,6 @@
 //! What started an execution from within another: the payload's `_call`.
 
+use flowmatic_openapi::ExecutionMode;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -21,14 +22,27 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn of(payload: &Payload) -> Self {
-        payload.engine.get(CALL).map_or_else(Self::default, Self::read)
+    pub(super) fn of(payload: &Payload, mode: ExecutionMode) -> Self {
+        let call = payload.engine.get(CALL);
+        call.map_or_else(Self::default, Self::read).as_in(mode)
     }
 
     /// From JSON text of the engine's names.
-    pub(super) fn of_journal(meta: &str) -> Self {
+    pub(super) fn of_journal(meta: &str, mode: ExecutionMode) -> Self {
         let meta: Option<Value> = json::read(meta).ok();
         meta.map_or_else(Self::default, |meta| Self::read(&meta[CALL]))
+            .as_in(mode)
+    }
+
+    /// Nobody waits for a retry, or gives it time: the call ended with the execution that is tried again.
+    fn as_in(self, mode: ExecutionMode) -> Self {
+        match mode {
+            ExecutionMode::Retry => Self {
+                depth: self.depth,
+                ..Self::default()
+            },
+            _ => self,
+        }
     }
 
     fn read(call: &Value) -> Self {

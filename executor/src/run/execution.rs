@@ -5,6 +5,7 @@ mod durable;
 mod effects;
 mod flight;
 mod landing;
+mod live;
 mod loops;
 mod scopes;
 mod waits;
@@ -26,11 +27,12 @@ use uuid::Uuid;
 
 pub(super) use self::durable::write;
 use self::flight::{Landing, fly, panicked};
-use self::landing::{Called, step};
+use self::landing::{Called, Source, step};
 use self::loops::Loop;
 pub(super) use self::scopes::{At, TOP};
 use self::scopes::{Scope, ScopeId, Scopes, node_of};
-use self::waits::{Waiting, What};
+pub use self::waits::MAX_CALLS;
+use self::waits::Waiting;
 use super::caller::Caller;
 use super::ledger::Ledger;
 use super::{Engine, Handle, Outcome, Place};
@@ -39,6 +41,7 @@ use crate::context::{Context, Identity, Payload};
 use crate::graph::Version;
 use crate::journal::{ErrorRecord, JournalError, Ticket};
 use crate::node::{self, Answer, NodeContext, NodeError, Output, Role};
+use crate::observe::{UnderWay, Written};
 use crate::schedule::Decision;
 
 /// How many nodes run before the accept is handed to the journal.
@@ -47,7 +50,7 @@ const AHEAD: usize = 64;
 const JOURNAL_WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
 pub(super) struct Run {
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
     id: Uuid,
     pub(super) epoch: i32,
     version: Arc<Version>,
@@ -57,6 +60,10 @@ pub(super) struct Run {
     pub(super) loops: HashMap<At, Loop>,
     pub(super) ledger: Ledger,
     pub(super) accepted_at: Time,
+    /// From when its time-out counts.
+    pub(super) timed_from: Time,
+    /// When this process began to run it.
+    pub(super) taken_up_at: Time,
     /// The time of the journal's last record, or of the next one where an effect has come back.
     pub(super) now: Time,
     pub(super) ready: VecDeque<At>,
@@ -68,8 +75,14 @@ pub(super) struct Run {
     calling: HashMap<At, (Called, node::Call)>,
     /// Calls that are being made, and whether their ends are waited for.
     starting: HashMap<At, bool>,
+    /// Calls that were left out: what they called is to end.
+    left_calls: Vec<Arc<str>>,
+    /// An execution was called whose end was to be waited for.
+    has_called: bool,
     /// Effects that were in flight when a process died: these run again whatever has happened around them.
     pub(super) insisting: HashSet<At>,
+    /// Effects that were in flight then and must not be called twice.
+    crashed: Vec<At>,
     flights: FuturesUnordered<BoxFuture<'static, Landing>>,
     /// What ends the flights of an iteration that nobody waits for any more.
     tokens: HashMap<ScopeId, CancellationToken>,
@@ -81,7 +94,7 @@ pub(super) struct Run {
     answer: Option<Answer>,
     has_answered: bool,
     /// The step whose output is the execution's result: its path, and where the output is.
-    result: Option<(Arc<str>, Option<Arc<Context>>, usize)>,
+    result: Option<(Arc<str>, Source)>,
     /// Nothing is left to run.
     is_over: bool,
     /// Why it ends before all is done.
@@ -89,6 +102,10 @@ pub(super) struct Run {
     /// It was parked, and no process died.
     pub(super) was_at_rest: bool,
     deadline: Instant,
+    /// Something that takes time has begun.
+    has_told: bool,
+    /// What has begun, and was not told of yet.
+    untold: Vec<UnderWay>,
     handle: Arc<Handle>,
 }
 
@@ -104,7 +121,7 @@ impl Run {
     ) -> Self {
         let identity = identity(&engine, id, &version, mode, accepted_at);
         let timeout = version.plan.timeout.unwrap_or(engine.limits.execution_timeout);
-        let caller = Caller::of(&payload);
+        let caller = Caller::of(&payload, mode);
         let context = Context::new(identity, version.plan.clone(), version.secrets.clone(), payload);
         Self {
             id,
@@ -116,13 +133,18 @@ impl Run {
             caller,
             ledger: Ledger::default(),
             accepted_at,
+            timed_from: accepted_at,
+            taken_up_at: accepted_at,
             now: accepted_at,
             ready: VecDeque::new(),
             over: VecDeque::new(),
             effects: VecDeque::new(),
             calling: HashMap::new(),
             starting: HashMap::new(),
+            left_calls: Vec::new(),
+            has_called: false,
             insisting: HashSet::new(),
+            crashed: Vec::new(),
             flights: FuturesUnordered::new(),
             tokens: HashMap::new(),
             waits: BTreeMap::new(),
@@ -136,6 +158,8 @@ impl Run {
             broken: None,
             was_at_rest: false,
             deadline: Instant::now() + timeout,
+            has_told: false,
+            untold: Vec::new(),
             handle,
             engine,
         }
@@ -185,6 +209,10 @@ impl Run {
     async fn drive_to_end(&mut self) {
         loop {
             self.advance(AHEAD);
+            self.cancel_left().await;
+            if self.fail_crashed() {
+                continue;
+            }
             if self.handle.cancel.is_cancelled() {
                 if !self.is_over {
                     self.cancelled();
@@ -206,6 +234,7 @@ impl Run {
                         self.park().await;
                         return;
                     }
+                    continue;
                 }
             }
             if self.broken.is_none() && !self.is_idle() {
@@ -223,18 +252,20 @@ impl Run {
         if self.accepting.is_some() && !self.make_durable().await {
             return;
         }
-        if self.has_children() {
-            self.engine.host.cancel_children(self.id).await;
+        if self.leaves_children() {
+            self.engine.host.cancel_children(self.id, None).await;
         }
         let (finish, outcome) = self.end();
         if write(&self.engine, self.id, |engine| {
             engine.journal.finish(finish.clone())
         })
         .await
-            && let Some(waiter) = self.waiter.take()
         {
-            // A caller who hung up is no one to tell.
-            let _ = waiter.send(outcome);
+            self.tell_written(Written::Finish);
+            if let Some(waiter) = self.waiter.take() {
+                // A caller who hung up is no one to tell.
+                let _ = waiter.send(outcome);
+            }
         }
     }
 
@@ -242,9 +273,9 @@ impl Run {
     async fn wait(&mut self) -> bool {
         let is_whole = self.broken.is_none();
         let (engine, handle) = (self.engine.clone(), self.handle.clone());
-        let due = self
-            .next_due()
-            .map_or(self.deadline, |due| due.instant.min(self.deadline));
+        // What ends early lets attempts under way come back, and waits for nothing else.
+        let due = self.next_due().filter(|_| is_whole);
+        let due = due.map_or(self.deadline, |due| due.instant.min(self.deadline));
         let has_waits = is_whole && !self.waits.is_empty();
         tokio::select! {
             biased;
@@ -257,14 +288,15 @@ impl Run {
                 }
             }
             () = handle.cancel.cancelled(), if is_whole => self.cancelled(),
-            () = handle.signalled.notified() => self.take_signals(),
+            () = handle.signalled.notified(), if is_whole => self.take_signals(),
             () = hung_up(&mut self.waiter), if has_waits => self.waiter = None,
             () = tokio::time::sleep_until(due) => {
                 if Instant::now() >= self.deadline {
                     let message = "the execution took longer than its time-out";
                     self.break_off(ExecutionStatus::TimedOut, "timeout", message);
+                    self.give_up_retries();
                     self.flights.clear();
-                    self.waits.retain(|_, waiting| matches!(waiting.what, What::Child(..)));
+                    self.waits.clear();
                 } else {
                     self.wake();
                 }
@@ -291,7 +323,7 @@ impl Run {
         );
     }
 
-    fn break_off(&mut self, status: ExecutionStatus, code: &str, message: &str) {
+    pub(super) fn break_off(&mut self, status: ExecutionStatus, code: &str, message: &str) {
         let error = ErrorRecord {
             code: code.to_owned(),
             message: message.to_owned(),

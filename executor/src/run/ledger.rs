@@ -14,6 +14,11 @@ use crate::journal::{Call, Record, StepRecord};
 const MOST_RECORDS: usize = 2_000;
 const MOST_BYTES: usize = 1 << 20;
 
+/// What a record has, about, beside its output.
+const ENVELOPE: usize = 256;
+/// All records of an execution may have so many times as many bytes as all of its outputs.
+const MOST_TIMES_OUTPUTS: usize = 4;
+
 /// The step records of one execution, as JSON text.
 #[derive(Default)]
 pub(super) struct Ledger {
@@ -25,7 +30,7 @@ pub(super) struct Ledger {
     since: usize,
     /// The paths of what a journal holds, while it is replayed: these are not recorded again.
     journaled: HashSet<Arc<str>>,
-    /// Bytes of JSON of all outputs.
+    /// Bytes of JSON of all outputs, about.
     outputs: usize,
     /// Counts checkpoints.
     sequence: i32,
@@ -56,11 +61,12 @@ impl Ledger {
         // Writing to memory cannot fail, and every key of a `Value` is a string.
         let _ = serde_json::to_writer(&mut self.steps, &step);
         let size = self.steps.len() - start;
-        if size > max_output || self.outputs + size > max_outputs {
+        let output = size.saturating_sub(ENVELOPE);
+        if size > max_output || self.outputs.saturating_add(output) > max_outputs {
             self.steps.truncate(start);
             return Err(Box::new((step, size)));
         }
-        self.outputs += size;
+        self.outputs += output;
         self.steps.push(b',');
         self.since += 1;
         // A long stretch without effects goes on from here after a crash.
@@ -77,15 +83,27 @@ impl Ledger {
         };
         for record in records {
             for step in &record.steps {
+                let start = ledger.steps.len();
                 let _ = serde_json::to_writer(&mut ledger.steps, step);
+                ledger.outputs += (ledger.steps.len() - start).saturating_sub(ENVELOPE);
                 ledger.steps.push(b',');
                 ledger.journaled.insert(step.node.clone());
             }
             ledger.calls = record.calls;
         }
         ledger.durable = ledger.steps.len();
-        ledger.outputs = ledger.steps.len();
         ledger
+    }
+
+    /// How many bytes all records may have, where they have more.
+    pub(super) fn exceeds(&self, max_outputs: usize) -> Option<usize> {
+        let most = max_outputs.saturating_mul(MOST_TIMES_OUTPUTS);
+        (self.steps.len() > most).then_some(most)
+    }
+
+    /// Whether the journal holds all that was decided, or is about to.
+    pub(super) fn is_durable(&self) -> bool {
+        self.steps.len() == self.durable
     }
 
     /// Whether the journal holds what became of this path.
@@ -96,7 +114,6 @@ impl Ledger {
     /// From now on everything is recorded.
     pub(super) fn replay_is_over(&mut self) {
         self.journaled.clear();
-        self.dirty |= self.steps.len() > self.durable;
     }
 
     /// The next checkpoint's number and record (see [`Record`]).

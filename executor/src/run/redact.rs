@@ -16,10 +16,15 @@ pub(super) fn redact(step: &mut StepRecord, secrets: &Secrets) -> Option<Value> 
     Some(std::mem::replace(&mut step.output, redacted))
 }
 
+/// A value with its secrets written over.
+pub(super) fn redacted(value: &Value, secrets: &Secrets) -> Value {
+    redacted_value(value, secrets).unwrap_or_else(|| value.clone())
+}
+
 /// Writes over the secrets in an error.
 pub(super) fn redact_error(error: &mut ErrorRecord, secrets: &Secrets) {
     for text in [&mut error.code, &mut error.message] {
-        if let Some(redacted) = redacted(text, secrets) {
+        if let Some(redacted) = redacted_text(text, secrets) {
             *text = redacted;
         }
     }
@@ -28,7 +33,7 @@ pub(super) fn redact_error(error: &mut ErrorRecord, secrets: &Secrets) {
 /// `None` where there is nothing to write over.
 fn redacted_value(value: &Value, secrets: &Secrets) -> Option<Value> {
     match value {
-        Value::String(text) => redacted(text, secrets).map(Value::String),
+        Value::String(text) => redacted_text(text, secrets).map(Value::String),
         Value::Array(items) => {
             let changed: Vec<Option<Value>> =
                 items.iter().map(|item| redacted_value(item, secrets)).collect();
@@ -43,7 +48,7 @@ fn redacted_value(value: &Value, secrets: &Secrets) -> Option<Value> {
         Value::Object(fields) => {
             let changed: Vec<(Option<String>, Option<Value>)> = fields
                 .iter()
-                .map(|(name, field)| (redacted(name, secrets), redacted_value(field, secrets)))
+                .map(|(name, field)| (redacted_text(name, secrets), redacted_value(field, secrets)))
                 .collect();
             let is_changed = changed
                 .iter()
@@ -76,7 +81,7 @@ pub(super) fn is_redacted(value: &Value) -> bool {
     }
 }
 
-fn redacted(text: &str, secrets: &Secrets) -> Option<String> {
+fn redacted_text(text: &str, secrets: &Secrets) -> Option<String> {
     let mut changed = None;
     for secret in secrets.values().filter(|secret| !secret.is_empty()) {
         let seen = changed.as_deref().unwrap_or(text);

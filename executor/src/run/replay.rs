@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use flowmatic_openapi::{ExecutionStatus, OnError};
+use flowmatic_openapi::{ExecutionMode, ExecutionStatus, OnError};
 use futures_util::FutureExt;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::caller::Caller;
 use super::execution::{At, Run, TOP};
@@ -42,7 +43,9 @@ pub(super) fn run(
         accept.accepted_at,
     );
     run.epoch = recovered.epoch;
+    run.taken_up_at = run.engine.host.now();
     run.was_at_rest = recovered.was_at_rest;
+    run.timed_from = recovered.held_until.unwrap_or(accept.accepted_at);
     run.resume_deadline();
     let replayed = replay(&mut run, &version.plan, &recovered);
     if let Err(message) = replayed {
@@ -56,8 +59,14 @@ pub(super) fn run(
     run
 }
 
-/// The end of an execution that cannot run.
-pub(super) fn given_up(recovered: &Recovered, error: &ErrorRecord, at: Time) -> Finish {
+/// The end of an execution that does not run. `version` is missing where it cannot be used.
+pub(super) fn given_up(
+    recovered: &Recovered,
+    version: Option<&Version>,
+    status: ExecutionStatus,
+    error: &ErrorRecord,
+    at: Time,
+) -> Finish {
     let records = recovered
         .checkpoints
         .iter()
@@ -65,21 +74,28 @@ pub(super) fn given_up(recovered: &Recovered, error: &ErrorRecord, at: Time) -> 
     Finish {
         id: recovered.accept.id,
         epoch: recovered.epoch,
-        status: ExecutionStatus::Failed,
+        status,
         // Serializing a struct of strings cannot fail.
         error: serde_json::to_string(error).ok(),
         result: None,
         steps: Ledger::replayed(records.collect()).steps(),
         finished_at: at,
-        tells: Caller::of_journal(&recovered.accept.meta)
+        tells: Caller::of_journal(&recovered.accept.meta, recovered.accept.mode)
             .waits
             .map(|(parent, path)| {
-                let told = serde_json::json!({"status": ExecutionStatus::Failed.as_str(), "error": error});
+                let told = serde_json::json!({"status": status.as_str(), "error": error});
                 (parent, path, told.to_string())
             }),
-        // Which it would be is written in the version that cannot be used.
-        error_workflow: None,
+        error_workflow: version
+            .and_then(|version| error_workflow(&version.plan, recovered.accept.mode, status)),
     }
+}
+
+/// The workflow that is started because an execution failed. Of what fails in one, nothing is started.
+pub(super) fn error_workflow(plan: &Plan, mode: ExecutionMode, status: ExecutionStatus) -> Option<Uuid> {
+    let has_failed = matches!(status, ExecutionStatus::Failed | ExecutionStatus::TimedOut);
+    plan.error_workflow
+        .filter(|_| has_failed && mode != ExecutionMode::Error)
 }
 
 fn broken(run: &mut Run, code: &str, message: String) {
@@ -102,16 +118,21 @@ fn replay(run: &mut Run, plan: &Plan, recovered: &Recovered) -> Result<(), Strin
         .iter()
         .map(|record| json::read::<Record>(record).map_err(|error| error.to_string()))
         .collect::<Result<Vec<Record>, String>>()?;
-    let signals = recovered.signals.iter();
-    run.signals = signals
-        .map(|signal| (signal.path.clone(), signal.payload.clone()))
-        .collect();
+    // They are taken in when all that was told to run is under way again, as in the process before: what they end
+    // has another `now`.
+    for signal in &recovered.signals {
+        run.handle().signal(signal.clone());
+    }
     if !records.is_empty() {
         run.ledger = Ledger::replayed(records.clone());
     }
     run.begin(trigger);
+    let is_loop = |path: &Arc<str>| plan.find(path).is_some_and(|node| node.role == Role::Loop);
+    let under_way = records.last().into_iter().flat_map(|record| record.calls.keys());
+    let mut loops: Vec<Arc<str>> = under_way.filter(|path| is_loop(path)).cloned().collect();
     for record in &records {
         for step in &record.steps {
+            run.enter_loops(&mut loops);
             take(run, plan, step)?;
             run.close_all();
         }
@@ -127,13 +148,20 @@ fn take(run: &mut Run, plan: &Plan, step: &StepRecord) -> Result<(), String> {
     let node = plan.find(path).ok_or_else(unknown)?;
     // What is inside a loop that has ended counts no more; an iteration ends with its last step.
     let mut loops = path.match_indices('[').map(|(end, _)| &path[..end]);
-    if path.ends_with(']') || loops.any(|outer| run.ledger.holds(outer)) {
+    if path.ends_with(']') || loops.any(|outer| run.ledger.holds(outer) || run.has_left(outer)) {
+        if step.answered {
+            run.note_answer(step.node.clone(), step.output.clone());
+        }
         return Ok(());
     }
     run.enter(path);
-    let at = run
-        .locate(path)
-        .ok_or_else(|| format!("nothing leads to `{path}`"))?;
+    let Some(at) = run.locate(path) else {
+        // Its iteration ended with the step before, by which it was skipped.
+        return match step.status {
+            StepState::Skipped => Ok(()),
+            _ => Err(format!("nothing leads to `{path}`")),
+        };
+    };
     let output = unredacted(run, at, node, step).unwrap_or_else(|| step.output.clone());
     run.set_output(at, output);
     if step.status == StepState::Skipped {

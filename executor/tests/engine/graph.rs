@@ -96,6 +96,106 @@ fn lists_all_mistakes_at_once_with_their_places() {
     );
 }
 
+fn each(key: &str, parent: Option<&str>) -> Value {
+    let mut node = node(key, "flow.for_each", json!({"items": []}));
+    node["parent"] = json!(parent);
+    node
+}
+
+fn within(parent: &str, mut node: Value) -> Value {
+    node["parent"] = json!(parent);
+    node
+}
+
+#[test]
+fn loops_hold_what_names_them() {
+    let graph = json!({
+        "nodes": [
+            hook(), each("l", None), within("l", set("a", "1")), set("b", "1"), each("empty", None),
+            within("b", set("c", "1")), within("nil", set("d", "1")), within("l", node("u", "trigger.manual", json!({}))),
+            each("self", Some("self"))
+        ],
+        "edges": [edge("hook", "l"), edge("a", "b")]
+    });
+    let expected = [
+        ("/graph/nodes/4", "the loop is empty"),
+        ("/graph/nodes/5/parent", "`b` is not a loop"),
+        ("/graph/nodes/6/parent", "there is no node with the key `nil`"),
+        ("/graph/nodes/7/parent", "a trigger cannot be inside a loop"),
+        ("/graph/nodes/8/parent", "inside itself"),
+        ("/graph/edges/1", "crosses the border of a loop"),
+    ];
+    check(graph, &expected);
+    let nested = |depth: usize| {
+        let key = |level: usize| format!("l{level}");
+        let mut nodes = vec![hook(), each("l1", None)];
+        nodes.extend((2..=depth).map(|level| each(&key(level), Some(&key(level - 1)))));
+        nodes.push(within(&key(depth), set("a", "1")));
+        json!({"nodes": nodes, "edges": [edge("hook", "l1")]})
+    };
+    assert!(compile(nested(4)).is_ok());
+    check(nested(5), &[("/graph/nodes/6/parent", "4 deep at most")]);
+}
+
+#[test]
+fn an_expression_sees_what_comes_before_its_node_and_before_the_loops_around_it() {
+    let graph = |sees: &str, after: &str| {
+        json!({
+            "nodes": [
+                hook(), set("before", "1"), each("l", None), within("l", set("first", "1")),
+                within("l", set("a", sees)), within("l", set("beside", "1")), set("after", after)
+            ],
+            "edges": [edge("hook", "before"), edge("before", "l"), edge("first", "a"), edge("l", "after")]
+        })
+    };
+    assert!(
+        compile(graph(
+            "{{_nodes.first.x}}{{_nodes.before.x}}",
+            "{{_nodes.l.results}}"
+        ))
+        .is_ok()
+    );
+    let (a, after) = (
+        "/graph/nodes/4/parameters/fields/x",
+        "/graph/nodes/6/parameters/fields/x",
+    );
+    for (sees, message) in [
+        ("beside", "`beside` does not come before `a`"),
+        ("after", "`after` does not come before `a`"),
+        ("l", "`l` is the loop that `a` is inside of"),
+    ] {
+        check(graph(&format!("{{{{_nodes.{sees}}}}}"), "1"), &[(a, message)]);
+    }
+    check(
+        graph("1", "{{_nodes.first}}"),
+        &[(after, "`first` is inside a loop that `after` is not")],
+    );
+}
+
+#[test]
+fn loops_waits_and_calls_are_not_tried_again_as_a_whole() {
+    let again = |mut node: Value| {
+        node["retry"] = json!({"max_attempts": 2});
+        node
+    };
+    let call = json!({"workflow": "019a8f3e-7b1c-7d2e-8f3a-1b2c3d4e5f60"});
+    let graph = json!({
+        "nodes": [
+            hook(), again(each("l", None)), within("l", again(set("a", "1"))),
+            again(node("w", "flow.wait", json!({"duration": "1s"}))), again(node("c", "flow.call", call))
+        ],
+        "edges": [edge("hook", "l"), edge("hook", "w"), edge("hook", "c")]
+    });
+    let message = "cannot be tried again as a whole";
+    check(
+        graph,
+        &[1, 3, 4]
+            .map(|node| format!("/graph/nodes/{node}/retry"))
+            .each_ref()
+            .map(|place| (place.as_str(), message)),
+    );
+}
+
 #[test]
 fn names_the_nodes_of_a_cycle_and_no_others() {
     let graph = json!({
@@ -285,4 +385,16 @@ fn lists_a_bounded_number_of_mistakes() {
     let problems = compile(dense(naming, false)).expect_err("there are no such nodes");
     assert_eq!(problems.len(), 1_001);
     assert_eq!(problems[1_000].0, "/graph");
+}
+
+#[test]
+fn keeps_what_has_ended_within_bounds() {
+    let graph = |retention: &str| json!({"nodes": [hook()], "edges": [], "settings": {"retention": retention, "keep_executions": 1}});
+    for retention in ["10s", "14d", "3650d"] {
+        compile(graph(retention)).expect(retention);
+    }
+    for retention in ["9999ms", "0ms", "3651d"] {
+        let message = format!("`{retention}` is out of bounds: it takes 10s to 3650d");
+        check(graph(retention), &[("/graph/settings/retention", &message)]);
+    }
 }

@@ -1,9 +1,12 @@
 //! The engine over a journal in memory: what runs, what is recorded, what a crash repeats.
 
+mod bounds;
+mod calls;
 mod control;
 mod graph;
 mod journal;
 mod loops;
+mod names;
 mod recovery;
 mod retry;
 mod waits;

@@ -6,7 +6,6 @@ use flowmatic_executor::journal::StepState;
 use flowmatic_executor::{Signal, Time};
 use flowmatic_openapi::ExecutionStatus;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::loops::inside;
 use crate::world::{World, edge, node};
@@ -21,7 +20,7 @@ fn waiting(parameters: Value) -> Value {
     })
 }
 
-fn signal(path: &str, payload: Value) -> Signal {
+pub fn signal(path: &str, payload: Value) -> Signal {
     Signal {
         path: path.to_owned(),
         payload,
@@ -208,67 +207,4 @@ async fn a_long_back_off_leaves_memory() {
     assert_eq!(world.end(id).await, ExecutionStatus::Completed);
     assert_eq!(world.record(id)[0].attempts, 3);
     assert_eq!(world.host.calls().len(), 3);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_gives_what_the_other_execution_gave() {
-    let (world, id) = calling(json!({"wait": true, "input": {"a": 1}})).await;
-    world.parked(id).await;
-    let (child, called) = world.host.children.lock().expect("unpoisoned")[0].clone();
-    assert_eq!(
-        (called.parent, called.path.as_str(), called.depth),
-        (id, "call", 1)
-    );
-    world
-        .journal
-        .signal(id, signal("call", json!({"status": "COMPLETED", "result": 42})));
-    world.resume(id).await;
-    assert_eq!(world.end(id).await, ExecutionStatus::Completed);
-    assert_eq!(world.steps(id)[0].2, json!({"execution_id": child, "result": 42}));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_fails_with_the_other_execution() {
-    let (world, id) = calling(json!({"wait": true})).await;
-    world.parked(id).await;
-    let error = json!({"code": "boom", "message": "it broke"});
-    world
-        .journal
-        .signal(id, signal("call", json!({"status": "FAILED", "error": error})));
-    world.resume(id).await;
-    assert_eq!(world.end(id).await, ExecutionStatus::Failed);
-    let message = "the called execution ended as FAILED: it broke".to_owned();
-    assert_eq!(world.error(id), ("child_failed".to_owned(), message));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_need_not_wait() {
-    let (world, id) = calling(json!({"wait": false})).await;
-    assert_eq!(world.end(id).await, ExecutionStatus::Completed);
-    let (child, _) = world.host.children.lock().expect("unpoisoned")[0].clone();
-    assert_eq!(world.steps(id)[0].2, json!({"execution_id": child}));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_cancelled_call_cancels_the_other_execution() {
-    let world = World::new();
-    let (id, _started) = world.start(call(json!({"wait": true})), json!({})).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    world.engine.cancel(id);
-    assert_eq!(world.end(id).await, ExecutionStatus::Cancelled);
-    assert_eq!(*world.host.cancelled.lock().expect("unpoisoned"), [id]);
-}
-
-fn call(parameters: Value) -> Value {
-    json!({
-        "nodes": [node("t", "test.start", json!({})), node("call", "test.child", parameters)],
-        "edges": [edge("t", "call")]
-    })
-}
-
-async fn calling(parameters: Value) -> (World, Uuid) {
-    let world = World::new();
-    let (id, started) = world.start(call(parameters), json!({})).await;
-    drop(started.outcome);
-    (world, id)
 }

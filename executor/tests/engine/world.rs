@@ -89,6 +89,18 @@ impl World {
     }
 
     pub async fn try_start(&self, graph: Value, body: Value) -> Result<(Uuid, Started), JournalError> {
+        self.try_start_as(ExecutionMode::Manual, graph, body, Map::new())
+            .await
+    }
+
+    /// Starts an execution whose payload has these names of the engine's.
+    pub async fn try_start_as(
+        &self,
+        mode: ExecutionMode,
+        graph: Value,
+        body: Value,
+        names: Map<String, Value>,
+    ) -> Result<(Uuid, Started), JournalError> {
         let graph = Graph::parse_from_json(Some(graph)).expect("a graph");
         let plan = Plan::compile(&graph, &self.catalogue).expect("a graph without mistakes");
         let id = Uuid::now_v7();
@@ -107,13 +119,10 @@ impl World {
             id,
             version,
             trigger: 0,
-            mode: ExecutionMode::Manual,
+            mode,
             body: body.to_string(),
-            payload: Payload {
-                body,
-                engine: Map::new(),
-            },
-            meta: "{}".to_owned(),
+            meta: Value::Object(names.clone()).to_string(),
+            payload: Payload { body, engine: names },
             retry_of: None,
             accepted_at: self.host.now(),
         })?;
@@ -145,16 +154,9 @@ impl World {
         let recovered = self.journal.inner.claim(id).expect("open");
         let version = self.versions.lock().expect("unpoisoned")[&id].clone();
         let body = serde_json::from_str(&recovered.accept.payload).expect("JSON");
+        let names = serde_json::from_str(&recovered.accept.meta).expect("JSON");
         let place = engine.reserve(id).expect("it is not there");
-        engine.resume(
-            place,
-            recovered,
-            version,
-            Payload {
-                body,
-                engine: Map::new(),
-            },
-        );
+        engine.resume(place, recovered, version, Payload { body, engine: names });
         *self.second.lock().expect("unpoisoned") = Some(engine);
     }
 
@@ -169,7 +171,7 @@ impl World {
         };
         let engine = self.another();
         let place = engine.reserve(id).expect("it is not there");
-        engine.give_up(place, &recovered, &error);
+        engine.give_up(place, &recovered, None, ExecutionStatus::Failed, &error);
     }
 
     /// Waits until it has ended; takes it up when it is parked and its time has come.
@@ -305,7 +307,8 @@ pub struct TestHost {
     /// The executions that were called, and by whom.
     pub children: Mutex<Vec<(Uuid, Child)>>,
     /// Those whose children were to be cancelled.
-    pub cancelled: Mutex<Vec<Uuid>>,
+    /// Whose calls were to end, and of which path.
+    pub cancelled: Mutex<Vec<(Uuid, Option<String>)>>,
     gate: Semaphore,
     meeting: Barrier,
 }
@@ -413,8 +416,9 @@ impl Host for TestHost {
         futures_util::future::ready(Ok(known.unwrap_or(id))).boxed()
     }
 
-    fn cancel_children(&self, execution: Uuid) -> BoxFuture<'_, ()> {
-        self.cancelled.lock().expect("unpoisoned").push(execution);
+    fn cancel_children<'a>(&'a self, execution: Uuid, path: Option<&'a str>) -> BoxFuture<'a, ()> {
+        let path = path.map(str::to_owned);
+        self.cancelled.lock().expect("unpoisoned").push((execution, path));
         futures_util::future::ready(()).boxed()
     }
 }

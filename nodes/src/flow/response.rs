@@ -109,6 +109,17 @@ impl Node for Response {
     };
 
     async fn run(self, _: NodeContext) -> Result<Output, NodeError> {
+        self.output()
+    }
+
+    fn check(parameters: &Map<String, Value>) -> Vec<(String, String)> {
+        header::check_names(parameters)
+    }
+}
+
+impl Response {
+    /// What it gives for these parameters: the same at every call.
+    pub fn output(self) -> Result<Output, NodeError> {
         header::check_values(&self.headers.0)?;
         let status = *self.status;
         let body = self.body.map(|Param(body)| body);
@@ -137,10 +148,6 @@ impl Node for Response {
             }),
             ..Output::default()
         })
-    }
-
-    fn check(parameters: &Map<String, Value>) -> Vec<(String, String)> {
-        header::check_names(parameters)
     }
 }
 

@@ -77,7 +77,9 @@ impl Node for Wait {
             let message = format!("the wait is longer than {MAX_DAYS} days");
             return Err(NodeError::terminal("wait_too_long", message));
         }
-        let message = self.message.map(|Param(Text(message))| message);
+        let message = self
+            .message
+            .map(|Param(Text(message))| message.chars().take(MAX_MESSAGE).collect::<String>());
         Ok(Output::then(Then::Wait(flowmatic_executor::Wait {
             until,
             signal: self.resume.is_some(),

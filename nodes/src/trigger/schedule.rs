@@ -274,6 +274,11 @@ mod tests {
             (json!({"cron": "0 25 * * *"}), "/cron", "`25` is no hour"),
             (json!({"cron": "0 9 * * MOON"}), "/cron", "`MOON` is no weekday"),
             (json!({"cron": "61 * * * * *"}), "/cron", "`61` is no second"),
+            (
+                json!({"cron": "*/70 * * * *"}),
+                "/cron",
+                "`*/70` is no minute of a cron pattern: a step of 70 leads out of it",
+            ),
             (json!({"cron": ", * * * *"}), "/cron", "`,` is no minute"),
             (json!({"cron": "*/0 * * * *"}), "/cron", "step cannot be zero"),
             (json!({"cron": "5-1 * * * *"}), "/cron", "`5-1` is no minute"),

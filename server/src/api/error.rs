@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt::Display;
+use std::time::Duration;
 
 use bytes::Bytes;
 use flowmatic_executor::JournalError;
@@ -60,6 +61,8 @@ pub enum ApiError {
     #[oai(status = 503)]
     Unavailable(Json<Box<ErrorBody>>, #[oai(header = "Retry-After")] u64),
 }
+
+pub const IDEMPOTENCY_REPLAYED: &str = "Idempotency-Replayed";
 
 /// How long a caller waits before it tries a server again that was busy or stopping.
 const RETRY_AFTER_S: u64 = 5;
@@ -139,6 +142,14 @@ impl ApiError {
         Self::TooManyRequests(body("TOO_MANY_REQUESTS", message, Vec::new()), wait_s)
     }
 
+    /// A workflow that takes so many calls in a while, and no more.
+    pub fn rate_limited(wait: Duration) -> Self {
+        let wait_s = wait.as_millis().div_ceil(1_000).max(1);
+        let message = format!("the workflow's rate limit is reached; try again in {wait_s} s");
+        let wait_s = u64::try_from(wait_s).unwrap_or(u64::MAX);
+        Self::TooManyRequests(body("TOO_MANY_REQUESTS", message, Vec::new()), wait_s)
+    }
+
     pub fn unavailable(message: impl Display) -> Self {
         Self::Unavailable(body("UNAVAILABLE", message, Vec::new()), RETRY_AFTER_S)
     }
@@ -165,11 +176,13 @@ impl ApiError {
             return allow().map_or_else(|| Self::not_found("path", path), Self::method_not_allowed);
         }
         if let Some(error) = error.downcast_ref::<ParseParamError>() {
-            return Self::bad_request(format!(
-                "query parameter `{}`: {}",
-                error.name,
-                plain(&error.reason)
-            ));
+            // The names of headers begin with a capital letter, those of queries do not.
+            let kind = match error.name.starts_with(|first: char| first.is_ascii_uppercase()) {
+                true => "header",
+                false => "query parameter",
+            };
+            let reason = plain(&error.reason);
+            return Self::bad_request(format!("{kind} `{}`: {reason}", error.name));
         }
         if let Some(error) = error.downcast_ref::<ParsePathError>() {
             return Self::bad_request(format!("`{}` in the path: {}", error.name, plain(&error.reason)));
@@ -200,11 +213,21 @@ pub fn trigger_ended(told: TriggerAnswer) -> Response {
     (status, Json(told).into_response()).into_response()
 }
 
-/// What a caller gets whose execution goes on after its time to wait is over.
+/// What a caller gets where nothing is wrong and there is no answer of the workflow's own, however it has ended.
+pub fn trigger_taken(told: TriggerAnswer) -> Response {
+    (StatusCode::OK, Json(told).into_response()).into_response()
+}
+
+/// What a caller gets whose execution has not begun, or goes on after its time to wait is over.
 pub fn trigger_pending(told: TriggerAnswer) -> Response {
     let location = format!("/api/v1/executions/{}", told.execution_id);
     let response = (StatusCode::ACCEPTED, Json(told).into_response()).into_response();
     response.with_header(header::LOCATION, location).into_response()
+}
+
+/// Says that an answer is that of a call that came before.
+pub fn replayed(response: Response) -> Response {
+    response.with_header(IDEMPOTENCY_REPLAYED, "true").into_response()
 }
 
 /// The answer that a workflow gives.
@@ -268,6 +291,12 @@ impl From<StartError> for ApiError {
         match error {
             StartError::Unavailable(why) => Self::unavailable(why),
             StartError::NotFound => Self::conflict("the version, or its trigger, is gone; publish it again"),
+            StartError::NoKey(error) => Self::unprocessable(error, Vec::new()),
+            StartError::KeyReused(_) => {
+                Self::Unprocessable(body("IDEMPOTENCY_KEY_REUSED", error, Vec::new()))
+            }
+            StartError::Removed(_) => Self::gone(error),
+            StartError::RateLimited(wait) => Self::rate_limited(wait),
             StartError::Store(error) => error.into(),
         }
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use flowmatic_executor::json;
 use flowmatic_openapi::Problem;
+use jsonschema::ValidationError;
+use jsonschema::error::{TypeKind, ValidationErrorKind};
 use poem::error::ReadBodyError;
 use poem::http::header;
 use poem::{IntoResponse, Request, RequestBody, Response, Result};
@@ -228,13 +230,39 @@ pub fn check<T: Type>(value: &Value) -> Vec<Problem> {
     }
     validator
         .iter_errors(&excerpt(value))
+        .flat_map(|error| explain(&error))
         .take(MOST_PROBLEMS)
-        .map(|error| Problem {
-            pointer: error.instance_path().to_string(),
-            node: None,
-            message: plain(&error.masked_with("the value").to_string()),
-        })
         .collect()
+}
+
+/// Of a value that may be of several types, what is wrong with it as the one that it is of.
+fn explain(error: &ValidationError<'_>) -> Vec<Problem> {
+    let problem = |message: &str| Problem {
+        pointer: error.instance_path().to_string(),
+        node: None,
+        message: plain(message),
+    };
+    let ValidationErrorKind::AnyOf { context } = error.kind() else {
+        return vec![problem(&error.masked_with("the value").to_string())];
+    };
+    let wrong_type = |branch: &[ValidationError<'_>]| {
+        branch.iter().find_map(|error| match error.kind() {
+            ValidationErrorKind::Type {
+                kind: TypeKind::Single(kind),
+            } => Some(format!("\"{kind}\"")),
+            _ => None,
+        })
+    };
+    match context.iter().find(|branch| wrong_type(branch).is_none()) {
+        Some(branch) => branch.iter().flat_map(explain).collect(),
+        None => {
+            let types: Vec<String> = context.iter().filter_map(|branch| wrong_type(branch)).collect();
+            vec![problem(&format!(
+                "the value is not of type {}",
+                types.join(" or ")
+            ))]
+        }
+    }
 }
 
 /// One for each schema of the description that bodies are made of.
@@ -297,6 +325,27 @@ mod tests {
             longest(&super::super::description()["components"]),
             MOST_ITEMS as u64
         );
+    }
+
+    #[test]
+    fn says_of_a_value_of_several_types_what_is_wrong_with_it() {
+        for (priority, message) in [
+            (json!(1001), "the value is greater than the maximum of 1000.0"),
+            (
+                json!("x".repeat(1001)),
+                "the value is longer than 1000 characters",
+            ),
+            (json!({}), r#"the value is not of type "integer" or "string""#),
+            (json!(1.5), r#"the value is not of type "integer" or "string""#),
+        ] {
+            let problems =
+                check::<Graph>(&json!({"nodes": [], "settings": {"start": {"priority": priority}}}));
+            let told: Vec<(&str, &str)> = problems
+                .iter()
+                .map(|problem| (&*problem.pointer, &*problem.message))
+                .collect();
+            assert_eq!(told, [("/settings/start/priority", message)]);
+        }
     }
 
     #[test]

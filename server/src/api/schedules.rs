@@ -65,10 +65,11 @@ impl Schedules {
     ) -> Result<Json<SchedulePreview>, ApiError> {
         let (parameters, now) = (body.0, app.now());
         let app = app.clone();
-        tokio::task::spawn_blocking(move || preview(&app, parameters, now))
-            .await
-            .map_err(ApiError::internal)?
-            .map(Json)
+        let previewed = tokio::task::spawn_blocking(move || preview(&app, parameters, now)).await;
+        match previewed.map_err(ApiError::internal)? {
+            Ok(preview) => Ok(Json(preview)),
+            Err(problems) => Err(ApiError::unprocessable("this is no schedule", problems)),
+        }
     }
 
     /// Get a schedule
@@ -120,7 +121,7 @@ impl Schedules {
         id: Path<Uuid>,
     ) -> Result<Accepted, ApiError> {
         let schedule = find(&app, auth.workspace_id, id.0).await?;
-        let execution = app
+        let started = app
             .dispatch
             .execute(
                 auth.workspace_id,
@@ -129,9 +130,10 @@ impl Schedules {
                 &schedule.node,
                 ExecutionMode::Manual,
                 JsonObject::default(),
+                None,
             )
             .await?;
-        Ok(Accepted::new(execution))
+        Ok(Accepted::new(started.execution))
     }
 }
 
@@ -150,14 +152,15 @@ async fn pause(app: &App, workspace_id: i64, id: Uuid, paused: bool) -> Result<J
         .ok_or_else(|| ApiError::not_found("schedule", id))
 }
 
-fn preview(app: &App, parameters: JsonObject, now: Time) -> Result<SchedulePreview, ApiError> {
+/// Its next times, or what is wrong with it.
+fn preview(app: &App, parameters: JsonObject, now: Time) -> Result<SchedulePreview, Vec<Problem>> {
     let fields = Value::Object(parameters.0.clone());
     let schedule: Option<Parameters> = serde_json::from_value(fields).ok();
     let timetable = schedule.and_then(|schedule| schedule.timetable().ok());
     // What is wrong is told as it is of a graph.
     let problems = problems(app, parameters);
     let (Some(timetable), []) = (timetable, problems.as_slice()) else {
-        return Err(ApiError::unprocessable("this is no schedule", problems));
+        return Err(problems);
     };
     let zone = timetable.zone();
     let times = std::iter::successors(timetable.next(now), |last| timetable.next(*last));

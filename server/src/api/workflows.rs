@@ -11,8 +11,9 @@ use flowmatic_openapi::{
     Deleted, Execute, ExecutionMode, Graph, GraphCheck, Page, Problem, Validation, Workflow, WorkflowCreate,
     WorkflowPublish, WorkflowSummary, WorkflowUpdate,
 };
+use poem::Request;
 use poem::web::Data;
-use poem_openapi::param::{Path, Query};
+use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::{ApiResponse, OpenApi};
 use uuid::Uuid;
 
@@ -21,6 +22,7 @@ pub(super) use self::versions::Versions;
 use super::cursor::Cursor;
 use super::draft::{self, Draft};
 use super::error::ApiError;
+use super::idempotency;
 use super::payload::{Json, OptionalJson};
 use super::{Accepted, Tag, fifty};
 use crate::app::App;
@@ -268,15 +270,24 @@ impl Workflows {
     /// Execute a workflow
     ///
     /// Starts one execution of the published version, whether its triggers are on or not. It is on disk when
-    /// this answers.
+    /// this answers. The workflow's start control holds here too: more calls than its rate limit are refused with 429,
+    /// and an execution may be `QUEUED`, or `CANCELLED` because it was dropped.
     #[oai(path = "/:id/execute", method = "post", operation_id = "executeWorkflow")]
     async fn execute(
         &self,
         auth: Auth<may::ExecuteWorkflows>,
         app: Data<&App>,
         id: Path<Uuid>,
+        /// Starts one execution for all calls that have the same key, where the workflow's start control says so.
+        #[oai(
+            name = "Idempotency-Key",
+            validator(min_length = 1, max_length = 256, pattern = r"^[!-~]([ -~]*[!-~])?$")
+        )]
+        _idempotency_key: Header<Option<String>>,
+        request: &Request,
         body: OptionalJson<Execute>,
     ) -> Result<Accepted, ApiError> {
+        let idempotency_key = idempotency::key(request.headers())?;
         let workflow = find(&app, auth.workspace_id, id.0).await?;
         let Some(number) = workflow.version else {
             return Err(ApiError::conflict(
@@ -291,7 +302,7 @@ impl Workflows {
         };
         let Execute { input, trigger } = body.0;
         let trigger = trigger_of(&version.plan, trigger.as_deref())?;
-        let execution = app
+        let started = app
             .dispatch
             .execute(
                 auth.workspace_id,
@@ -300,9 +311,10 @@ impl Workflows {
                 trigger,
                 ExecutionMode::Manual,
                 input,
+                idempotency_key,
             )
             .await?;
-        Ok(Accepted::new(execution))
+        Ok(Accepted::before(started.execution, started.is_replayed))
     }
 }
 

@@ -10,20 +10,29 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::show::show_error;
-use super::{Dispatch, StartError, StartRequest, now, payload};
+use super::{Admission, Dispatch, StartError, StartRequest, Started, now, payload};
 use crate::store::{StoreError, StoredExecution};
+
+/// What a start by hand gives.
+pub struct ByHand {
+    pub execution: ExecutionSummary,
+    /// It was started before, under the same idempotency key.
+    pub is_replayed: bool,
+}
 
 impl Dispatch {
     /// Starts a published version by hand, at the trigger with this key. It is accepted when this resolves.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the request")]
     pub async fn execute(
-        &self,
+        self: &Arc<Self>,
         workspace_id: i64,
         workflow_id: Uuid,
         number: i32,
         trigger: &str,
         mode: ExecutionMode,
         input: JsonObject,
-    ) -> Result<ExecutionSummary, StartError> {
+        idempotency_key: Option<String>,
+    ) -> Result<ByHand, StartError> {
         let version = self.version(workflow_id, number).await?;
         let version = version
             .filter(|version| version.workspace_id == workspace_id)
@@ -35,7 +44,7 @@ impl Dispatch {
             KIND => context(now(), now()),
             _ => Map::new(),
         };
-        self.accept(StartRequest {
+        let request = StartRequest {
             version,
             trigger,
             mode,
@@ -43,12 +52,12 @@ impl Dispatch {
             meta: Value::Object(engine.clone()).to_string(),
             payload: Payload { body, engine },
             retry_of: None,
-        })
-        .await
+        };
+        self.accept(request, idempotency_key).await
     }
 
     /// Starts an execution again from its start: the same version over the same payload.
-    pub async fn retry(&self, stored: StoredExecution) -> Result<ExecutionSummary, StartError> {
+    pub async fn retry(self: &Arc<Self>, stored: StoredExecution) -> Result<ExecutionSummary, StartError> {
         let summary = stored.summary;
         let version = self
             .version(summary.workflow_id, summary.version)
@@ -61,7 +70,7 @@ impl Dispatch {
             .ok_or(StartError::NotFound)?;
         let payload = payload(&stored.payload, &stored.meta)
             .map_err(|error| StoreError::Internal(error.to_string()))?;
-        self.accept(StartRequest {
+        let request = StartRequest {
             version,
             trigger,
             mode: ExecutionMode::Retry,
@@ -69,8 +78,8 @@ impl Dispatch {
             body: stored.payload,
             meta: stored.meta,
             retry_of: Some(summary.id),
-        })
-        .await
+        };
+        Ok(self.accept(request, None).await?.execution)
     }
 
     /// Starts an execution again at what failed or was cancelled: what was decided before is shared.
@@ -112,18 +121,44 @@ impl Dispatch {
         })
     }
 
-    async fn accept(&self, request: StartRequest) -> Result<ExecutionSummary, StartError> {
+    async fn accept(
+        self: &Arc<Self>,
+        request: StartRequest,
+        idempotency_key: Option<String>,
+    ) -> Result<ByHand, StartError> {
         let (version, trigger, mode) = (request.version.clone(), request.trigger, request.mode);
         let retry_of = request.retry_of;
-        let started = self.start(request)?;
-        started.accepted.await?;
-        let (status, error) = match started.outcome {
+        let started = match version.plan.start {
+            None => self.start(request)?,
+            Some(_) => match self.admit(request, idempotency_key).await? {
+                Admission::Started(started) => started,
+                Admission::Queued(id) | Admission::Debounced(id) | Admission::Dropped(id) => {
+                    return self.by_hand(version.workspace_id, id, false).await;
+                }
+                Admission::Replayed {
+                    execution,
+                    removed_as: Some(_),
+                    ..
+                } => return Err(StartError::Removed(execution)),
+                Admission::Replayed { execution, .. } => {
+                    return self.by_hand(version.workspace_id, execution, true).await;
+                }
+            },
+        };
+        let Started {
+            id,
+            accepted_at,
+            accepted,
+            outcome,
+        } = started;
+        accepted.await?;
+        let (status, error) = match outcome {
             Waiting::Over(Outcome::Ended { status, error }) => (status, error),
             Waiting::Over(Outcome::Answered(_)) => (ExecutionStatus::Completed, None),
             Waiting::Running(_) => (ExecutionStatus::Running, None),
         };
-        Ok(ExecutionSummary {
-            id: started.id,
+        let execution = ExecutionSummary {
+            id,
             workflow_id: version.workflow_id,
             version: version.number,
             status,
@@ -131,9 +166,22 @@ impl Dispatch {
             trigger: version.plan.nodes[trigger].key.to_string(),
             error: error.map(show_error),
             retry_of,
-            started_at: started.accepted_at,
+            started_at: accepted_at,
             finished_at: None,
             duration_ms: None,
+        };
+        Ok(ByHand {
+            execution,
+            is_replayed: false,
+        })
+    }
+
+    async fn by_hand(&self, workspace_id: i64, id: Uuid, is_replayed: bool) -> Result<ByHand, StartError> {
+        let execution = self.standing(workspace_id, id).await?;
+        let gone = || StoreError::Internal(format!("the execution `{id}` is gone"));
+        Ok(ByHand {
+            execution: execution.ok_or_else(gone)?,
+            is_replayed,
         })
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::SecondsFormat;
-use flowmatic_executor::{Accept, Child, ChildError, Plan, Version};
+use flowmatic_executor::run::{CALL, MAX_CALLS};
+use flowmatic_executor::{Accept, Child, ChildError, Plan, Version, json};
 use flowmatic_openapi::ExecutionMode;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Dispatch, now};
@@ -45,7 +46,7 @@ impl Dispatch {
         let trigger = trigger_of(&version.plan, CALLED)
             .or_else(|| trigger_of(&version.plan, MANUAL))
             .ok_or_else(|| not_found("has no `trigger.workflow` to be called at"))?;
-        let call = json!({
+        let call = serde_json::json!({
             "executionId": child.parent,
             "path": child.path,
             "depth": child.depth,
@@ -61,18 +62,21 @@ impl Dispatch {
                 trigger,
                 ExecutionMode::Call,
                 Value::Object(child.input.clone()),
-                json!({flowmatic_executor::run::CALL: call}),
+                serde_json::json!({CALL: call}),
             ),
         };
         let id = self.store.start_child(&new).await.map_err(of_call)?;
+        let id = id.ok_or_else(|| {
+            ChildError::Refused("cancelled".into(), "the execution that calls is over".to_owned())
+        })?;
         self.take_up_soon(vec![id]);
         Ok(id)
     }
 
-    /// Asks the executions that one waits for to end; they ask those that they wait for.
-    pub(super) async fn cancel_children(self: &Arc<Self>, execution: Uuid) {
+    /// Asks the executions that one waits for, or the one of a path, to end; they ask those that they wait for.
+    pub(super) async fn cancel_children(self: &Arc<Self>, execution: Uuid, path: Option<&str>) {
         let cancelled = async {
-            for (workspace, child) in self.store.open_children(execution).await? {
+            for (workspace, child) in self.store.open_children(execution, path).await? {
                 self.store.request_cancel(workspace, child, now()).await?;
                 self.cancel(child);
             }
@@ -85,13 +89,24 @@ impl Dispatch {
 
     /// Starts the error workflows of executions that failed.
     pub async fn follow_failures(self: &Arc<Self>, due: &[DueTimer]) -> Result<(), StoreError> {
-        let mut started = Vec::new();
         for timer in due {
-            let accept = self.error_start(timer.subject).await?;
+            let accept = match self.error_start(timer.subject).await {
+                Err(StoreError::Unavailable(error)) => return Err(StoreError::Unavailable(error)),
+                Err(error) => {
+                    tracing::error!(execution = %timer.subject, %error, "its error workflow cannot be started");
+                    None
+                }
+                Ok(accept) => accept,
+            };
             let is_ours = self.store.follow_failure(*timer, accept.as_ref()).await?;
-            started.extend(accept.filter(|_| is_ours).map(|accept| accept.id));
+            self.take_up_soon(
+                accept
+                    .filter(|_| is_ours)
+                    .map(|accept| accept.id)
+                    .into_iter()
+                    .collect(),
+            );
         }
-        self.take_up_soon(started);
         Ok(())
     }
 
@@ -112,8 +127,19 @@ impl Dispatch {
             tracing::warn!(execution = %failed, %workflow, "its error workflow is not published, or has no `trigger.error`");
             return Ok(None);
         };
+        // Error workflows that call what fails again are calls within calls, and end as these do.
+        let stored = self.store.get_execution(workspace, failed, now()).await?;
+        let meta = stored.and_then(|stored| json::parse(stored.meta.as_bytes()).ok());
+        let depth = meta
+            .and_then(|meta| meta[CALL]["depth"].as_u64())
+            .unwrap_or_default()
+            + 1;
+        if depth > u64::from(MAX_CALLS) {
+            tracing::warn!(execution = %failed, %workflow, "its error workflow is not started: too many led to this one");
+            return Ok(None);
+        }
         let error = summary.error;
-        let told = json!({
+        let told = serde_json::json!({
             "code": error.as_ref().map(|error| &error.code),
             "message": error.as_ref().map(|error| &error.message),
             "node": error.as_ref().and_then(|error| error.node.as_ref()),
@@ -122,8 +148,8 @@ impl Dispatch {
             "version": summary.version,
             "status": summary.status.as_str(),
         });
-        let nothing = json!({});
-        let meta = json!({"_error": told});
+        let nothing = serde_json::json!({});
+        let meta = serde_json::json!({"_error": told, CALL: {"depth": depth, "wait": false}});
         Ok(Some(accept(
             version,
             trigger,

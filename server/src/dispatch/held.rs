@@ -1,5 +1,7 @@
 //! Takes up executions that were written without an owner: by a timer, or by what wakes those that wait.
 
+use std::sync::Arc;
+
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -12,7 +14,7 @@ const AT_ONCE: usize = 500;
 impl Dispatch {
     /// Takes these executions up, as far as there is room in memory and nobody else has; the others wait for room. It
     /// returns once they run, not when they end. To be called after the commit that made them QUEUED and nobody's.
-    pub async fn take_up_held(&self, ids: &[Uuid], stop: &CancellationToken) {
+    pub async fn take_up_held(self: &Arc<Self>, ids: &[Uuid], stop: &CancellationToken) {
         for ids in ids.chunks(AT_ONCE) {
             if stop.is_cancelled() {
                 // The next process takes them up.

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowmatic_executor::Recovered;
+use flowmatic_executor::graph::start::StartPlan;
 use flowmatic_executor::journal::ErrorRecord;
 use flowmatic_executor::run::Place;
+use flowmatic_openapi::ExecutionStatus;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::start_control::GoesOn;
 use super::{Dispatch, now, payload};
 use crate::store::{OpenExecution, StoreError, Whose};
 
@@ -67,10 +70,12 @@ impl Dispatch {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(SWEEP_EVERY) => {}
             }
-            // All that run are among them, and are in memory longer than they are open.
+            self.gate.keep_places(|id| self.engine.runs(id));
+            // All that run are among them, and are in memory longer than they are open; those that are only expected
+            // come there before they are expected no more.
             match self.store.open_executions(Whose::Somebodys, MOST_OPEN).await {
                 Ok(mut open) => {
-                    open.retain(|open| !self.engine.runs(open.id));
+                    open.retain(|open| !self.gate.expects(open.id) && !self.engine.runs(open.id));
                     open.truncate(self.engine.room());
                     self.take_up(open, &stop).await;
                 }
@@ -79,19 +84,31 @@ impl Dispatch {
         }
     }
 
-    /// Takes up what was accepted while there was no room in memory, until told to stop.
+    /// Takes up what was accepted while there was no room in memory, and what start control has let go, until told
+    /// to stop: the highest priority first, then the oldest.
     pub async fn refill(self: Arc<Self>, stop: CancellationToken) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(REFILL_EVERY) => {}
+                () = self.released.notified() => {}
             }
-            let room = u32::try_from(self.engine.room()).unwrap_or(u32::MAX);
+            // Not more than begin at once, so that this one is soon back for those with a higher priority.
+            let room = self.engine.room().min(AT_ONCE);
             if !self.engine.has_held() || room == 0 {
                 continue;
             }
-            match self.store.open_executions(Whose::Nobodys, room).await {
-                Ok(held) => self.take_up(held, &stop).await,
+            match self
+                .store
+                .open_executions(Whose::Nobodys, u32::try_from(room).unwrap_or(u32::MAX))
+                .await
+            {
+                Ok(held) => {
+                    if held.len() == AT_ONCE {
+                        self.released.notify_one();
+                    }
+                    self.take_up(held, &stop).await;
+                }
                 Err(error) => tracing::warn!(%error, "waiting executions cannot be read; trying again"),
             }
         }
@@ -139,7 +156,11 @@ impl Dispatch {
         }
     }
 
-    async fn resume(&self, open: OpenExecution, stop: &CancellationToken) -> Option<JoinHandle<()>> {
+    async fn resume(
+        self: &Arc<Self>,
+        open: OpenExecution,
+        stop: &CancellationToken,
+    ) -> Option<JoinHandle<()>> {
         let place = self.engine.reserve(open.id)?;
         let recovered = until_available(stop, || self.store.claim(open, self.owner, now())).await?;
         let recovered = match recovered {
@@ -152,11 +173,11 @@ impl Dispatch {
         self.go_on(place, recovered, stop).await
     }
 
-    /// Runs what was claimed.
+    /// Runs what was claimed, where start control has it.
     pub(super) async fn go_on(
-        &self,
+        self: &Arc<Self>,
         place: Place,
-        recovered: Recovered,
+        mut recovered: Recovered,
         stop: &CancellationToken,
     ) -> Option<JoinHandle<()>> {
         let id = recovered.accept.id;
@@ -169,19 +190,32 @@ impl Dispatch {
             Ok(None) => Err(format!("version {number} of `{workflow}` is gone")),
             Err(error) => Err(error.to_string()),
         };
-        Some(match usable {
-            Ok((version, payload)) => self.engine.resume(place, recovered, version, payload),
+        let (version, status, error) = match usable {
+            Ok((version, payload)) => match self.let_in(&version, &mut recovered, &payload, stop).await? {
+                GoesOn::Begins => {
+                    if version.plan.start.as_ref().is_some_and(StartPlan::has_places) {
+                        self.gate.has_place(id);
+                    }
+                    return Some(self.engine.resume(place, recovered, version, payload));
+                }
+                GoesOn::Waits => return None,
+                GoesOn::Ends(status, error) => (Some(version), status, error),
+            },
             Err(message) => {
                 tracing::error!(execution = %id, message, "an execution cannot go on");
+                // Its version would say whether it has one.
+                self.gate.has_place(id);
                 let code = UNUSABLE.to_owned();
                 let error = ErrorRecord {
                     code,
                     message,
                     node: None,
                 };
-                self.engine.give_up(place, &recovered, &error)
+                (None, ExecutionStatus::Failed, error)
             }
-        })
+        };
+        let version = version.as_deref();
+        Some(self.engine.give_up(place, &recovered, version, status, &error))
     }
 
     /// Renews the leases of what this process runs, until told to stop.

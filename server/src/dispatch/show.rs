@@ -1,10 +1,13 @@
 //! An execution as the API shows it.
 
 use flowmatic_executor::journal::{ErrorRecord, StepRecord, StepState};
-use flowmatic_executor::{Engine, Payload, Version};
-use flowmatic_openapi::{Execution, ExecutionError, Json, Step, StepStatus};
+use flowmatic_executor::run::CALL;
+use flowmatic_executor::{Engine, Payload, Plan, Version};
+use flowmatic_openapi::{CalledBy, Execution, ExecutionError, Json, Step, StepEvent, StepStatus};
 use serde_json::Value;
+use uuid::Uuid;
 
+use super::follow::{on_disk, show_under_way};
 use super::{Dispatch, payload};
 use crate::store::{StoreError, StoredExecution};
 
@@ -21,15 +24,57 @@ impl Dispatch {
             }
             other => other?,
         };
+        let under_way = match summary.status.is_final() {
+            true => Vec::new(),
+            false => self.under_way(summary.id, version.as_deref()).await?,
+        };
         let engine = self.engine.clone();
-        tokio::task::spawn_blocking(move || show(&engine, stored, given, version.as_deref()))
+        tokio::task::spawn_blocking(move || show(&engine, stored, given, under_way, version.as_deref()))
             .await
             .map_err(|error| StoreError::Internal(error.to_string()))
     }
 }
 
-fn show(engine: &Engine, stored: StoredExecution, given: Payload, version: Option<&Version>) -> Execution {
+impl Dispatch {
+    /// What has begun in an execution that is open: as its process knows it, else as its journal has it.
+    async fn under_way(&self, id: Uuid, version: Option<&Version>) -> Result<Vec<StepEvent>, StoreError> {
+        let plan = version.map(|version| &*version.plan);
+        let begun = match self.engine.under_way(id) {
+            Some(begun) => begun,
+            None => {
+                let calls = self.store.progress(id).await?.calls;
+                calls
+                    .iter()
+                    .map(|(path, call)| on_disk(plan, path, call))
+                    .collect()
+            }
+        };
+        let mut children = self.store.children(id).await?;
+        let shown = begun.into_iter().map(|step| {
+            let step = show_under_way(plan, step);
+            StepEvent {
+                called: children.remove(&step.path),
+                ..step
+            }
+        });
+        Ok(shown.collect())
+    }
+}
+
+fn show(
+    engine: &Engine,
+    stored: StoredExecution,
+    given: Payload,
+    under_way: Vec<StepEvent>,
+    version: Option<&Version>,
+) -> Execution {
     let (summary, steps) = (stored.summary, stored.steps);
+    let called_by = called_by(&given);
+    // A step may be decided since it was asked what is under way.
+    let under_way = under_way
+        .into_iter()
+        .filter(|begun| steps.iter().all(|step| *step.node != *begun.path));
+    let under_way = under_way.collect();
     let input = Json(given.body.clone());
     let result = stored.result.and_then(|node| {
         let step = steps.iter().find(|step| *step.node == *node)?;
@@ -46,17 +91,11 @@ fn show(engine: &Engine, stored: StoredExecution, given: Payload, version: Optio
         ),
         None => vec![None; steps.len()],
     };
-    let node = |path: &str| version?.plan.find(path);
+    let plan = version.map(|version| &*version.plan);
     let steps = steps
         .into_iter()
         .zip(inputs)
-        .map(|(record, input)| {
-            let node = node(&record.node);
-            let name = node.map_or_else(|| record.node.to_string(), |node| node.name.clone());
-            let kind = node.map_or_else(String::new, |node| node.kind.to_owned());
-            let first = node.and_then(|node| node.ports.first().cloned());
-            show_step(record, input, name, kind, first)
-        })
+        .map(|(record, input)| show_record(plan, record, input))
         .collect();
     Execution {
         id: summary.id,
@@ -67,6 +106,7 @@ fn show(engine: &Engine, stored: StoredExecution, given: Payload, version: Optio
         trigger: summary.trigger,
         error: summary.error,
         retry_of: summary.retry_of,
+        called_by,
         started_at: summary.started_at,
         finished_at: summary.finished_at,
         duration_ms: summary.duration_ms,
@@ -74,7 +114,25 @@ fn show(engine: &Engine, stored: StoredExecution, given: Payload, version: Optio
         input,
         result,
         steps,
+        under_way,
     }
+}
+
+fn called_by(given: &Payload) -> Option<CalledBy> {
+    let call = given.engine.get(CALL)?;
+    Some(CalledBy {
+        execution_id: call["executionId"].as_str()?.parse().ok()?,
+        path: call["path"].as_str()?.to_owned(),
+    })
+}
+
+/// A step, with what its node's version says of it.
+pub(super) fn show_record(plan: Option<&Plan>, record: StepRecord, input: Option<Value>) -> Step {
+    let node = plan.and_then(|plan| plan.find(&record.node));
+    let name = node.map_or_else(|| record.node.to_string(), |node| node.name.clone());
+    let kind = node.map_or_else(String::new, |node| node.kind.to_owned());
+    let first = node.and_then(|node| node.ports.first().cloned());
+    show_step(record, input, name, kind, first)
 }
 
 fn show_step(
@@ -127,7 +185,7 @@ pub(super) fn show_error(error: ErrorRecord) -> ExecutionError {
 }
 
 /// The key of the node that a path such as `each[3]/send` leads to.
-fn key_of(path: &str) -> &str {
+pub(super) fn key_of(path: &str) -> &str {
     let last = path.rsplit('/').next().unwrap_or(path);
     last.split('[').next().unwrap_or(last)
 }

@@ -2,10 +2,12 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 mod connections;
-use connections::{Place, Places};
+use connections::{Place, Places, Seat};
 
 /// The most bytes of a request's head.
 const MOST_HEAD_BYTES: usize = 64 * 1024;
@@ -133,7 +135,7 @@ async fn talk(
     let local = stream.local_addr().unwrap_or(remote);
     let seat = place.seat.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (endpoint, seat) = (endpoint.clone(), seat.clone());
+        let (endpoint, seat, moving) = (endpoint.clone(), seat.clone(), seat.clone());
         Box::pin(async move {
             let _busy = seat.work();
             let local = LocalAddr(Addr::SocketAddr(local));
@@ -141,7 +143,8 @@ async fn talk(
             let response = endpoint
                 .get_response((request, local, remote, Scheme::HTTP).into())
                 .await;
-            Ok::<_, std::convert::Infallible>(hyper::Response::from(response))
+            let response = hyper::Response::from(response);
+            Ok::<_, std::convert::Infallible>(response.map(|body| Moving { body, seat: moving }))
         })
     });
     let mut connection = http1::Builder::new()
@@ -163,6 +166,36 @@ async fn talk(
     }
     // What is no HTTP has an answer too.
     hang_up(connection.into_parts().io.into_inner()).await;
+}
+
+/// An answer on its way: the connection is not stalled as long as the caller takes more of it.
+struct Moving<B> {
+    body: B,
+    seat: Arc<Seat>,
+}
+
+impl<B: Body + Unpin> Body for Moving<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let next = Pin::new(&mut self.body).poll_frame(context);
+        if next.is_ready() {
+            self.seat.rest();
+        }
+        next
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// Closes a connection so that the caller can read its answer: what it is still sending would else be met with

@@ -9,6 +9,7 @@ use anyhow::{Context, ensure};
 use chrono::Utc;
 use flowmatic_openapi::PASSWORD_LENGTH;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,6 +19,7 @@ use crate::config::{Config, DATA_DIR};
 use crate::dispatch::Dispatch;
 use crate::guard::Guard;
 use crate::housekeeping::{Housekeeping, write_key_use};
+use crate::prune::{Limits, Pruner};
 use crate::store::Store;
 use crate::trigger::resume;
 use crate::{api, auth, telemetry};
@@ -26,11 +28,14 @@ use crate::{api, auth, telemetry};
 const END: Duration = Duration::from_millis(29_500);
 /// How long answers that are under way may take after the executions have come to rest.
 const ANSWERS_GRACE: Duration = Duration::from_secs(4);
+/// Bytes of a database that a start writes anew.
+const QUICKLY_REWRITTEN: u64 = 256 * 1024 * 1024;
 
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let store = super::open(&config).await?;
     let mut lock = store.lock_server().await?;
     store.migrate().await.context("cannot migrate the database")?;
+    make_shrinkable(&store).await?;
     make_configured_owner(&store, &config).await?;
     let listener =
         http::listen(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -70,7 +75,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         ANSWERS_GRACE,
     ));
     let tasks = TaskTracker::new();
-    super::spawn_upkeep(&app.store, &app.dispatch, &tasks, &draining, &stop);
+    let (prunes, due) = mpsc::channel(1);
+    super::spawn_upkeep(&app.store, &app.dispatch, prunes, &tasks, &draining, &stop);
+    let limits = Limits {
+        retention: app.config.retention,
+        executions: app.config.keep_executions,
+    };
+    let pruner = Pruner::new(app.store.clone(), limits, Utc::now, draining.clone());
+    tasks.spawn(pruner.run(due));
     tasks.close();
     let housekeeping = Housekeeping::start(&app).await?;
     greet(&app, address).await?;
@@ -129,6 +141,24 @@ fn data_flags(config: &Config) -> String {
         String::new()
     } else {
         format!(" --data-dir '{}'", config.data_dir.display())
+    }
+}
+
+/// Sees to it that an SQLite file can become smaller, where that takes no longer than a start may.
+async fn make_shrinkable(store: &Store) -> anyhow::Result<()> {
+    match store.unshrinkable().await? {
+        None => Ok(()),
+        Some(size) if size <= QUICKLY_REWRITTEN => {
+            store.rewrite().await.context("cannot write the database anew")
+        }
+        Some(_) => {
+            tracing::warn!(
+                database = store.name(),
+                "the file cannot give space back, since another program has made it; stop the server and run \
+                 `flowmatic migrate` to write it anew"
+            );
+            Ok(())
+        }
     }
 }
 

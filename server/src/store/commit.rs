@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Database, Store, StoreError, millis};
+use super::{Database, Store, StoreError, millis, watchers};
 
 mod batch;
 use batch::{Batch, Landed, Queued, Witness, Write};
@@ -198,6 +198,13 @@ impl Task {
         if let Some(due_at) = parked.filter_map(|(park, _)| park.wake_at).min() {
             self.backend.store.timer_written(millis(due_at));
         }
+        for new in &batch.accepts {
+            let (accept, watchers) = (&new.accept, self.backend.store.watchers());
+            watchers.tell(accept.id, accept.workflow_id, &watchers::What::Accepted);
+            if new.finish.is_some() {
+                watchers.tell(accept.id, accept.workflow_id, &watchers::What::Ended);
+            }
+        }
         for finish in batch.ended(landed) {
             if finish.error_workflow.is_some() {
                 self.backend.store.timer_written(millis(finish.finished_at));
@@ -306,6 +313,7 @@ impl Backend {
     /// Whether a transaction is there after all: one of its rows tells.
     async fn landed(&self, witness: &Witness<'_>, process: Option<i32>, lost: &StoreError) -> bool {
         tracing::warn!(error = %lost, "a commit was not answered; asking the database what became of it");
+        let _settling = self.store.settle();
         for _ in 0..SETTLE_TRIES {
             let found = match self.store.database() {
                 Database::Sqlite { writer, .. } => sqlite::find(writer, witness).await,

@@ -17,7 +17,9 @@ use super::entity::checkpoint;
 use super::entity::execution::{Column, Entity};
 use super::{Store, StoreError, Time, cursor, millis, time};
 
+mod news;
 mod recovery;
+pub use news::News;
 pub use recovery::{OpenExecution, Whose};
 
 /// How long an execution belongs to a process that does not renew its lease.
@@ -39,7 +41,7 @@ const UNSUCCESSFUL: [ExecutionStatus; 3] = [
 ];
 
 /// How far the time inside an id may be off `started_at`.
-const ID_SLACK_MS: i64 = 3_600_000;
+pub(super) const ID_SLACK_MS: i64 = 3_600_000;
 
 /// What a list of executions is narrowed to; empty, it is all.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +79,10 @@ pub struct Progress {
     pub decided: HashSet<String>,
     pub calls: BTreeMap<Arc<str>, Call>,
 }
+
+/// Where an execution stands, to be compared with where it stood: its status, and its last checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark(String, Option<i32>);
 
 /// The columns of a list: none of the long ones.
 #[derive(Debug, DerivePartialModel)]
@@ -183,6 +189,18 @@ impl Store {
         Ok(workspace.zip(summary))
     }
 
+    /// Changes with each record of an execution, and costs less than reading them. None where there is no such
+    /// execution.
+    pub async fn mark(&self, id: Uuid) -> Result<Option<Mark>, StoreError> {
+        let reader = self.reader();
+        let sql = "SELECT status, (SELECT MAX(sequence) FROM checkpoints WHERE execution_id = $1) AS checkpoints \
+                   FROM executions WHERE id = $1";
+        let statement = Statement::from_sql_and_values(reader.get_database_backend(), sql, [id.into()]);
+        let row = reader.query_one_raw(statement).await?;
+        row.map(|row| Ok(Mark(row.try_get("", "status")?, row.try_get("", "checkpoints")?)))
+            .transpose()
+    }
+
     /// What the journal of an open execution says: the paths that are decided, and what is under way.
     pub async fn progress(&self, id: Uuid) -> Result<Progress, StoreError> {
         let mut progress = Progress::default();
@@ -205,26 +223,17 @@ impl Store {
         now: Time,
     ) -> Result<Option<ExecutionStatus>, StoreError> {
         let writer = self.writer();
-        // It is taken up once more: it may have called others, or another one waits for it.
-        let to_end_well =
-            "status = 'WAITING' OR EXISTS (SELECT 1 FROM children WHERE child_id = executions.id)";
-        let sql = format!(
-            "UPDATE executions SET cancel_requested = TRUE, \
-             status = CASE WHEN {to_end_well} THEN 'QUEUED' \
-             WHEN owner IS NULL OR lease_until <= $3 THEN 'CANCELLED' ELSE status END, \
-             finished_at = CASE WHEN {to_end_well} THEN finished_at \
-             WHEN owner IS NULL OR lease_until <= $3 THEN $3 ELSE finished_at END \
-             WHERE id = $1 AND workspace_id = $2 AND {OPEN}"
-        );
-        let values: [Value; 3] = [id.into(), workspace_id.into(), millis(now).into()];
-        let statement = Statement::from_sql_and_values(writer.get_database_backend(), sql, values);
-        writer.execute_raw(statement).await?;
-        let row = Entity::find_by_id(id)
-            .filter(Column::WorkspaceId.eq(workspace_id))
-            .into_partial_model::<SummaryRow>()
-            .one(&writer)
-            .await?;
-        row.map(|row| row.status(now)).transpose()
+        let find = || {
+            Entity::find_by_id(id)
+                .filter(Column::WorkspaceId.eq(workspace_id))
+                .into_partial_model::<SummaryRow>()
+                .one(&writer)
+        };
+        if find().await?.is_none() {
+            return Ok(None);
+        }
+        cancel(&writer, id, now).await?;
+        find().await?.map(|row| row.status(now)).transpose()
     }
 
     /// The records of an execution's checkpoints, in order.
@@ -318,9 +327,7 @@ impl ExecutionFilter {
 
 impl SummaryRow {
     fn status(&self, now: Time) -> Result<ExecutionStatus, StoreError> {
-        let stored = ExecutionStatus::parse(&self.status).ok_or_else(|| {
-            StoreError::Internal(format!("execution `{}`: status `{}`", self.id, self.status))
-        })?;
+        let stored = stored_status(self.id, &self.status)?;
         let running = self.owner.is_some() && self.lease_until > millis(now);
         Ok(match stored {
             ExecutionStatus::Queued if running => ExecutionStatus::Running,
@@ -356,6 +363,32 @@ impl SummaryRow {
     }
 }
 
+/// Asks an execution to end; one that no process runs ends at once, unless others are to learn of it, and one that is
+/// final stays as it is. Nothing holds it back any longer.
+pub(super) async fn cancel(connection: &impl ConnectionTrait, id: Uuid, now: Time) -> Result<(), StoreError> {
+    // It is taken up once more: it may have called others, or another one waits for it.
+    let to_end_well = "status = 'WAITING' OR EXISTS (SELECT 1 FROM children WHERE child_id = executions.id) \
+         OR EXISTS (SELECT 1 FROM children WHERE parent_id = executions.id AND waits)";
+    let sql = format!(
+        "UPDATE executions SET cancel_requested = TRUE, on_hold = FALSE, \
+         status = CASE WHEN {to_end_well} THEN 'QUEUED' \
+         WHEN owner IS NULL OR lease_until <= $2 THEN 'CANCELLED' ELSE status END, \
+         finished_at = CASE WHEN {to_end_well} THEN finished_at \
+         WHEN owner IS NULL OR lease_until <= $2 THEN $2 ELSE finished_at END \
+         WHERE id = $1 AND {OPEN}"
+    );
+    let values: [Value; 2] = [id.into(), millis(now).into()];
+    let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
+    connection.execute_raw(statement).await?;
+    Ok(())
+}
+
+/// The status that has this name in the store.
+pub(super) fn stored_status(execution: Uuid, name: &str) -> Result<ExecutionStatus, StoreError> {
+    ExecutionStatus::parse(name)
+        .ok_or_else(|| StoreError::Internal(format!("execution `{execution}`: status `{name}`")))
+}
+
 fn mode(name: &str) -> Result<ExecutionMode, StoreError> {
     ExecutionMode::parse(name)
         .ok_or_else(|| StoreError::Internal(format!("an execution has the mode `{name}`")))
@@ -379,7 +412,7 @@ fn parse<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
 }
 
 /// The least UUID v7 of a millisecond.
-fn first_id(millis: i64) -> Uuid {
+pub(super) fn first_id(millis: i64) -> Uuid {
     let millis = std::cmp::min(u64::try_from(millis).unwrap_or_default(), (1 << 48) - 1);
     Uuid::from_u128(u128::from(millis) << 80)
 }

@@ -9,7 +9,9 @@ use super::{Store, StoreError};
 mod m20261121_000001_tables;
 mod m20261121_000002_waits;
 mod m20261121_000003_timers;
+mod m20261121_000004_start_control;
 mod m20261121_000005_versions;
+mod m20261121_000006_retention;
 
 struct Migrator;
 
@@ -19,7 +21,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_tables::Migration),
             Box::new(m20261121_000002_waits::Migration),
             Box::new(m20261121_000003_timers::Migration),
+            Box::new(m20261121_000004_start_control::Migration),
             Box::new(m20261121_000005_versions::Migration),
+            Box::new(m20261121_000006_retention::Migration),
         ]
     }
 }

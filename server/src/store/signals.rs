@@ -86,10 +86,20 @@ impl Store {
         Ok(subjects)
     }
 
-    /// The execution that a node called, made where it has not called yet. Nobody runs a new one yet.
-    pub async fn start_child(&self, child: &NewChild) -> Result<Uuid, StoreError> {
+    /// The execution that a node called, made where it has not called yet; none where the one that calls is over.
+    /// Nobody runs a new one yet.
+    pub async fn start_child(&self, child: &NewChild) -> Result<Option<Uuid>, StoreError> {
         let transaction = self.begin().await?;
         let backend = transaction.get_database_backend();
+        let lock = match backend {
+            DbBackend::Postgres => "FOR SHARE",
+            _ => "",
+        };
+        let find = format!("SELECT 1 FROM executions WHERE id = $1 AND {OPEN} {lock}");
+        let find = Statement::from_sql_and_values(backend, find, [child.parent.into()]);
+        if transaction.query_one_raw(find).await?.is_none() {
+            return Ok(None);
+        }
         let insert = "INSERT INTO children (parent_id, path, child_id, waits) VALUES ($1, $2, $3, $4) \
                       ON CONFLICT (parent_id, path) DO NOTHING";
         let values: [Value; 4] = [
@@ -108,24 +118,42 @@ impl Store {
                 .query_one_raw(Statement::from_sql_and_values(backend, find, values))
                 .await?;
             let row = row.ok_or_else(|| StoreError::Internal("a called execution is gone".to_owned()))?;
-            return Ok(row.try_get("", "child_id")?);
+            return Ok(Some(row.try_get("", "child_id")?));
         }
         accept(&transaction, &child.accept).await?;
         transaction.commit().await?;
-        Ok(child.accept.id)
+        Ok(Some(child.accept.id))
     }
 
-    /// The executions that one called and waits for, as far as they are not over, with their workspaces.
-    pub async fn open_children(&self, parent: Uuid) -> Result<Vec<(i64, Uuid)>, StoreError> {
-        let reader = self.reader();
+    /// The executions that one called and waits for, or the one of a path, as far as they are not over, with their
+    /// workspaces.
+    pub async fn open_children(
+        &self,
+        parent: Uuid,
+        path: Option<&str>,
+    ) -> Result<Vec<(i64, Uuid)>, StoreError> {
+        // On SQLite behind a call that is being written.
+        let writer = self.writer();
         let find = format!(
             "SELECT executions.workspace_id, executions.id FROM children JOIN executions ON executions.id = child_id \
-             WHERE parent_id = $1 AND waits AND executions.{OPEN}"
+             WHERE parent_id = $1 AND (path = $2 OR CAST($2 AS TEXT) IS NULL) AND waits AND executions.{OPEN}"
         );
-        let find = Statement::from_sql_and_values(reader.get_database_backend(), find, [parent.into()]);
-        let rows = reader.query_all_raw(find).await?;
+        let values: [Value; 2] = [parent.into(), path.into()];
+        let find = Statement::from_sql_and_values(writer.get_database_backend(), find, values);
+        let rows = writer.query_all_raw(find).await?;
         rows.into_iter()
             .map(|row| Ok((row.try_get("", "workspace_id")?, row.try_get("", "id")?)))
+            .collect()
+    }
+
+    /// The executions that one has called, by the path of the step.
+    pub async fn children(&self, parent: Uuid) -> Result<HashMap<String, Uuid>, StoreError> {
+        let reader = self.reader();
+        let sql = "SELECT path, child_id FROM children WHERE parent_id = $1";
+        let statement = Statement::from_sql_and_values(reader.get_database_backend(), sql, [parent.into()]);
+        let rows = reader.query_all_raw(statement).await?;
+        rows.into_iter()
+            .map(|row| Ok((row.try_get("", "path")?, row.try_get("", "child_id")?)))
             .collect()
     }
 

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sea_orm::sqlx::{self, ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tokio_util::sync::CancellationToken;
 
 use super::{Database, Durability, StoreError};
@@ -58,7 +60,7 @@ pub(super) async fn open(file: &Path) -> Result<(Database, String), StoreError> 
         .pragma("journal_size_limit", TRUNCATE_BYTES.to_string())
         .pragma("wal_autocheckpoint", "0")
         .disable_statement_logging();
-    // These are written into a new file: the first counts only before its first table is made.
+    // These are written into a new file: the first counts only before its first table is made, or in a `VACUUM`.
     let writer_options = options
         .clone()
         .auto_vacuum(SqliteAutoVacuum::Incremental)
@@ -110,10 +112,18 @@ pub(super) async fn durability(writer: &SqlitePool) -> Result<Durability, StoreE
     })
 }
 
+/// Takes so many pages off the end of the file; those in use change places with free ones.
+pub(super) async fn give_back(writer: &SqlitePool, pages: u64) -> Result<(), StoreError> {
+    let sql = AssertSqlSafe(format!("PRAGMA incremental_vacuum({pages})"));
+    sqlx::query(sql).execute(writer).await?;
+    Ok(())
+}
+
 /// Writes the log back into the database file, on its own connection, until it is dropped.
 #[derive(Debug)]
 pub struct SqliteCheckpoints {
     stop: CancellationToken,
+    asked: Arc<AtomicBool>,
 }
 
 impl SqliteCheckpoints {
@@ -121,8 +131,15 @@ impl SqliteCheckpoints {
         let stop = CancellationToken::new();
         let mut log = file.as_os_str().to_owned();
         log.push("-wal");
-        tokio::spawn(stop.clone().run_until_cancelled_owned(run(options, log.into())));
-        Self { stop }
+        let asked = Arc::<AtomicBool>::default();
+        let run = run(options, log.into(), asked.clone());
+        tokio::spawn(stop.clone().run_until_cancelled_owned(run));
+        Self { stop, asked }
+    }
+
+    /// Has the log written back and cut off, however short it is.
+    pub(super) fn ask(&self) {
+        self.asked.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn stop(&self) {
@@ -136,15 +153,16 @@ impl Drop for SqliteCheckpoints {
     }
 }
 
-async fn run(options: SqliteConnectOptions, log: PathBuf) {
+async fn run(options: SqliteConnectOptions, log: PathBuf, asked: Arc<AtomicBool>) {
     let mut connection = None;
     loop {
         tokio::time::sleep(CHECKPOINT_INTERVAL).await;
         let size = tokio::fs::metadata(&log).await.map_or(0, |file| file.len());
-        if size < CHECKPOINT_BYTES {
+        let is_asked = asked.swap(false, Ordering::Relaxed);
+        if !is_asked && size < CHECKPOINT_BYTES {
             continue;
         }
-        if let Err(error) = checkpoint(&mut connection, &options).await {
+        if let Err(error) = checkpoint(&mut connection, &options, is_asked).await {
             tracing::warn!(%error, "the log of the database could not be written back; it is tried again");
             connection = None;
         }
@@ -154,6 +172,7 @@ async fn run(options: SqliteConnectOptions, log: PathBuf) {
 async fn checkpoint(
     connection: &mut Option<SqliteConnection>,
     options: &SqliteConnectOptions,
+    cut_off: bool,
 ) -> Result<(), sqlx::Error> {
     let connection = match connection {
         Some(connection) => connection,
@@ -163,7 +182,7 @@ async fn checkpoint(
     let (_, pages, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)")
         .fetch_one(&mut *connection)
         .await?;
-    if u64::try_from(pages).unwrap_or_default() * PAGE_BYTES > TRUNCATE_BYTES {
+    if cut_off || u64::try_from(pages).unwrap_or_default() * PAGE_BYTES > TRUNCATE_BYTES {
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
             .execute(&mut *connection)
             .await?;
@@ -197,7 +216,7 @@ mod tests {
         let (_, pages, written) = log_frames().await;
         assert!(pages > written, "the writer leaves it alone: {pages} {written}");
         let options = SqliteConnectOptions::new().filename(file);
-        checkpoint(&mut None, &options)
+        checkpoint(&mut None, &options, false)
             .await
             .expect("it can be written back");
         let (_, pages, written) = log_frames().await;

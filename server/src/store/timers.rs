@@ -23,21 +23,33 @@ use super::{Store, StoreError, Time, millis, time};
 pub enum TimerKind {
     /// A schedule fires; the subject is its trigger.
     Schedule,
+    /// It has been quiet for long enough; the subject is the execution that begins.
+    Debounce,
     /// An execution has waited long enough; the subject is the execution.
     Wake,
     /// An execution failed whose workflow names another for that; the subject is the execution.
     Failure,
+    /// Old executions are to be removed; there is one for all workflows, whose subject is nil.
+    Prune,
 }
 
 impl TimerKind {
-    const ALL: [Self; 3] = [Self::Schedule, Self::Wake, Self::Failure];
+    const ALL: [Self; 5] = [
+        Self::Schedule,
+        Self::Debounce,
+        Self::Wake,
+        Self::Failure,
+        Self::Prune,
+    ];
 
     /// The name in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Schedule => "schedule",
+            Self::Debounce => "debounce",
             Self::Wake => "wake",
             Self::Failure => "failure",
+            Self::Prune => "prune",
         }
     }
 
@@ -54,7 +66,7 @@ pub struct DueTimer {
     pub subject: Uuid,
     pub due_at: Time,
     /// Tells this claim from a later one.
-    claimed_until: i64,
+    pub(super) claimed_until: i64,
 }
 
 /// How long a claim keeps other processes away: longer than a batch takes.
@@ -162,6 +174,18 @@ impl Store {
         Ok(())
     }
 
+    /// Dates a timer anew whose claim still counts, and gives the claim up.
+    pub async fn date_timer(&self, timer: &DueTimer, due_at: Time) -> Result<(), StoreError> {
+        Entity::update_many()
+            .col_expr(Column::DueAt, millis(due_at).into())
+            .col_expr(Column::ClaimedUntil, None::<i64>.into())
+            .filter(claimed(&[*timer]))
+            .exec(&self.writer())
+            .await?;
+        self.timer_written(millis(due_at));
+        Ok(())
+    }
+
     /// Frees what processes had claimed that are gone. Where one is not gone after all, nothing happens twice: its
     /// claim is no longer the one that counts.
     pub async fn free_timers(&self) -> Result<(), StoreError> {
@@ -189,6 +213,25 @@ pub(crate) async fn hold(
         .all(transaction)
         .await?;
     Ok(held.into_iter().collect())
+}
+
+/// Keeps a claim for as long again. Whether it still counted: if not, another process may be at work.
+pub(super) async fn keep(
+    connection: &impl ConnectionTrait,
+    timer: &mut DueTimer,
+    now: Time,
+) -> Result<bool, StoreError> {
+    let until = millis(now) + CLAIM_MS;
+    let kept = Entity::update_many()
+        .col_expr(Column::ClaimedUntil, Some(until).into())
+        .filter(claimed(&[*timer]))
+        .exec(connection)
+        .await?;
+    if kept.rows_affected == 0 {
+        return Ok(false);
+    }
+    timer.claimed_until = until;
+    Ok(true)
 }
 
 /// Dates the timers of these subjects, each named once. The loop is told by [`Store::timer_written`].

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
 use flowmatic_executor::graph::PlanNode;
-use flowmatic_executor::{ResumeUrl, Signal, Version};
+use flowmatic_executor::{ResumeUrl, Signal, Version, json};
 use poem::http::Method;
 use poem::{Endpoint, IntoResponse, Request, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::body;
@@ -28,6 +28,8 @@ const WAIT: &str = "flow.wait";
 /// Characters of a comment.
 const MAX_COMMENT: usize = 2_000;
 const MAX_PATH: usize = 1_000;
+/// Bytes of what is said, as JSON: an output may have 1 MiB, with what is recorded beside it.
+const MAX_SAID: usize = (1 << 20) - 4_096;
 
 /// What `_execution.resumeUrl` is.
 pub fn url(base_url: &str, key: &SecretKey) -> ResumeUrl {
@@ -103,13 +105,14 @@ impl ResumeDoor {
             .map_err(ApiError::bad_request)?;
         let resumed_at = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
         let payload = match found.is_approval {
-            false => json!({"body": body.value, "query": query, "resumed_at": resumed_at}),
+            false => serde_json::json!({"body": body.value, "query": query, "resumed_at": resumed_at}),
             true => {
                 let Said { approved, comment } = said(&body.value)?;
                 let port = if approved { "approved" } else { "rejected" };
-                json!({"port": port, "approved": approved, "comment": comment, "resumed_at": resumed_at})
+                serde_json::json!({"port": port, "approved": approved, "comment": comment, "resumed_at": resumed_at})
             }
         };
+        fits(&payload)?;
         let signal = Signal {
             path: found.path.clone(),
             payload,
@@ -156,6 +159,20 @@ impl ResumeDoor {
             path,
             message,
         })
+    }
+}
+
+/// What is said becomes the output of the step that waits.
+fn fits(payload: &Value) -> Result<(), ApiError> {
+    if payload.to_string().len() > MAX_SAID {
+        return Err(ApiError::too_large(MAX_SAID));
+    }
+    match json::is_shallow(payload) {
+        true => Ok(()),
+        false => Err(ApiError::bad_request(format!(
+            "the body nests deeper than {} levels",
+            json::MAX_DEPTH - 1
+        ))),
     }
 }
 

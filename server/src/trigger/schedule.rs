@@ -1,5 +1,7 @@
 //! The door that time comes through: schedules whose time has come start their executions.
 
+use std::sync::Arc;
+
 use flowmatic_openapi::Time;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -14,7 +16,7 @@ const AT_ONCE: usize = 100;
 /// for room.
 pub async fn fire(
     store: &Store,
-    dispatch: &Dispatch,
+    dispatch: &Arc<Dispatch>,
     clock: fn() -> Time,
     due: &[DueTimer],
     stop: &CancellationToken,
@@ -35,7 +37,7 @@ pub async fn fire(
 /// One that cannot fire does not hold up the others. It is tried again when its claim is over.
 async fn fire_alone(
     store: &Store,
-    dispatch: &Dispatch,
+    dispatch: &Arc<Dispatch>,
     clock: fn() -> Time,
     due: &[DueTimer],
     stop: &CancellationToken,
@@ -50,7 +52,7 @@ async fn fire_alone(
     Ok(())
 }
 
-async fn take_up(dispatch: &Dispatch, executions: &[Uuid], stop: &CancellationToken) {
+async fn take_up(dispatch: &Arc<Dispatch>, executions: &[Uuid], stop: &CancellationToken) {
     metrics::counter!("flowmatic_schedule_starts_total").increment(executions.len() as u64);
     dispatch.take_up_held(executions, stop).await;
 }

@@ -1,10 +1,12 @@
 //! `/api/webhooks/{webhookId}`: a call starts an execution and gets its answer.
 
+mod admitted;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
-use flowmatic_executor::{Answer, JournalError, Outcome, Payload, Waiting};
+use flowmatic_executor::{Answer, Outcome, Payload, Waiting};
 use flowmatic_openapi::{ExecutionMode, ExecutionStatus, TriggerAnswer, TriggerAnswerStatus};
 use poem::http::{HeaderMap, HeaderName, HeaderValue};
 use poem::{Endpoint, IntoResponse, Request, Response};
@@ -14,8 +16,9 @@ use uuid::Uuid;
 use super::body::{self, Body};
 use super::verify;
 use crate::api::error::{self, ApiError};
+use crate::api::idempotency;
 use crate::api::payload::read_body;
-use crate::dispatch::{Dispatch, Route, StartRequest};
+use crate::dispatch::{Dispatch, Route, StartRequest, Started};
 
 /// The door. It stands outside of the API's own checks: what it asks of a caller is on the trigger.
 pub struct WebhookDoor {
@@ -65,13 +68,25 @@ impl WebhookDoor {
             .await
             .map_err(ApiError::bad_request)?;
         let start = start_request(&request, &route, content_type, body)?;
-        let started = self.dispatch.start(start).map_err(not_accepted)?;
+        let Some(control) = &route.version.plan.start else {
+            let started = self.dispatch.start(start)?;
+            return self.started(&route, started).await;
+        };
+        let key = match control.takes_caller_key() {
+            true => idempotency::key(request.headers())?,
+            false => None,
+        };
+        let admission = self.dispatch.admit(start, key).await?;
+        self.admitted(&route, admission).await
+    }
+
+    /// The answer of an execution that this call has started.
+    async fn started(&self, route: &Route, started: Started) -> Result<Response, ApiError> {
         let execution = started.id;
-        started.accepted.await.map_err(not_accepted)?;
+        started.accepted.await?;
         if !route.answers {
             return Ok(error::trigger_ended(told(
-                &route,
-                webhook_id,
+                route,
                 execution,
                 ExecutionStatus::Running,
             )));
@@ -86,18 +101,9 @@ impl WebhookDoor {
         };
         Ok(match outcome {
             Some(Outcome::Answered(answer)) => response(answer),
-            Some(Outcome::Ended { status, .. }) => {
-                error::trigger_ended(told(&route, webhook_id, execution, status))
-            }
-            None => error::trigger_pending(told(&route, webhook_id, execution, ExecutionStatus::Running)),
+            Some(Outcome::Ended { status, .. }) => error::trigger_ended(told(route, execution, status)),
+            None => error::trigger_pending(told(route, execution, ExecutionStatus::Running)),
         })
-    }
-}
-
-fn not_accepted(error: JournalError) -> ApiError {
-    match error {
-        JournalError::Unavailable(message) => ApiError::unavailable(message),
-        other => ApiError::internal(other),
     }
 }
 
@@ -165,7 +171,7 @@ fn headers(headers: &HeaderMap, credential: Option<&str>) -> Map<String, Value> 
     fields
 }
 
-fn told(route: &Route, webhook_id: Uuid, execution_id: Uuid, status: ExecutionStatus) -> TriggerAnswer {
+fn told(route: &Route, execution_id: Uuid, status: ExecutionStatus) -> TriggerAnswer {
     let failed = matches!(
         status,
         ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Cancelled
@@ -184,7 +190,7 @@ fn told(route: &Route, webhook_id: Uuid, execution_id: Uuid, status: ExecutionSt
             _ => "Workflow failed before it answered",
         }
         .to_owned(),
-        webhook_id,
+        webhook_id: route.webhook_id,
         workflow_id: route.version.workflow_id,
         execution_id,
         execution_status: status,

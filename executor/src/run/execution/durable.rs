@@ -3,9 +3,11 @@
 use flowmatic_openapi::OnCrash;
 use uuid::Uuid;
 
-use super::scopes::At;
+use super::scopes::{At, node_of};
 use super::{Engine, JOURNAL_WAIT, Run};
 use crate::journal::{Call, Checkpoint, JournalError, Ticket};
+use crate::node::Role;
+use crate::observe::Written;
 
 impl Run {
     /// Makes the accept durable, and all that was decided since the last record where an effect is among it.
@@ -32,10 +34,14 @@ impl Run {
             sequence,
             record,
         };
-        write(&self.engine, id, |engine| {
+        let is_written = write(&self.engine, id, |engine| {
             engine.journal.checkpoint(checkpoint.clone())
         })
-        .await
+        .await;
+        if is_written {
+            self.tell_written(Written::Checkpoint { sequence });
+        }
+        is_written
     }
 
     /// Notes the effects about to fly that a crash must not repeat.
@@ -45,7 +51,13 @@ impl Run {
             let (Some(plan), Some(path)) = (self.plan_of(at), self.path(at)) else {
                 continue;
             };
-            if plan.nodes[at.node].on_crash == OnCrash::Fail && !self.ledger.calls.contains_key(&path) {
+            if self.is_stopped(at.scope) {
+                continue;
+            }
+            // Another workflow is started once, however often that is asked for.
+            let node = node_of(&plan, at);
+            let is_once = node.on_crash == OnCrash::Fail && node.role == Role::Effect;
+            if is_once && !self.ledger.calls.contains_key(&path) {
                 let call = Call {
                     once: true,
                     ..Call::at(self.now)

@@ -9,6 +9,7 @@ use super::scopes::{At, node_of};
 use super::waits::{Waiting, What};
 use crate::Time;
 use crate::journal::Call;
+use crate::observe::StepProgress;
 
 impl Run {
     pub(super) fn room(&self) -> usize {
@@ -40,6 +41,8 @@ impl Run {
                         now,
                         failed: None,
                     };
+                    let (failed, error) = (attempt - 1, None);
+                    self.tell(at, StepProgress::Retrying { failed, error, due });
                     let due = Some(self.due(due));
                     self.waits.insert(at, Waiting { due, what });
                 }
@@ -49,11 +52,16 @@ impl Run {
     }
 
     pub(super) fn fly(&mut self, at: At, attempt: u32, now: Time) {
+        let path = self.path(at);
+        if let Some(call) = path.and_then(|path| self.ledger.calls.get_mut(&path)) {
+            call.due = None;
+        }
         let called = Called {
             attempt,
             now,
             started_at: self.engine.host.now(),
         };
+        self.tell(at, StepProgress::Started { attempt });
         let (timeout, dropped, call) = (self.timeout(at), self.token(at.scope), self.call(at, now));
         let flight = fly(at, called, timeout, dropped, call);
         let fault = self.engine.limits.fault;
@@ -82,6 +90,7 @@ impl Run {
         call.failed = attempt;
         let due = self.engine.host.now() + wait;
         call.due = Some(due);
+        self.tell_retry(at, attempt, error, due);
         let what = What::Backoff {
             attempt: attempt + 1,
             now,
@@ -99,11 +108,14 @@ impl Run {
             self.cancelled();
         }
         let at = landing.at;
-        if landing.is_dropped {
-            return self.leave_out(at, None);
-        }
         self.ledger.dirty = true;
         self.now = self.engine.host.now();
+        if landing.is_dropped {
+            return match self.starting.remove(&at) {
+                Some(true) => self.leave_call(at),
+                _ => self.leave_out(at, None),
+            };
+        }
         self.insisting.remove(&at);
         if let Some(landing) = self.retry(landing) {
             self.land_for_good(landing);
@@ -119,6 +131,8 @@ impl Run {
                     .as_str()
                     .and_then(|id| id.parse().ok());
                 self.wait_for_child(at, landing.called, child.unwrap_or_default());
+                // It may have been stopped on the way.
+                self.stop_inside();
             }
             _ => {
                 self.ledger.calls.remove(&path);

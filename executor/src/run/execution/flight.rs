@@ -78,7 +78,10 @@ pub(super) fn wait_before_retry(
     let whole = (initial * retry.factor.powi(exponent)).min(longest);
     let share = whole * retry.jitter * chance(execution, path, attempt);
     let wait = Duration::try_from_secs_f64(whole - share).unwrap_or(Duration::ZERO);
-    Some(wait.max(error.retry_after.unwrap_or_default()))
+    let wait = wait.max(error.retry_after.unwrap_or_default());
+    // The journal counts in milliseconds, and another process is to wait as long.
+    let whole = wait.as_nanos().div_ceil(1_000_000);
+    Some(Duration::from_millis(u64::try_from(whole).unwrap_or(u64::MAX)))
 }
 
 /// A number from 0 to 1 that a replay draws again.

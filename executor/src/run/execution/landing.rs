@@ -2,21 +2,24 @@
 
 use std::sync::Arc;
 
-use flowmatic_openapi::{ExecutionMode, ExecutionStatus, OnError};
+use flowmatic_openapi::{ExecutionStatus, OnError};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::super::redact::redact_error;
+use super::super::redact::{redact_error, redacted};
+use super::super::replay::error_workflow;
 use super::flight::Landing;
 use super::loops::Loop;
 use super::scopes::{At, TOP, node_of};
 use super::waits::{Waiting, What};
 use super::{Outcome, Run};
 use crate::Time;
+use crate::context::Context;
 use crate::graph::ERROR_PORT;
 use crate::journal::{Call, ErrorRecord, Finish, StepRecord, StepState};
 use crate::json;
 use crate::node::{NodeError, Output, Role, Then};
+use crate::observe::StepProgress;
 use crate::schedule::Decision;
 
 const MAY_HAVE_RUN: &str =
@@ -29,6 +32,13 @@ pub(in crate::run) struct Called {
     /// What `now` was for its expressions.
     pub(super) now: Time,
     pub(super) started_at: Time,
+}
+
+/// Where an output is.
+pub(super) enum Source {
+    /// It is that of the node at this place.
+    Step(Arc<Context>, usize),
+    Value(Value),
 }
 
 impl Run {
@@ -48,12 +58,15 @@ impl Run {
     }
 
     fn begin_control(&mut self, at: At, path: Arc<str>, called: Called, then: Then) {
-        let call = self.ledger.calls.entry(path).or_insert(Call::at(called.now));
         // It is the same in every process.
         let called = Called {
-            started_at: call.now,
+            started_at: called.now,
             ..called
         };
+        if !matches!(then, Then::Call(_)) {
+            // A call begins when all before it is durable.
+            self.ledger.calls.entry(path).or_insert(Call::at(called.now));
+        }
         match then {
             Then::Wait(wait) => self.begin_wait(at, called, wait),
             Then::Each(each) => self.begin_timed_loop(at, Loop::each(each, called)),
@@ -84,6 +97,7 @@ impl Run {
                 },
             );
         }
+        self.tell(at, StepProgress::Started { attempt: 1 });
         self.begin_loop(at, one);
     }
 
@@ -149,7 +163,7 @@ impl Run {
         };
         let path = record.node.clone();
         let (most, most_in_all) = (self.engine.limits.max_output, self.engine.limits.max_outputs);
-        let value = self.ledger.add(record, self.version.secrets.as_ref(), most, most_in_all).map_err(|refused| {
+        let value = self.record(record, most, most_in_all).map_err(|refused| {
             let (record, size) = *refused;
             let message = format!(
                 "its output has {size} bytes; one output may have {most}, and all of an execution {most_in_all}"
@@ -168,12 +182,19 @@ impl Run {
     /// The first answer is the result, or else the output of the step at the top that ended last.
     pub(in crate::run) fn note_result(&mut self, at: At, path: Arc<str>, is_answer: bool) {
         if !self.has_answered && (is_answer || at.scope == TOP) {
-            self.result = Some((
-                path,
-                self.scopes.get(at.scope).map(|scope| scope.context.clone()),
-                at.node,
-            ));
+            let Some(scope) = self.scopes.get(at.scope) else {
+                return;
+            };
+            self.result = Some((path, Source::Step(scope.context.clone(), at.node)));
             self.has_answered = is_answer;
+        }
+    }
+
+    /// An answer that was given in a loop which has ended since.
+    pub(in crate::run) fn note_answer(&mut self, path: Arc<str>, output: Value) {
+        if !self.has_answered {
+            self.result = Some((path, Source::Value(output)));
+            self.has_answered = true;
         }
     }
 
@@ -209,7 +230,7 @@ impl Run {
             ..record
         };
         let (most, most_in_all) = (self.engine.limits.max_output, self.engine.limits.max_outputs);
-        let added = self.ledger.add(record, &self.version.secrets, most, most_in_all);
+        let added = self.record(record, most, most_in_all);
         let value = added.unwrap_or_else(|refused| {
             let (mut record, _) = *refused;
             if let Some(error) = record.output.get_mut("error").and_then(Value::as_object_mut) {
@@ -246,9 +267,7 @@ impl Run {
 
     /// Records what is small by nature: a skip, an error without data.
     pub(super) fn record_without_bound(&mut self, record: StepRecord) -> Value {
-        self.ledger
-            .add(record, &self.version.secrets, usize::MAX, usize::MAX)
-            .unwrap_or_default()
+        self.record(record, usize::MAX, usize::MAX).unwrap_or_default()
     }
 
     /// What the journal is told of the end, and the caller.
@@ -260,8 +279,9 @@ impl Run {
             };
             // Of an effect that was under way when a process died there is no record.
             let may_have_run = self.epoch > 0 && node_of(&plan, at).role == Role::Effect;
-            self.ledger.calls.remove(&path);
+            let call = self.ledger.calls.remove(&path);
             self.record_without_bound(StepRecord {
+                attempts: call.map_or(0, |call| self.attempts(&call)),
                 reason: may_have_run.then(|| MAY_HAVE_RUN.to_owned()),
                 ..step(path, StepState::Cancelled)
             });
@@ -269,7 +289,7 @@ impl Run {
         // What was in flight when the time was up, and what waited.
         for (path, call) in std::mem::take(&mut self.ledger.calls) {
             self.record_without_bound(StepRecord {
-                attempts: call.failed + 1,
+                attempts: self.attempts(&call),
                 ..step(path, StepState::Cancelled)
             });
         }
@@ -287,7 +307,7 @@ impl Run {
             steps: self.ledger.steps(),
             finished_at: self.engine.host.now(),
             tells: self.tells(status, error.as_ref()),
-            error_workflow: self.error_workflow(status),
+            error_workflow: error_workflow(&self.version.plan, self.mode, status),
         };
         let outcome = match self.answer.take() {
             Some(answer) => Outcome::Answered(answer),
@@ -296,22 +316,24 @@ impl Run {
         (finish, outcome)
     }
 
+    /// The attempts that have begun of what is under way.
+    pub(super) fn attempts(&self, call: &Call) -> u32 {
+        // What was due before this process took the execution up may have begun in the one before.
+        let has_begun = call.due.is_none_or(|due| due <= self.taken_up_at);
+        call.failed + u32::from(call.failed == 0 || has_begun)
+    }
+
     /// What the execution that waits for this one is told.
     fn tells(&self, status: ExecutionStatus, error: Option<&ErrorRecord>) -> Option<(Uuid, String, String)> {
         let (parent, path) = self.caller.waits.clone()?;
-        let result = self
-            .result
-            .as_ref()
-            .and_then(|(_, context, node)| context.as_ref()?.output(*node));
+        let result = self.result.as_ref().and_then(|(_, source)| match source {
+            Source::Step(context, node) => context.output(*node),
+            Source::Value(output) => Some(output),
+        });
+        // Another workflow's journal knows nothing of this one's secrets.
+        let result = result.map(|result| redacted(result, &self.version.secrets));
         let told = serde_json::json!({"status": status.as_str(), "result": result, "error": error});
         Some((parent, path, told.to_string()))
-    }
-
-    /// The workflow that is started because this execution failed. Of what fails in one, nothing is started.
-    fn error_workflow(&self, status: ExecutionStatus) -> Option<Uuid> {
-        let has_failed = matches!(status, ExecutionStatus::Failed | ExecutionStatus::TimedOut);
-        let workflow = self.version.plan.error_workflow?;
-        (has_failed && self.mode != ExecutionMode::Error).then_some(workflow)
     }
 }
 

@@ -329,7 +329,14 @@ impl Run {
         let called = one.called;
         let record = self.record_of(&called, step(path, StepState::Completed));
         match &one.failed {
-            Some(error) => self.fail(at, record, error.clone()),
+            Some(error) => {
+                if error.class == ErrorClass::Timeout {
+                    // Another process is not to find the loop whole once something has followed from this.
+                    self.ledger.dirty = true;
+                    self.now = self.engine.host.now();
+                }
+                self.fail(at, record, error.clone());
+            }
             None => {
                 let output = Output::value(one.output());
                 self.conclude(at, record, Ok(output));

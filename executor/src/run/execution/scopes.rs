@@ -30,8 +30,8 @@ pub(in crate::run) struct Scope {
     pub(super) inside: Option<(At, usize)>,
     /// Why the iteration failed.
     pub(super) failed: Option<ErrorRecord>,
-    /// Nothing is left to run in it, and nothing was left out.
-    pub(super) has_ended: bool,
+    /// Something of it was left out.
+    pub(super) is_cut: bool,
     /// It is among those that are over.
     is_over: bool,
 }
@@ -43,7 +43,7 @@ impl Scope {
             context,
             inside,
             failed: None,
-            has_ended: false,
+            is_cut: false,
             is_over: false,
         }
     }
@@ -131,8 +131,7 @@ impl Run {
     fn ended(&mut self, id: ScopeId) {
         if id == TOP {
             self.is_over = true;
-        } else if let Some(scope) = self.scopes.get_mut(id) {
-            scope.has_ended = true;
+        } else {
             self.close_later(id);
         }
     }
@@ -176,11 +175,12 @@ impl Run {
             return;
         };
         scope.state.abandon(at.node);
+        scope.is_cut = true;
         let path = scope.context.path(at.node);
         let call = self.ledger.calls.remove(&path);
         self.record_without_bound(StepRecord {
             reason,
-            attempts: call.map_or(0, |call| call.failed),
+            attempts: call.map_or(0, |call| self.attempts(&call)),
             ..step(path, StepState::Cancelled)
         });
         self.settle(at.scope);
@@ -194,10 +194,10 @@ impl Run {
         let Some((outer, index)) = scope.inside else {
             return;
         };
-        let status = match (&scope.failed, scope.has_ended) {
+        let status = match (&scope.failed, scope.is_cut) {
             (Some(_), _) => StepState::Failed,
-            (None, true) => StepState::Completed,
-            (None, false) => StepState::Cancelled,
+            (None, false) => StepState::Completed,
+            (None, true) => StepState::Cancelled,
         };
         if let Some(path) = self.path(outer) {
             self.record_without_bound(StepRecord {

@@ -9,21 +9,25 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::super::redact::redacted;
 use super::flight::{Landing, fly};
 use super::landing::Called;
 use super::scopes::At;
 use super::{Run, step, write};
 use crate::Time;
 use crate::host::Child;
-use crate::journal::{Checkpoint, Park, Signal, StepState};
+use crate::journal::{Call as LedgerCall, Checkpoint, Park, Signal, StepState};
 use crate::node::{Call, NodeError, Output, Wait};
+use crate::observe::{StepProgress, Written};
 
 /// The port by which a wait for a signal is left when its time is up.
 const TIMEOUT_PORT: &str = "timeout";
 /// An execution that has to wait no longer than this stays in memory.
 const SHORT: Duration = Duration::from_secs(1);
+/// What a call fails with whose execution did not succeed.
+const CHILD_FAILED: &str = "child_failed";
 /// How deep calls may go.
-const MAX_CALLS: u32 = 16;
+pub const MAX_CALLS: u32 = 16;
 
 /// A node that waits.
 pub(in crate::run) struct Waiting {
@@ -68,8 +72,10 @@ impl Run {
     pub(super) fn begin_wait(&mut self, at: At, called: Called, wait: Wait) {
         let path = self.path(at);
         if let Some(call) = path.and_then(|path| self.ledger.calls.get_mut(&path)) {
-            call.about.clone_from(&wait.about);
+            call.about = redacted(&wait.about, &self.version.secrets);
+            call.due = wait.until;
         }
+        self.tell(at, StepProgress::Waiting { until: wait.until });
         let due = wait.until.map(|until| self.due(until));
         self.waits.insert(
             at,
@@ -82,6 +88,7 @@ impl Run {
     }
 
     pub(super) fn wait_for_child(&mut self, at: At, called: Called, child: Uuid) {
+        self.tell(at, StepProgress::Waiting { until: None });
         // One that ends soon spares both the way over the disk.
         let due = Some(self.due(self.engine.host.now() + SHORT));
         self.waits.insert(
@@ -112,7 +119,7 @@ impl Run {
             What::Backoff { .. } | What::Loop => false,
         });
         let payload = self.path(at).and_then(|path| self.signals.get(&*path).cloned());
-        if !waits_for_signal || payload.is_none() {
+        if !waits_for_signal || payload.is_none() || self.broken.is_some() {
             return;
         }
         let (Some(waiting), Some(payload)) = (self.waits.remove(&at), payload) else {
@@ -152,6 +159,9 @@ impl Run {
             .collect();
         over.sort_unstable();
         for (due, at) in over {
+            if self.broken.is_some() {
+                return;
+            }
             let Some(waiting) = self.waits.remove(&at) else {
                 continue;
             };
@@ -188,8 +198,22 @@ impl Run {
                     ..
                 }) => self.land_for_good(*landing),
                 Some(What::Loop) | None => {}
+                Some(What::Child(..)) => self.leave_call(at),
                 Some(_) => self.leave_out(at, None),
             }
+        }
+    }
+
+    /// Leaves out a call that has begun.
+    pub(super) fn leave_call(&mut self, at: At) {
+        self.left_calls.extend(self.path(at));
+        self.leave_out(at, None);
+    }
+
+    /// Ends what was called and is not waited for any more, before that is durable: a crash does not come between.
+    pub(super) async fn cancel_left(&mut self) {
+        for path in std::mem::take(&mut self.left_calls) {
+            self.engine.host.cancel_children(self.id, Some(&path)).await;
         }
     }
 
@@ -212,21 +236,20 @@ impl Run {
         }
     }
 
-    /// Whether a child is waited for.
-    pub(super) fn has_children(&self) -> bool {
-        let mut waits = self.waits.values();
-        let may_have_called = self.epoch > 0 && !self.calling.is_empty();
-        may_have_called
-            || !self.starting.is_empty()
-            || waits.any(|waiting| matches!(waiting.what, What::Child(..)))
+    /// Whether it ends before an execution that it has called may have.
+    pub(super) fn leaves_children(&self) -> bool {
+        // Which were called is not known before all is under way again.
+        self.broken.is_some() && (self.has_called || self.epoch > 0)
     }
 
     /// Whether nothing is left but waits that are not over soon, and nobody waits for an answer.
     pub(super) fn may_rest(&self) -> bool {
         let soon = Instant::now() + SHORT;
+        // Else it would be taken up at once, and rest again.
         let is_over_soon = self.wall_deadline().is_some() && self.deadline <= soon;
         let nobody_waits = self.waiter.as_ref().is_none_or(oneshot::Sender::is_closed);
-        self.is_idle()
+        self.broken.is_none()
+            && self.is_idle()
             && self.flights.is_empty()
             && !self.waits.is_empty()
             && !is_over_soon
@@ -255,14 +278,18 @@ impl Run {
         };
         // What has come meanwhile has it taken up again at once.
         self.engine.has_held.store(true, Ordering::Relaxed);
-        write(&self.engine, id, |engine| engine.journal.park(park.clone())).await
+        let is_written = write(&self.engine, id, |engine| engine.journal.park(park.clone())).await;
+        if is_written {
+            self.tell_written(Written::Checkpoint { sequence });
+        }
+        is_written
     }
 
     /// When a time-out that the workflow or its caller set is up. Waits count.
     pub(super) fn wall_deadline(&self) -> Option<Time> {
         let timeout = self.version.plan.timeout;
         let own = timeout.and_then(|timeout| {
-            self.accepted_at
+            self.timed_from
                 .checked_add_signed(chrono::Duration::from_std(timeout).ok()?)
         });
         own.into_iter().chain(self.caller.deadline).min()
@@ -273,6 +300,10 @@ impl Run {
         let (Some(path), Some(plan)) = (self.path(at), self.plan_of(at)) else {
             return;
         };
+        self.ledger
+            .calls
+            .entry(path.clone())
+            .or_insert(LedgerCall::at(called.now));
         let depth = self.caller.depth + 1;
         let child = Child {
             workspace_id: self.version.workspace_id,
@@ -298,6 +329,7 @@ impl Run {
             .unwrap_or(self.engine.limits.node_timeout);
         let dropped = self.token(at.scope);
         self.starting.insert(at, call.wait);
+        self.has_called |= call.wait;
         self.flights
             .push(Box::pin(fly(at, called, timeout, dropped, start)));
     }
@@ -325,15 +357,17 @@ fn returned(child: Uuid, mut payload: Value) -> Result<Output, NodeError> {
     }
     let error = payload["error"].take();
     let said = error["message"].as_str().map(str::to_owned);
-    let message = format!(
-        "the called execution ended as {status}: {}",
-        said.unwrap_or_else(|| "no message".to_owned())
-    );
+    let said = said.unwrap_or_else(|| "no message".to_owned());
+    // What a call failed of that it made itself is named once.
+    let message = match error["code"].as_str() {
+        Some(CHILD_FAILED) => said,
+        _ => format!("the called execution `{child}` ended as {status}: {said}"),
+    };
     Err(NodeError {
         data: Some(Box::new(
             json!({"execution_id": child, "status": status, "error": error}),
         )),
-        ..NodeError::terminal("child_failed", message)
+        ..NodeError::terminal(CHILD_FAILED, message)
     })
 }
 

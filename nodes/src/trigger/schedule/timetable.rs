@@ -33,6 +33,9 @@ const WIDEST_CHANGE: TimeDelta = TimeDelta::hours(26);
 /// What the names of a pattern's fields are, with the second that may be left out.
 const FIELDS: [&str; 6] = ["second", "minute", "hour", "day of the month", "month", "weekday"];
 
+/// The longest step of each field.
+const STEPS: [u32; 6] = [59, 59, 23, 30, 11, 6];
+
 impl Timetable {
     /// A cron pattern of 5 fields, or of 6 with the second before them. Fails where it is none.
     pub fn cron(pattern: &str, zone: Tz) -> Result<Self, String> {
@@ -178,6 +181,17 @@ fn parse(fields: &[&str]) -> Result<Cron, String> {
     // The library takes a list of nothing, which is never due and takes long to be found so.
     if fields.iter().any(|field| field.split(',').any(str::is_empty)) {
         return Err("a list has something between its commas".to_owned());
+    }
+    // The library takes the first time of a step that leads out of its field.
+    let most = &STEPS[STEPS.len() - fields.len()..];
+    let steps = fields.iter().zip(most).flat_map(|(field, most)| {
+        let steps = field
+            .split(',')
+            .filter_map(|part| part.split_once('/')?.1.parse().ok());
+        steps.filter(move |step: &u32| step > most)
+    });
+    if let Some(step) = steps.into_iter().next() {
+        return Err(format!("a step of {step} leads out of it"));
     }
     CronParser::builder()
         .seconds(Seconds::Optional)

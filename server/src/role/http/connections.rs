@@ -153,7 +153,8 @@ impl Seat {
         self.lost.cancelled().await;
     }
 
-    fn rest(&self) {
+    /// From now on it waits for its caller: to read more of an answer, or for another request.
+    pub(super) fn rest(&self) {
         let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(BUSY - 1);
         self.resting_since.store(now, Ordering::Relaxed);
     }

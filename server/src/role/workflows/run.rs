@@ -13,6 +13,7 @@ use flowmatic_openapi::{
 };
 use poem_openapi::types::ToJSON;
 use serde_json::Value;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -196,13 +197,16 @@ impl Place {
             return Err(mistakes(draft.foreign.into_iter().map(kept).collect()));
         }
         Plan::compile(&draft.graph, &flowmatic_nodes::catalogue()).map_err(mistakes)?;
+        let mut graph = draft.graph;
+        // There are no other starts to be kept apart from.
+        graph.settings.start = None;
         let save = WorkflowSave {
             workspace_id: self.workspace_id,
             id: Uuid::now_v7(),
             name: "Run".to_owned(),
             description: None,
             active: Some(true),
-            graph: draft.graph,
+            graph,
             secrets: draft.secrets,
             by: None,
             now: Utc::now(),
@@ -225,7 +229,10 @@ impl Place {
         let version = version.context("the workflow was not kept")?;
         let trigger = workflows::trigger_of(&version.plan, trigger)
             .map_err(|error| anyhow::anyhow!("{error}; `--trigger` says which one"))?;
-        spawn_upkeep(&self.store, &self.dispatch, &self.tasks, &self.stop, &self.stop);
+        // Its database goes with it: nothing in there becomes old.
+        let (prunes, _) = mpsc::channel(1);
+        let (tasks, stop) = (&self.tasks, &self.stop);
+        spawn_upkeep(&self.store, &self.dispatch, prunes, tasks, stop, stop);
         let started = self
             .dispatch
             .execute(
@@ -235,8 +242,10 @@ impl Place {
                 trigger,
                 ExecutionMode::Manual,
                 input,
+                None,
             )
-            .await?;
+            .await?
+            .execution;
         tokio::select! {
             ended = self.end(started.id) => return ended,
             () = told => {}

@@ -155,7 +155,7 @@ async fn park(connection: &mut PgConnection, park: &Park) -> Result<bool, sqlx::
 
 static PARK: LazyLock<Arc<str>> = LazyLock::new(|| {
     format!(
-        "UPDATE executions SET owner = NULL, status = CASE WHEN cancel_requested OR \
+        "UPDATE executions SET owner = NULL, recoveries = 0, status = CASE WHEN cancel_requested OR \
          (SELECT COUNT(*) FROM signals WHERE execution_id = $1) > $3 THEN 'QUEUED' ELSE 'WAITING' END \
          WHERE id = $1 AND epoch = $2 AND {OPEN} RETURNING status"
     )

@@ -59,7 +59,7 @@ static CLEAN: LazyLock<Statements> = LazyLock::new(|| {
 
 static PARK: LazyLock<Statements> = LazyLock::new(|| {
     repeated(&format!(
-        "UPDATE executions SET owner = NULL, status = CASE WHEN cancel_requested OR \
+        "UPDATE executions SET owner = NULL, recoveries = 0, status = CASE WHEN cancel_requested OR \
          (SELECT COUNT(*) FROM signals WHERE execution_id = ?) > ? THEN 'QUEUED' ELSE 'WAITING' END \
          WHERE id = ? AND epoch = ? AND {OPEN};"
     ))

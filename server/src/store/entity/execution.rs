@@ -37,6 +37,14 @@ pub struct Model {
     pub payload: String,
     /// JSON text of a list of `StepRecord`; missing while it is open.
     pub steps: Option<String>,
+    /// Start control holds it back: nobody takes it up.
+    pub on_hold: bool,
+    /// Start control has decided of it.
+    pub admitted: bool,
+    /// When start control let it go, in milliseconds since 1970; missing where it was never held back.
+    pub held_until: Option<i64>,
+    /// Of those that wait to be taken up, the higher first.
+    pub priority: i32,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

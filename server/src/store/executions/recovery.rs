@@ -7,7 +7,7 @@ use flowmatic_openapi::ExecutionStatus;
 use sea_orm::sea_query::{Expr, ExprTrait, Order};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QuerySelect, Statement, Value,
+    QueryOrder, QuerySelect, QueryTrait, Select, Statement, Value,
 };
 use uuid::Uuid;
 
@@ -37,26 +37,47 @@ pub enum Whose {
     Somebodys,
 }
 
-impl Store {
-    /// Executions that ought to run, those that were recovered most often first. A claimed one changes hands, so
-    /// the next page is asked for in the same way.
-    pub async fn open_executions(&self, whose: Whose, limit: u32) -> Result<Vec<OpenExecution>, StoreError> {
-        let whose = match whose {
-            Whose::NotOf(owner) => Condition::any()
-                .add(Column::Owner.is_null())
-                .add(Column::Owner.ne(owner)),
-            Whose::Nobodys => Condition::all().add(Column::Owner.is_null()),
-            Whose::Somebodys => Condition::all().add(Column::Owner.is_not_null()),
+/// As in the partial index: SQLite uses it only for a condition that reads the same, and where no other index fits.
+const FREE: &str = "status = 'QUEUED' AND owner IS NULL AND NOT on_hold";
+
+impl Whose {
+    /// By priority and age; of those that somebody has or had, the ones that were recovered most often come before.
+    pub(super) fn select(self) -> Select<Entity> {
+        // What waits is taken up when it is woken, what is held back when it is let go.
+        let ought_to_run = || {
+            Condition::all()
+                .add(Expr::cust(OPEN))
+                .add(Column::Status.eq(ExecutionStatus::Queued.as_str()))
+                .add(Expr::cust("NOT on_hold"))
         };
-        let rows: Vec<(Uuid, i32, i32)> = Entity::find()
+        let (condition, recovered_first) = match self {
+            Self::NotOf(owner) => {
+                let others = Condition::any()
+                    .add(Column::Owner.is_null())
+                    .add(Column::Owner.ne(owner));
+                (ought_to_run().add(others), true)
+            }
+            Self::Somebodys => (ought_to_run().add(Column::Owner.is_not_null()), true),
+            Self::Nobodys => (Condition::all().add(Expr::cust(FREE)), false),
+        };
+        Entity::find()
             .select_only()
             .columns([Column::Id, Column::Epoch, Column::Recoveries])
-            .filter(Expr::cust(OPEN))
-            // What waits is taken up when it is woken.
-            .filter(Column::Status.eq(ExecutionStatus::Queued.as_str()))
-            .filter(whose)
-            .order_by(Column::Recoveries, Order::Desc)
+            .filter(condition)
+            .apply_if(recovered_first.then_some(()), |query, ()| {
+                query.order_by(Column::Recoveries, Order::Desc)
+            })
+            .order_by(Column::Priority, Order::Desc)
             .order_by(Column::Id, Order::Asc)
+    }
+}
+
+impl Store {
+    /// Executions that ought to run, the most urgent first. A claimed one changes hands, so the next page is asked for
+    /// in the same way.
+    pub async fn open_executions(&self, whose: Whose, limit: u32) -> Result<Vec<OpenExecution>, StoreError> {
+        let rows: Vec<(Uuid, i32, i32)> = whose
+            .select()
             .limit(u64::from(limit))
             .into_tuple()
             .all(&self.reader())
@@ -98,7 +119,7 @@ impl Store {
             "UPDATE executions SET epoch = epoch + 1, owner = $3, lease_until = $4, progress = {count}, \
              recoveries = CASE WHEN owner IS NULL THEN recoveries WHEN {count} > progress THEN 1 \
              ELSE recoveries + 1 END \
-             WHERE id = $1 AND epoch = $2 AND {OPEN} AND status = 'QUEUED' RETURNING *"
+             WHERE id = $1 AND epoch = $2 AND NOT on_hold AND {OPEN} AND status = 'QUEUED' RETURNING *"
         );
         let lease_until = millis(now) + LEASE_MS;
         let values: [Value; 4] = [
@@ -137,6 +158,7 @@ impl Store {
             .filter(Column::Owner.is_null())
             .filter(Expr::cust(OPEN))
             .filter(Column::Status.eq("QUEUED"))
+            .filter(Expr::cust("NOT on_hold"))
             .exec_with_returning(&transaction)
             .await?;
         rows.sort_by_key(|row| row.id);
@@ -176,11 +198,25 @@ impl Store {
         Ok(())
     }
 
+    /// Leaves one that a process was to run, and has not begun, to whoever has room for it.
+    pub async fn leave(&self, execution: Uuid, owner: Uuid) -> Result<(), StoreError> {
+        Entity::update_many()
+            .col_expr(Column::Owner, Expr::value(None::<Uuid>))
+            .filter(Expr::cust(OPEN))
+            .filter(Column::Id.eq(execution))
+            .filter(Column::Owner.eq(owner))
+            .filter(Column::Epoch.eq(0))
+            .exec(&self.writer())
+            .await?;
+        Ok(())
+    }
+
     /// Leaves what a process ran to whoever takes it up, which is then no recovery.
     pub async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
         let result = Entity::update_many()
             .col_expr(Column::Owner, Expr::value(None::<Uuid>))
             .filter(Expr::cust(OPEN))
+            .filter(Column::Status.eq("QUEUED"))
             .filter(Column::Owner.eq(owner))
             .exec(&self.writer())
             .await?;
@@ -192,6 +228,7 @@ impl Store {
         let result = Entity::update_many()
             .col_expr(Column::LeaseUntil, Expr::value(millis(now) + LEASE_MS))
             .filter(Expr::cust(OPEN))
+            .filter(Column::Status.eq("QUEUED"))
             .filter(Column::Owner.eq(owner))
             .exec(&self.writer())
             .await?;
@@ -212,6 +249,7 @@ fn recovered(
         cancel_requested: row.cancel_requested,
         was_at_rest,
         signals,
+        held_until: row.held_until.map(time),
         accept: Accept {
             id: row.id,
             workspace_id: row.workspace_id,

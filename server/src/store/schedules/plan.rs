@@ -97,10 +97,10 @@ fn due(standing: &Standing<'_>, now: Time) -> (Vec<Time>, Option<Time>) {
             (due, left_out)
         }
         Missed::Skip => {
-            // One that is due just now was not missed.
-            let mut newest = timetable.newest(oldest, now, 2);
-            let on_time = newest.pop_if(|newest| now - *newest <= ON_TIME);
-            (on_time.into_iter().collect(), newest.pop())
+            // Those that are due just now were not missed.
+            let mut missed = timetable.newest(oldest, now, MOST);
+            let on_time = missed.split_off(missed.partition_point(|time| now - *time > ON_TIME));
+            (on_time, missed.pop())
         }
     }
 }
@@ -155,6 +155,25 @@ mod tests {
             let late = decide(missed, Overlap::Allow, false, &[], 70);
             assert_eq!((late.start, late.skipped), (times([1]), None), "{missed:?}");
         }
+    }
+
+    #[test]
+    fn what_is_a_little_late_was_not_missed() {
+        let often = Timetable::interval(Duration::from_millis(2_000), at(0)).expect("not too often");
+        let standing = Standing {
+            timetable: &often,
+            missed: Missed::Skip,
+            overlap: Overlap::Allow,
+            next_due: Some(at(2)),
+            is_under_way: false,
+            waiting: &[],
+        };
+        let plan = plan(&standing, at(21));
+        let on_time: Vec<Time> = [12, 14, 16, 18, 20].into_iter().map(at).collect();
+        assert_eq!(
+            (plan.start, plan.skipped),
+            (on_time, Some((at(10), SkipReason::Missed)))
+        );
     }
 
     #[test]

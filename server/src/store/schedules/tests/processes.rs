@@ -28,7 +28,8 @@ impl Process {
         let app = app(&store, max_running, clock);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (store, dispatch) = (app.store.clone(), app.dispatch.clone());
-        tasks.spawn(timer::run(store, dispatch, clock, stop.clone()));
+        let (prunes, _) = tokio::sync::mpsc::channel(1);
+        tasks.spawn(timer::run(store, dispatch, clock, prunes, stop.clone()));
         tasks.spawn(app.dispatch.clone().refill(stop.clone()));
         tasks.close();
         Self { app, stop, tasks }

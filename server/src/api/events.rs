@@ -1,0 +1,169 @@
+//! `/api/v1/executions/{id}/events` and `/api/v1/workflows/{id}/events`: server-sent events.
+
+use std::time::Duration;
+
+use flowmatic_openapi::ExecutionEvent;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use poem::web::Data;
+use poem::web::sse::Event;
+use poem_openapi::param::{Header, Path, Query};
+use poem_openapi::payload::EventStream;
+use poem_openapi::{ApiResponse, OpenApi};
+use uuid::Uuid;
+
+use super::Tag;
+use super::error::ApiError;
+use crate::app::App;
+use crate::auth::{Auth, may};
+use crate::dispatch::{END, Follow};
+use crate::live;
+use crate::store::watchers::Watch;
+
+/// How often a stream is heard of on which nothing happens.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+pub(super) struct Events;
+
+#[derive(ApiResponse)]
+enum Watched {
+    /// What happens, while it happens
+    ///
+    /// Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html): the field `event` is the
+    /// event's kind, `id` its id, `data` the event as JSON.
+    #[oai(status = 200)]
+    Events(EventStream<BoxStream<'static, ExecutionEvent>>),
+    /// All was told, and the execution is over
+    #[oai(status = 204)]
+    Over,
+}
+
+#[OpenApi(prefix_path = "/api/v1")]
+impl Events {
+    /// Watch an execution
+    ///
+    /// Server-sent events: first how far it has come, then what happens, until it is over. A decided step is told of
+    /// once it is on disk, and its event has an id: with it as `Last-Event-ID` the stream goes on after that step, on
+    /// whatever connection. What merely began or waits has no id, and is told of again where it still does. A reader who
+    /// does not keep up is cut off.
+    #[oai(
+        path = "/executions/:id/events",
+        method = "get",
+        operation_id = "watchExecution",
+        tag = "Tag::Executions"
+    )]
+    async fn of_execution(
+        &self,
+        auth: Auth<may::ReadExecutions>,
+        app: Data<&App>,
+        id: Path<Uuid>,
+        /// The id of the last event that came.
+        #[oai(name = "Last-Event-ID", validator(max_length = 32))]
+        last_event_id: Header<Option<String>>,
+        /// The stream ends after so many seconds at the latest; go on with another.
+        #[oai(
+            default = "ten_minutes",
+            validator(minimum(value = "1"), maximum(value = "600"))
+        )]
+        max_seconds: Query<i32>,
+    ) -> Result<Watched, ApiError> {
+        let last = last_event_id.0.filter(|id| !id.is_empty());
+        let found = app.store.summary(id.0, app.now()).await?;
+        let (_, execution) = found
+            .filter(|(workspace_id, _)| *workspace_id == auth.workspace_id)
+            .ok_or_else(|| ApiError::not_found("execution", id.0))?;
+        if execution.status.is_final() && last.as_deref() == Some(END) {
+            return Ok(Watched::Over);
+        }
+        let follow = Follow::after(auth.workspace_id, id.0, last.as_deref()).ok_or_else(unknown_event)?;
+        let (watch, lasts) = (watch(&app, id.0)?, seconds(max_seconds.0));
+        let (dispatch, store) = (app.dispatch.clone(), app.store.clone());
+        let events = live::Events::of_execution(dispatch, store, watch, follow, lasts).await?;
+        Ok(stream_of(events))
+    }
+
+    /// Watch a workflow's executions
+    ///
+    /// Server-sent events of all its executions, from now on, or from where a stream before ended: events may come twice
+    /// then. `events.missed` says that more has happened than is told. A reader who does not keep up is cut off.
+    #[oai(
+        path = "/workflows/:id/events",
+        method = "get",
+        operation_id = "watchWorkflow",
+        tag = "Tag::Workflows"
+    )]
+    async fn of_workflow(
+        &self,
+        auth: Auth<may::ReadExecutions>,
+        app: Data<&App>,
+        id: Path<Uuid>,
+        /// The id of the last event that came.
+        #[oai(name = "Last-Event-ID", validator(max_length = 32))]
+        last_event_id: Header<Option<String>>,
+        /// The stream ends after so many seconds at the latest; go on with another.
+        #[oai(
+            default = "ten_minutes",
+            validator(minimum(value = "1"), maximum(value = "600"))
+        )]
+        max_seconds: Query<i32>,
+    ) -> Result<Watched, ApiError> {
+        let found = app.store.workflow(auth.workspace_id, id.0).await?;
+        found.ok_or_else(|| ApiError::not_found("workflow", id.0))?;
+        let last = last_event_id.0.filter(|id| !id.is_empty());
+        let after = last
+            .map(|id| {
+                let millis = id
+                    .parse()
+                    .ok()
+                    .filter(|millis| (0..=MOST_MILLIS).contains(millis));
+                millis
+                    .and_then(chrono::DateTime::from_timestamp_millis)
+                    .ok_or_else(unknown_event)
+            })
+            .transpose()?;
+        let (watch, lasts) = (watch(&app, id.0)?, seconds(max_seconds.0));
+        let events = live::Events::of_workflow(
+            app.dispatch.clone(),
+            app.store.clone(),
+            watch,
+            (auth.workspace_id, id.0),
+            (app.now(), after),
+            lasts,
+        );
+        Ok(stream_of(events.await?))
+    }
+}
+
+/// The end of the year 9999.
+const MOST_MILLIS: i64 = 253_402_300_799_999;
+
+fn ten_minutes() -> i32 {
+    600
+}
+
+fn seconds(seconds: i32) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
+}
+
+fn unknown_event() -> ApiError {
+    ApiError::bad_request("header `Last-Event-ID`: no event of this stream has such an id")
+}
+
+fn watch(app: &App, subject: Uuid) -> Result<Watch, ApiError> {
+    let watch = app.store.watchers().watch(subject);
+    watch.ok_or_else(|| ApiError::unavailable("there are as many event streams as there may be; try again"))
+}
+
+fn stream_of(events: live::Events) -> Watched {
+    let events = stream::unfold(events, |mut events| async {
+        events.next().await.map(|event| (event, events))
+    });
+    let sent = EventStream::new(events.boxed())
+        .keep_alive(KEEP_ALIVE)
+        .to_event(|event: ExecutionEvent| {
+            let data = poem_openapi::types::ToJSON::to_json_string(&event);
+            Event::message(data)
+                .event_type(event.event.as_str())
+                .id(event.id.unwrap_or_default())
+        });
+    Watched::Events(sent)
+}
