@@ -167,7 +167,8 @@ export interface paths {
         /**
          * Execute a workflow
          * @description Starts one execution of the published version, whether its triggers are on or not. It is on disk when
-         *     this answers.
+         *     this answers. The workflow's start control holds here too: more calls than its rate limit are refused with 429,
+         *     and an execution may be `QUEUED`, or `CANCELLED` because it was dropped.
          *
          *     Needs the scope `workflows:execute`.
          */
@@ -442,6 +443,54 @@ export interface paths {
          *     Needs the scope `executions:write`.
          */
         post: operations["retryExecution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/executions/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch an execution
+         * @description Server-sent events: first how far it has come, then what happens, until it is over. A decided step is told of
+         *     once it is on disk, and its event has an id: with it as `Last-Event-ID` the stream goes on after that step, on
+         *     whatever connection. What merely began or waits has no id, and is told of again where it still does. A reader who
+         *     does not keep up is cut off.
+         *
+         *     Needs the scope `executions:read`.
+         */
+        get: operations["watchExecution"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch a workflow's executions
+         * @description Server-sent events of all its executions, from now on, or from where a stream before ended: events may come twice
+         *     then. `events.missed` says that more has happened than is told. A reader who does not keep up is cut off.
+         *
+         *     Needs the scope `executions:read`.
+         */
+        get: operations["watchWorkflow"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -907,6 +956,16 @@ export interface components {
         /** @enum {string} */
         AuthorKind: "user" | "key";
         /**
+         * CalledBy
+         * @description A step of another execution that calls this one.
+         */
+        CalledBy: {
+            /** Format: uuid */
+            execution_id: string;
+            /** @description Where that step ran. */
+            path: string;
+        };
+        /**
          * Change
          * @description One value that is different.
          */
@@ -920,6 +979,19 @@ export interface components {
             before?: unknown;
             /** @description In the other graph; missing where it has no such value. */
             after?: unknown;
+        };
+        /**
+         * Concurrency
+         * @description At most so many executions at a time. One takes its place from its start to its end, waits within it included; a
+         *     workflow that calls itself and waits needs a place for each call in the row.
+         */
+        Concurrency: {
+            /** Format: uint32 */
+            limit: number;
+            /** @description An expression; each of its values has a limit of its own. */
+            key?: string | null;
+            /** @default queue */
+            when_full?: components["schemas"]["WhenFull"] | null;
         };
         /**
          * Connector
@@ -958,6 +1030,28 @@ export interface components {
         };
         /** @enum {string} */
         ConnectorRole: "trigger" | "pure" | "effect" | "control" | "loop";
+        /**
+         * Debounce
+         * @description One execution for many calls in a row: it begins when none has come for `period`, with what the last one brought.
+         *
+         *     The execution is there, as `QUEUED`, from the first call on, and can be cancelled. Each call is answered at once with
+         *     202, its id and its address; a Response node has nobody to answer.
+         */
+        Debounce: {
+            /**
+             * @description How long it must be quiet: 100 ms to 7 days.
+             * @example 5m
+             */
+            period: string;
+            /** @description An expression; each of its values is debounced by itself. */
+            key?: string | null;
+            /**
+             * @description Begin after this time from the first call, though more calls come: `period` to 30 days. Missing: calls that
+             *     never pause put it off for ever.
+             * @example 5m
+             */
+            max_wait?: string | null;
+        };
         /**
          * Deleted
          * @description What was deleted.
@@ -1006,6 +1100,11 @@ export interface components {
             request_id: string;
         };
         /**
+         * @description What an event tells.
+         * @enum {string}
+         */
+        EventKind: "execution.started" | "step.started" | "step.retried" | "step.waiting" | "step.finished" | "execution.ended" | "events.missed";
+        /**
          * Execute
          * @description Start one execution by hand.
          */
@@ -1032,6 +1131,8 @@ export interface components {
             error?: components["schemas"]["ExecutionError"];
             /** Format: uuid */
             retry_of?: string;
+            /** @description The step that called it. */
+            called_by?: components["schemas"]["CalledBy"];
             /** Format: date-time */
             started_at: string;
             /** Format: date-time */
@@ -1049,6 +1150,8 @@ export interface components {
             result?: unknown;
             /** @description In the order they were decided. */
             steps: components["schemas"]["Step"][];
+            /** @description What has begun and is not decided: what runs, waits, or is to be tried again. */
+            under_way: components["schemas"]["StepEvent"][];
         };
         /**
          * ExecutionError
@@ -1060,6 +1163,31 @@ export interface components {
             message: string;
             /** @description The path of the node that failed: its key, inside a loop such as `each[3]/send`. */
             node?: string;
+        };
+        /**
+         * ExecutionEvent
+         * @description Something that happened in an execution.
+         */
+        ExecutionEvent: {
+            /** @description What to send as `Last-Event-ID` to go on after this event. What is not on disk has none. */
+            id?: string;
+            event: components["schemas"]["EventKind"];
+            /** Format: uuid */
+            workflow_id: string;
+            /**
+             * Format: uuid
+             * @description Left out of `events.missed`.
+             */
+            execution_id?: string;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            at: string;
+            /** @description The step, of `step.*`. */
+            step?: components["schemas"]["StepEvent"];
+            /** @description The execution as it stands then, of `execution.*`. */
+            execution?: components["schemas"]["ExecutionSummary"];
         };
         /**
          * @description What started an execution.
@@ -1142,6 +1270,30 @@ export interface components {
          */
         GraphCheck: {
             graph: components["schemas"]["Graph"];
+        };
+        /**
+         * Idempotency
+         * @description One execution for all calls that have the same key.
+         *
+         *     A call that comes again starts nothing. It gets the answer of the first one with the header
+         *     `Idempotency-Replayed: true`: what its Response node answered, for which it waits as the first caller does, with
+         *     secrets redacted; or, in a workflow without one, the execution's id and where it stands, with 200. Of an execution
+         *     that the workflow's limits have removed since, a webhook's caller gets the id and how it ended with 200, a start by
+         *     hand 410. What `rate_limit` refused was no call, and its key stays free.
+         */
+        Idempotency: {
+            /**
+             * @description An expression. Null and the empty text are no key: such a call starts an execution of its own. Missing: the
+             *     header `Idempotency-Key` (1 to 256 bytes), where the call has one; then a call with the key of another body is
+             *     refused with 422 and the code `IDEMPOTENCY_KEY_REUSED`.
+             */
+            key?: string | null;
+            /**
+             * @description How long a key is remembered, from the first call: 1 s to 30 days.
+             * @default 1d
+             * @example 5m
+             */
+            ttl?: string | null;
         };
         /**
          * ImportReport
@@ -1381,6 +1533,26 @@ export interface components {
             message: string;
         };
         /**
+         * RateLimit
+         * @description At most so many executions in a while.
+         *
+         *     A call beyond it is refused with 429 and `Retry-After`, and nothing is accepted. What nobody called for is recorded
+         *     as an execution that ended at once: `CANCELLED`, with the error code `rate_limited`, by which a `flow.call` that waits
+         *     fails. After a quiet `period` the whole `limit` may start at once; what was used comes back evenly, one every
+         *     `period / limit`.
+         */
+        RateLimit: {
+            /** Format: uint32 */
+            limit: number;
+            /**
+             * @description 1 s to 30 days.
+             * @example 5m
+             */
+            period: string;
+            /** @description An expression; each of its values has a limit of its own. */
+            key?: string | null;
+        };
+        /**
          * Retry
          * @description Tries after a failure that may pass.
          */
@@ -1538,12 +1710,22 @@ export interface components {
              */
             error_workflow?: string | null;
             /**
-             * @description How long executions and their steps are kept at least. This version removes none.
+             * @description How long an execution is kept after its end, with its steps: from `10s` to `3650d`. Missing: as the server's
+             *     `--retention` says. What has not ended, or is needed by what has not, is kept however old it is.
              * @example 5m
              */
             retention?: string | null;
+            /**
+             * Format: uint32
+             * @description How many executions that have ended are kept: those that ended last. Missing: as the server's
+             *     `--keep-executions` says. Whichever of both limits is reached first counts, but never within ten seconds of an
+             *     execution's end.
+             */
+            keep_executions?: number | null;
             /** @description Constants that expressions see as `_vars`. */
             vars?: Record<string, unknown> | null;
+            /** @description Which calls become executions, and when. Missing: each one, at once. */
+            start?: components["schemas"]["StartControl"] | null;
         };
         /**
          * Setup
@@ -1559,6 +1741,41 @@ export interface components {
          * @enum {string}
          */
         SkipReason: "missed" | "overlap" | "queue_full";
+        /**
+         * StartControl
+         * @description Which calls of a workflow become executions, when, and in what order. It holds for this workflow alone, and over all
+         *     its versions: a key that an older version used is still used.
+         *
+         *     A call passes what is set of it in this order: `idempotency`, `rate_limit`, `debounce`, `concurrency`; `priority`
+         *     orders those that wait. What is decided is on disk, with the execution, before the caller hears of it.
+         *
+         *     Who starts an execution says what holds for it. For webhooks and starts by hand, all of it. For what nobody called
+         *     for (a schedule, `flow.call` and the failure of another workflow) `rate_limit`, `concurrency` and `priority`: each
+         *     has an execution of its own, which is decided of when it is first taken up, and ends as `CANCELLED` where it may not
+         *     begin. For a retry by hand, which repeats what was let in before, `concurrency` and `priority`.
+         *
+         *     The workflow's `timeout` counts from the moment at which start control lets an execution go: time in a queue and in
+         *     a debounce is not part of it.
+         *
+         *     Keys are expressions over what the call brings, such as `{{customer}}` or `{{_webhook.headers.x-tenant}}`; they may
+         *     not name nodes or secrets. Calls with different keys have nothing to do with each other; without a key all calls of
+         *     the workflow are one group. A key is a text, number, boolean or null of at most 256 bytes. A call whose key cannot
+         *     be had (a missing field, an object) is refused with 422 and nothing is accepted: write `{{default customer ""}}` to
+         *     let such calls be a group of their own. An execution that nobody called for fails then, with the code
+         *     `start_control`.
+         */
+        StartControl: {
+            idempotency?: components["schemas"]["Idempotency"] | null;
+            rate_limit?: components["schemas"]["RateLimit"] | null;
+            debounce?: components["schemas"]["Debounce"] | null;
+            concurrency?: components["schemas"]["Concurrency"] | null;
+            /**
+             * @description Among executions that wait for a place of their `concurrency`, and among those of callers that wait for room
+             *     in memory, those with the higher number begin first, then the older ones. -1,000 to 1,000, or an expression
+             *     that gives such a number; 0 where it is missing.
+             */
+            priority?: (number | string) | null;
+        };
         /**
          * State
          * @description The server's state.
@@ -1601,6 +1818,50 @@ export interface components {
             finished_at?: string;
             /** Format: int64 */
             duration_ms?: number;
+        };
+        /**
+         * StepEvent
+         * @description A step as far as it has come, without its input and output.
+         */
+        StepEvent: {
+            /** @description The node's key. */
+            node: string;
+            /**
+             * @description Where it runs: the key, inside a loop after the loop's iteration, such as `each[3]/send`. A path that ends with
+             *     `]` is an iteration as a whole.
+             */
+            path: string;
+            name: string;
+            type: string;
+            /** @description How it was decided; none while it is under way. */
+            status?: components["schemas"]["StepStatus"];
+            /** @description Why it was skipped. */
+            reason?: string;
+            /** @description The ports it left by. */
+            ports?: string[];
+            /**
+             * Format: uint32
+             * @description The attempt that runs, or how many there were.
+             */
+            attempts: number;
+            /** @description Why it failed, or why the attempt before did. */
+            error?: components["schemas"]["ExecutionError"];
+            /** Format: date-time */
+            started_at?: string;
+            /** Format: date-time */
+            finished_at?: string;
+            /** Format: int64 */
+            duration_ms?: number;
+            /**
+             * Format: uuid
+             * @description The execution that it has called and waits for.
+             */
+            called?: string;
+            /**
+             * Format: date-time
+             * @description When the next attempt is due, or a wait is over by itself.
+             */
+            due_at?: string;
         };
         /**
          * @description What became of a node in an execution.
@@ -1731,6 +1992,11 @@ export interface components {
             /** @description Whether it is the published version: the one that runs when the workflow is started. */
             live: boolean;
         };
+        /**
+         * @description What becomes of a call while all places are taken.
+         * @enum {string}
+         */
+        WhenFull: "queue" | "drop" | "cancel_running";
         /**
          * Workflow
          * @description A workflow: its draft, and what of it is live.
@@ -3164,7 +3430,10 @@ export interface operations {
     executeWorkflow: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Starts one execution for all calls that have the same key, where the workflow's start control says so. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -3176,10 +3445,12 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The execution is on disk and under way */
+            /** @description The execution is on disk and under way, or waits as the workflow's start control has it */
             202: {
                 headers: {
                     LOCATION: string;
+                    /** @description `true` where the execution was started before, under the same idempotency key. */
+                    "IDEMPOTENCY-REPLAYED"?: boolean;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4933,15 +5204,339 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The execution is on disk and under way */
+            /** @description The execution is on disk and under way, or waits as the workflow's start control has it */
             202: {
                 headers: {
                     LOCATION: string;
+                    /** @description `true` where the execution was started before, under the same idempotency key. */
+                    "IDEMPOTENCY-REPLAYED"?: boolean;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ExecutionSummary"];
                 };
+            };
+            /** @description The request is malformed; `details` point at each mistake of its body. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no valid token in `Authorization: Bearer …`. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The token lacks the scope that the operation needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing in this workspace. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    ALLOW: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It was changed or has ended in the meantime. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It can be done no more. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than `--max-body`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The request is well-formed but cannot be done; `details` list each problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many attempts; `Retry-After` says how many seconds to wait. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A mistake of the server's, logged under the request id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server cannot take this now; nothing was done. `Retry-After` says how many seconds to wait. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    watchExecution: {
+        parameters: {
+            query?: {
+                /** @description The stream ends after so many seconds at the latest; go on with another. */
+                max_seconds?: number;
+            };
+            header?: {
+                /** @description The id of the last event that came. */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /**
+             * @description What happens, while it happens
+             *
+             *     Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html): the field `event` is the
+             *     event's kind, `id` its id, `data` the event as JSON.
+             */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["ExecutionEvent"][];
+                };
+            };
+            /** @description All was told, and the execution is over */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed; `details` point at each mistake of its body. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no valid token in `Authorization: Bearer …`. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The token lacks the scope that the operation needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing in this workspace. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    ALLOW: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It was changed or has ended in the meantime. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It can be done no more. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than `--max-body`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The request is well-formed but cannot be done; `details` list each problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many attempts; `Retry-After` says how many seconds to wait. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A mistake of the server's, logged under the request id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server cannot take this now; nothing was done. `Retry-After` says how many seconds to wait. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    watchWorkflow: {
+        parameters: {
+            query?: {
+                /** @description The stream ends after so many seconds at the latest; go on with another. */
+                max_seconds?: number;
+            };
+            header?: {
+                /** @description The id of the last event that came. */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /**
+             * @description What happens, while it happens
+             *
+             *     Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html): the field `event` is the
+             *     event's kind, `id` its id, `data` the event as JSON.
+             */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["ExecutionEvent"][];
+                };
+            };
+            /** @description All was told, and the execution is over */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request is malformed; `details` point at each mistake of its body. */
             400: {
@@ -5798,10 +6393,12 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The execution is on disk and under way */
+            /** @description The execution is on disk and under way, or waits as the workflow's start control has it */
             202: {
                 headers: {
                     LOCATION: string;
+                    /** @description `true` where the execution was started before, under the same idempotency key. */
+                    "IDEMPOTENCY-REPLAYED"?: boolean;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7788,7 +8385,10 @@ export interface operations {
     callWebhookByGet: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Starts one execution for all calls that have the same key, where the workflow's start control says so. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 webhookId: string;
             };
@@ -7798,20 +8398,27 @@ export interface operations {
         responses: {
             /**
              * @description The execution is on disk. Where the workflow has a Response node, its status, headers and body are the
-             *     answer instead.
+             *     answer instead. A call that the workflow's start control has dropped is an execution that is `CANCELLED`.
              */
             200: {
                 headers: {
+                    /** @description `true` where a call before has started the execution, under the same idempotency key. */
+                    "IDEMPOTENCY-REPLAYED"?: boolean;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TriggerAnswer"];
                 };
             };
-            /** @description The workflow did not answer within `--sync-timeout`; it goes on, and `Location` is its execution. */
+            /**
+             * @description The workflow did not answer within `--sync-timeout` and goes on, or the execution is `QUEUED` by the workflow's
+             *     start control; `Location` is the execution.
+             */
             202: {
                 headers: {
                     LOCATION: string;
+                    /** @description `true` where a call before has started the execution, under the same idempotency key. */
+                    "IDEMPOTENCY-REPLAYED"?: boolean;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7944,7 +8551,10 @@ export interface operations {
     callWebhookByPost: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Starts one execution for all calls that have the same key, where the workflow's start control says so. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 webhookId: string;
             };
@@ -7958,20 +8568,27 @@ export interface operations {
         responses: {
             /**
              * @description The execution is on disk. Where the workflow has a Response node, its status, headers and body are the
-             *     answer instead.
+             *     answer instead. A call that the workflow's start control has dropped is an execution that is `CANCELLED`.
              */
             200: {
                 headers: {
+                    /** @description `true` where a call before has started the execution, under the same idempotency key. */
+                    "IDEMPOTENCY-REPLAYED"?: boolean;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TriggerAnswer"];
                 };
             };
-            /** @description The workflow did not answer within `--sync-timeout`; it goes on, and `Location` is its execution. */
+            /**
+             * @description The workflow did not answer within `--sync-timeout` and goes on, or the execution is `QUEUED` by the workflow's
+             *     start control; `Location` is the execution.
+             */
             202: {
                 headers: {
                     LOCATION: string;
+                    /** @description `true` where a call before has started the execution, under the same idempotency key. */
+                    "IDEMPOTENCY-REPLAYED"?: boolean;
                     [name: string]: unknown;
                 };
                 content: {
