@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -54,7 +55,8 @@ pub struct Registered {
     pub schema: Value,
     /// The top-level parameters that the node evaluates itself, and whether each is an [`Expression`].
     pub(crate) deferred: HashMap<String, bool>,
-    pub(crate) validator: jsonschema::Validator,
+    /// Made when it is first asked for: at rest they would be the largest thing in memory.
+    validator: OnceLock<jsonschema::Validator>,
     entry: Entry,
 }
 
@@ -65,6 +67,17 @@ impl Registered {
         context: NodeContext,
     ) -> BoxFuture<'static, Result<Output, NodeError>> {
         (self.entry.run)(parameters, context)
+    }
+
+    /// What checks parameters by the schema.
+    ///
+    /// # Panics
+    /// When the schema is no JSON schema: a mistake in the node's code, which the tests of the catalogue find.
+    pub fn validator(&self) -> &jsonschema::Validator {
+        self.validator.get_or_init(|| {
+            jsonschema::validator_for(&self.schema)
+                .unwrap_or_else(|error| panic!("the schema of `{}` is wrong: {error}", self.about.kind))
+        })
     }
 
     pub fn check(&self, parameters: &Map<String, Value>) -> Vec<(String, String)> {
@@ -90,8 +103,7 @@ impl Registered {
 
 impl Catalogue {
     /// # Panics
-    /// When two entries share a type or a schema is no JSON schema: a mistake in the catalogue's code, which
-    /// its tests find.
+    /// When two entries share a type: a mistake in the catalogue's code, which its tests find.
     pub fn new(entries: Vec<Entry>) -> Self {
         let mut by_kind = HashMap::new();
         let entries: Vec<Registered> = entries
@@ -101,8 +113,6 @@ impl Catalogue {
                 let taken = by_kind.insert(entry.about.kind, index);
                 assert!(taken.is_none(), "two nodes have the type `{}`", entry.about.kind);
                 let schema = (entry.schema)();
-                let validator = jsonschema::validator_for(&schema)
-                    .unwrap_or_else(|error| panic!("the schema of `{}` is wrong: {error}", entry.about.kind));
                 let deferred = schema["properties"]
                     .as_object()
                     .into_iter()
@@ -115,7 +125,7 @@ impl Catalogue {
                     about: entry.about,
                     schema,
                     deferred,
-                    validator,
+                    validator: OnceLock::new(),
                     entry,
                 }
             })

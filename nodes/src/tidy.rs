@@ -327,8 +327,7 @@ fn every_example_compiles_in_a_graph() {
 
 fn check_parameters(node: &Registered, parameters: &Value, place: &str) {
     let kind = node.about.kind;
-    let validator = jsonschema::validator_for(&node.schema).expect("the catalogue has compiled it");
-    if let Err(error) = validator.validate(parameters) {
+    if let Err(error) = node.validator().validate(parameters) {
         panic!(
             "`{kind}`: the parameters of {place} do not fit its schema: {error} at {}",
             error.instance_path()

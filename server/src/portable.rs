@@ -10,7 +10,7 @@ mod file;
 pub use file::read;
 mod import;
 pub use import::{Import, ImportError};
-mod reference;
+pub(crate) mod reference;
 mod secret;
 
 use std::collections::{HashMap, HashSet};

@@ -20,6 +20,8 @@ use sea_orm::{
     SqlxSqliteConnector, TransactionOptions, TransactionTrait,
 };
 
+mod children;
+pub use children::NewChild;
 mod commit;
 pub use commit::{CommitWriter, Told};
 mod executions;
@@ -50,7 +52,7 @@ pub(crate) use retention::after;
 pub use retention::{History, Kept, Removable, Removed};
 pub use schedules::ScheduleFilter;
 pub use secrets::SealedSecret;
-pub use signals::{NewChild, Signalled};
+pub use signals::Signalled;
 pub use space::Spare;
 pub use timers::{DueTimer, TimerKind};
 pub use users::UserWithPassword;

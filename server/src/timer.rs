@@ -43,11 +43,11 @@ pub async fn run(
         tracing::warn!(%error, "what another process was about to do waits until its claim is over");
     }
     let handle = |kind, due: Vec<DueTimer>| {
-        let (store, dispatch, stop) = (store.clone(), dispatch.clone(), stop.clone());
+        let (store, dispatch) = (store.clone(), dispatch.clone());
         let prunes = prunes.clone();
         async move {
             match kind {
-                TimerKind::Schedule => schedule::fire(&store, &dispatch, clock, &due, &stop).await,
+                TimerKind::Schedule => schedule::fire(&store, &dispatch, clock, &due).await,
                 TimerKind::Debounce => dispatch.end_debounces(&due).await,
                 TimerKind::Wake => dispatch.wake(&due).await,
                 TimerKind::Failure => dispatch.follow_failures(&due).await,

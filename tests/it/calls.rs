@@ -3,7 +3,7 @@
 use flowmatic_tests::{Answer, Database, Receiver, TestApp, eventually};
 use serde_json::{Value, json};
 
-use crate::workflow::{LOOPBACK, call, create, hooked, id, on_both_databases, reply, row, webhook_id};
+use crate::workflow::{LOOPBACK, call, create, hooked, id, on_both_databases, path, reply, row, webhook_id};
 
 on_both_databases! {
     gives_what_the_called_workflow_gave
@@ -86,9 +86,33 @@ async fn fails_with_the_called_workflow(database: Database) {
     let stop =
         json!({"key": "stop", "type": "flow.stop", "parameters": {"message": "no", "code": "refused"}});
     let callee = callee(&app, &[stop]).await;
-    let gone = json!({"id": uuid::Uuid::now_v7()});
+    let gone = self::callee(&app, &[]).await;
+    let mut hooks = Vec::new();
     for (workflow, code) in [(&callee, "child_failed"), (&gone, "not_found")] {
-        let hook = webhook_id(&create(&app, hooked(&[calling(workflow, json!({}))])).await);
+        let caller = create(&app, hooked(&[calling(workflow, json!({}))])).await;
+        hooks.push((webhook_id(&caller), code));
+    }
+    let (status, told) = app.api("DELETE", &path(&gone), Value::Null).await;
+    assert_eq!(status, 200, "{told}");
+    // What is gone is refused from now on, with its place.
+    let mut graph = hooked(&[calling(&gone, json!({}))]);
+    graph["graph"]["settings"] = json!({"error_workflow": gone["id"]});
+    let (status, told) = app.api("POST", "/api/v1/workflows", graph).await;
+    assert_eq!(status, 422, "{told}");
+    let places: Vec<&Value> = told["error"]["details"]
+        .as_array()
+        .expect("details")
+        .iter()
+        .map(|problem| &problem["pointer"])
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "/graph/settings/error_workflow",
+            "/graph/nodes/1/parameters/workflow"
+        ]
+    );
+    for (hook, code) in hooks {
         let (_, answer) = app.webhook(&hook, &json!({})).await;
         let ended = app
             .wait_for(answer["executionId"].as_str().expect("an id"), &["FAILED"])
@@ -206,7 +230,7 @@ async fn error_workflows_that_lead_to_failures_end(database: Database) {
     let mut graph = row(&[called, stop])["graph"].clone();
     graph["settings"] = json!({"error_workflow": id(&handler)});
     let update = json!({"name": "Failing", "graph": graph, "revision": failing["revision"], "active": true});
-    let (status, updated) = app.api("PUT", &crate::workflow::path(&failing), update).await;
+    let (status, updated) = app.api("PUT", &path(&failing), update).await;
     assert_eq!(status, 200, "{updated}");
     let hook = webhook_id(&create(&app, hooked(&[calling(&failing, json!({}))])).await);
     app.webhook(&hook, &json!({})).await;

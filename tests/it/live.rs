@@ -246,6 +246,8 @@ async fn misses_and_repeats_no_step_over_a_crash(database: Database) {
 async fn tells_of_all_executions_of_a_workflow(database: Database) {
     let app = TestApp::builder().database(database).start().await;
     let workflow = create(&app, hooked(&[kept("one")])).await;
+    let wait = json!({"key": "wait", "type": "flow.wait", "parameters": {"duration": "10ms"}});
+    let waiting = create(&app, hooked(&[wait])).await;
     let other = create(&app, hooked(&[kept("two")])).await;
     let before = start(&app, &workflow).await;
     app.wait_for(&before, &["COMPLETED"]).await;
@@ -263,6 +265,14 @@ async fn tells_of_all_executions_of_a_workflow(database: Database) {
         assert_eq!(event.data["execution_id"], first.as_str());
         last = event.id;
     }
+    drop(stream);
+
+    // Also of what waits before anything of it is on disk.
+    let waits = format!("/api/v1/workflows/{}/events", id(&waiting));
+    let mut stream = Stream::open(&app, &waits, None).await;
+    start(&app, &waiting).await;
+    stream.expect(("execution.started", "")).await;
+    while stream.next().await.expect("the stream goes on").kind != "execution.ended" {}
     drop(stream);
 
     // What happens while nobody listens is told when somebody comes back.

@@ -334,7 +334,7 @@ async fn bounds_what_is_kept() {
             "`9s` is out of bounds: it takes 10s to 3650d",
         ),
         (json!({"retention": "3651d"}), 422, "`3651d` is out of bounds"),
-        (json!({"retention": "soon"}), 400, "does not match"),
+        (json!({"retention": "soon"}), 400, "`soon` is not a duration"),
         (json!({"retention": 14}), 400, "retention"),
         (json!({"retention": {"days": 14}}), 400, "retention"),
         (json!({"keep_executions": 0}), 400, "keep_executions"),

@@ -24,6 +24,7 @@ on_both_databases! {
     callers_who_queue_get_their_answers
     calls_beyond_the_places_are_dropped
     the_last_call_cancels_those_before
+    a_caller_whose_execution_was_cancelled_is_not_told_to_try_again
     the_more_urgent_begin_first
 }
 
@@ -407,10 +408,10 @@ async fn the_last_call_cancels_those_before(database: Database) {
     let start = json!({"concurrency": {"limit": 1, "when_full": "cancel_running"}});
     let workflow = controlled(&app, start, &[call("call", receiver.url())]).await;
     posts(&app, &workflow, None).await;
-    let last = post(&app, &workflow, None, &json!({"n": "last"})).await;
-    assert_eq!(last.json()["executionStatus"], "QUEUED");
     // The effect of the one that runs is awaited.
     receiver.wait_for(1).await;
+    let last = post(&app, &workflow, None, &json!({"n": "last"})).await;
+    assert_eq!(last.json()["executionStatus"], "QUEUED");
     let open: Vec<Value> = executions(&app, &workflow)
         .await
         .into_iter()
@@ -426,6 +427,53 @@ async fn the_last_call_cancels_those_before(database: Database) {
     );
     assert_eq!(receiver.received().len(), 2);
     assert_eq!(most_at_a_time(&app, &workflow).await, 1);
+}
+
+async fn a_caller_whose_execution_was_cancelled_is_not_told_to_try_again(database: Database) {
+    let app = serve(database).await;
+    let receiver = Receiver::start().await;
+    receiver.hold();
+    let start = json!({"concurrency": {"limit": 1, "when_full": "cancel_running"}});
+    let nodes = [call("call", receiver.url()), reply(json!({"body": "{{n}}"}))];
+    let workflow = controlled(&app, start, &nodes).await;
+    let [one, two, three] = [1, 2, 3].map(|n| json!({"n": n}));
+    let (first, second, third) = tokio::join!(
+        post(&app, &workflow, None, &one),
+        async {
+            receiver.wait_for(1).await;
+            post(&app, &workflow, None, &two).await
+        },
+        async {
+            receiver.wait_for(1).await;
+            eventually("the second to wait", async || {
+                (executions(&app, &workflow).await.len() == 2).then_some(())
+            })
+            .await;
+            let third = post(&app, &workflow, None, &three);
+            let release = async {
+                eventually("the third to wait", async || {
+                    (executions(&app, &workflow).await.len() == 3).then_some(())
+                })
+                .await;
+                receiver.release();
+            };
+            tokio::join!(third, release).0
+        }
+    );
+    for cancelled in [first, second] {
+        let told = cancelled.json();
+        assert_eq!(
+            (cancelled.status, &told["executionStatus"], &told["status"]),
+            (200, &json!("CANCELLED"), &json!("success")),
+            "{told}"
+        );
+    }
+    assert_eq!((third.status, third.json()), (200, json!(3)));
+    let reasons = executions(&app, &workflow).await;
+    let reasons = reasons
+        .iter()
+        .filter_map(|execution| execution["error"]["code"].as_str());
+    assert_eq!(reasons.collect::<Vec<_>>(), ["cancelled", "cancelled"]);
 }
 
 async fn the_more_urgent_begin_first(database: Database) {

@@ -24,6 +24,8 @@ const LOOK_AT_SIZE: Duration = Duration::from_millis(250);
 const COUNT: Duration = Duration::from_secs(5);
 /// Until all is removed, and as long as its size changes.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// A difference that is none: the log of a server at rest grows by a page now and then.
+const PAGES: u64 = 256 << 10;
 /// A server that has nothing to remove looks once a minute.
 const SETTLED: Duration = Duration::from_secs(65);
 
@@ -145,10 +147,9 @@ async fn settle(place: &Place, is_pruned: bool) -> anyhow::Result<Sizes> {
             bytes: place.size().await?,
             rows: place.count().await?.all,
         };
-        if (now.bytes, now.rows) != (last.bytes, last.rows) {
-            since = Instant::now();
+        if now.bytes.abs_diff(last.bytes) > PAGES || now.rows != last.rows {
+            (since, last) = (Instant::now(), now);
         }
-        last = now;
         if !is_pruned || since.elapsed() > SETTLED && now.rows == 0 {
             return Ok(now);
         }

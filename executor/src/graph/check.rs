@@ -19,6 +19,8 @@ const MAX_PROBLEMS: usize = 1_000;
 /// How many nodes of a cycle a message names.
 const MAX_NAMED: usize = 10;
 
+const NO_TIME: &str = "a time-out of nothing lets nothing run";
+
 pub(super) fn compile(graph: &Graph, catalogue: &Catalogue) -> Result<Plan, Vec<Problem>> {
     let mut draft = Draft {
         graph,
@@ -147,6 +149,14 @@ impl<'a> Draft<'a> {
     }
 
     fn settings(&mut self) {
+        if self
+            .graph
+            .settings
+            .timeout
+            .is_some_and(|timeout| timeout.as_millis() == 0)
+        {
+            self.problem("/graph/settings/timeout".to_owned(), None, NO_TIME.to_owned());
+        }
         let bounds = Settings::RETENTION;
         if let Some(retention) = self.graph.settings.retention
             && !bounds.contains(&retention)
@@ -454,10 +464,7 @@ fn check_common(node: &Node, role: Option<Role>, pointer: &str, compilation: &mu
         compilation.problem(format!("{pointer}/timeout"), message);
     }
     if node.timeout.is_some_and(|timeout| timeout.as_millis() == 0) {
-        compilation.problem(
-            format!("{pointer}/timeout"),
-            "a time-out of nothing lets nothing run",
-        );
+        compilation.problem(format!("{pointer}/timeout"), NO_TIME);
     }
 }
 

@@ -110,7 +110,7 @@ impl<'a> Compilation<'a> {
     /// Checks the parameters against what their node says of them.
     pub(super) fn check(&mut self, parameters: &Map<String, Value>, entry: &Registered, pointer: &str) {
         let whole = Value::Object(parameters.clone());
-        for error in entry.validator.iter_errors(&whole) {
+        for error in entry.validator().iter_errors(&whole) {
             for (place, message) in explain(&error) {
                 self.problem(format!("{pointer}{place}"), message);
             }

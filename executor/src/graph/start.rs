@@ -116,6 +116,11 @@ pub(super) fn compile(start: &StartControl) -> Result<Option<StartPlan>, Vec<Pro
             .key
             .as_deref()
             .map(|key| draft.key("idempotency/key", Some(key)));
+        if matches!(key, Some(Key::Constant(Value::String(_)))) {
+            let message = "it is the same for all calls, of which only the first would start anything: write an \
+                           expression, such as `{{order_id}}`";
+            draft.problem("idempotency/key", message);
+        }
         (key, it.ttl.into())
     });
     let rate_limit = start.rate_limit.as_ref().map(|it| {

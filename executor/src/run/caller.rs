@@ -24,18 +24,18 @@ pub(super) struct Caller {
 impl Caller {
     pub(super) fn of(payload: &Payload, mode: ExecutionMode) -> Self {
         let call = payload.engine.get(CALL);
-        call.map_or_else(Self::default, Self::read).as_in(mode)
+        call.map_or_else(Self::default, Self::read).within(mode)
     }
 
     /// From JSON text of the engine's names.
     pub(super) fn of_journal(meta: &str, mode: ExecutionMode) -> Self {
         let meta: Option<Value> = json::read(meta).ok();
         meta.map_or_else(Self::default, |meta| Self::read(&meta[CALL]))
-            .as_in(mode)
+            .within(mode)
     }
 
     /// Nobody waits for a retry, or gives it time: the call ended with the execution that is tried again.
-    fn as_in(self, mode: ExecutionMode) -> Self {
+    fn within(self, mode: ExecutionMode) -> Self {
         match mode {
             ExecutionMode::Retry => Self {
                 depth: self.depth,

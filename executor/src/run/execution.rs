@@ -89,6 +89,8 @@ pub(super) struct Run {
     pub(super) waits: BTreeMap<At, Waiting>,
     /// What has come from outside, by path.
     pub(super) signals: BTreeMap<String, Value>,
+    /// Its accept is on disk.
+    pub(super) is_accepted: bool,
     accepting: Option<(Ticket, oneshot::Sender<Result<(), JournalError>>)>,
     waiter: Option<oneshot::Sender<Outcome>>,
     answer: Option<Answer>,
@@ -149,6 +151,7 @@ impl Run {
             tokens: HashMap::new(),
             waits: BTreeMap::new(),
             signals: BTreeMap::new(),
+            is_accepted: false,
             accepting: None,
             waiter: None,
             answer: None,

@@ -43,9 +43,11 @@ pub(super) fn run(
         accept.accepted_at,
     );
     run.epoch = recovered.epoch;
+    run.is_accepted = true;
     run.taken_up_at = run.engine.host.now();
     run.was_at_rest = recovered.was_at_rest;
-    run.timed_from = recovered.held_until.unwrap_or(accept.accepted_at);
+    let begins = recovered.held_until.unwrap_or(accept.accepted_at);
+    (run.timed_from, run.now) = (begins, begins);
     run.resume_deadline();
     let replayed = replay(&mut run, &version.plan, &recovered);
     if let Err(message) = replayed {

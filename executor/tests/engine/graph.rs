@@ -388,11 +388,19 @@ fn lists_a_bounded_number_of_mistakes() {
 }
 
 #[test]
-fn keeps_what_has_ended_within_bounds() {
+fn settings_have_bounds() {
     let graph = |retention: &str| json!({"nodes": [hook()], "edges": [], "settings": {"retention": retention, "keep_executions": 1}});
     for retention in ["10s", "14d", "3650d"] {
         compile(graph(retention)).expect(retention);
     }
+    let timeout = json!({"nodes": [hook()], "edges": [], "settings": {"timeout": "0s"}});
+    check(
+        timeout,
+        &[(
+            "/graph/settings/timeout",
+            "a time-out of nothing lets nothing run",
+        )],
+    );
     for retention in ["9999ms", "0ms", "3651d"] {
         let message = format!("`{retention}` is out of bounds: it takes 10s to 3650d");
         check(graph(retention), &[("/graph/settings/retention", &message)]);

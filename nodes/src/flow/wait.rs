@@ -71,6 +71,9 @@ impl Node for Wait {
                 now.checked_add_signed(chrono::Duration::milliseconds(millis(duration)))
             }
             (None, Some(Param(Text(text)))) => Some(moment(text)?),
+            (None, None) if self.resume.is_none() => {
+                return Err(unreadable("`duration`, or `until`, is null".to_owned()));
+            }
             (None, None) => None,
         };
         if until.is_some_and(|until| until - now > chrono::Duration::days(MAX_DAYS)) {
@@ -187,11 +190,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn refuses_what_it_cannot_read_and_a_thousand_years() {
         for (parameters, code) in [
+            (json!({"duration": "{{n}}"}), "parameters"),
+            (json!({"until": "{{n}}"}), "parameters"),
             (json!({"duration": "{{d}}"}), "parameters"),
             (json!({"until": "{{d}}"}), "parameters"),
             (json!({"until": "2970-01-01T00:00:00Z"}), "wait_too_long"),
         ] {
-            fails_in_a_graph("flow.wait", parameters, json!([]), json!({"d": "soon"}), code).await;
+            fails_in_a_graph(
+                "flow.wait",
+                parameters,
+                json!([]),
+                json!({"d": "soon", "n": null}),
+                code,
+            )
+            .await;
         }
     }
 

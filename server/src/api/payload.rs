@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use flowmatic_executor::json;
-use flowmatic_openapi::Problem;
+use flowmatic_openapi::{Duration as Span, Problem, Time};
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use poem::error::ReadBodyError;
@@ -18,6 +18,7 @@ use poem_openapi::registry::{
 use poem_openapi::types::{ParseFromJSON, ToJSON, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::error::{ApiError, plain};
 use crate::app::App;
@@ -25,6 +26,8 @@ use crate::config::Config;
 
 /// The most mistakes that one answer lists.
 pub const MOST_PROBLEMS: usize = 50;
+/// The longest text that an answer says again, in bytes.
+const SHOWN: usize = 64;
 /// The longest list that a body may have.
 const MOST_ITEMS: usize = 5_000;
 
@@ -242,8 +245,16 @@ fn explain(error: &ValidationError<'_>) -> Vec<Problem> {
         node: None,
         message: plain(message),
     };
-    let ValidationErrorKind::AnyOf { context } = error.kind() else {
-        return vec![problem(&error.masked_with("the value").to_string())];
+    let context = match error.kind() {
+        ValidationErrorKind::AnyOf { context } => context,
+        ValidationErrorKind::Pattern { pattern } if pattern == Span::PATTERN => {
+            let text = error.instance().as_str().filter(|text| text.len() <= SHOWN);
+            let read = text.and_then(|text| text.parse::<Span>().err());
+            return vec![problem(
+                &read.unwrap_or_else(|| "the value is not a duration".to_owned()),
+            )];
+        }
+        _ => return vec![problem(&error.masked_with("the value").to_string())],
     };
     let wrong_type = |branch: &[ValidationError<'_>]| {
         branch.iter().find_map(|error| match error.kind() {
@@ -276,7 +287,13 @@ fn validators() -> &'static HashMap<String, jsonschema::Validator> {
                 "$ref": format!("#/components/schemas/{name}"),
                 "components": description["components"],
             });
-            let validator = jsonschema::validator_for(&schema).expect("the description is made of schemas");
+            // As the types read them.
+            let validator = jsonschema::options()
+                .should_validate_formats(true)
+                .with_format("uuid", |text: &str| Uuid::try_parse(text).is_ok())
+                .with_format("date-time", |text: &str| text.parse::<Time>().is_ok())
+                .build(&schema)
+                .expect("the description is made of schemas");
             (name, validator)
         };
         super::description::request_schemas(description)

@@ -27,6 +27,7 @@ use super::payload::{Json, OptionalJson};
 use super::{Accepted, Tag, fifty};
 use crate::app::App;
 use crate::auth::{Auth, may};
+use crate::portable::reference::{self, Reference};
 use crate::store::{WorkflowFilter, WorkflowSave};
 
 const MANUAL: &str = "trigger.manual";
@@ -113,11 +114,11 @@ impl Workflows {
     #[oai(path = "/validate", method = "post", operation_id = "validateGraph")]
     async fn validate_graph(
         &self,
-        _auth: Auth<may::ReadWorkflows>,
+        auth: Auth<may::ReadWorkflows>,
         app: Data<&App>,
         body: Json<GraphCheck>,
     ) -> Result<Json<Validation>, ApiError> {
-        Ok(Json(validation(&app, body.0.graph).await?))
+        Ok(Json(validation(&app, auth.workspace_id, body.0.graph).await?))
     }
 
     /// Get a workflow
@@ -216,7 +217,7 @@ impl Workflows {
         if body.0.revision.is_some_and(|revision| revision != draft.revision) {
             return Err(stale(draft.revision));
         }
-        compile(&app, draft.graph).await?;
+        compile(&app, auth.workspace_id, draft.graph).await?;
         let published = app
             .store
             .publish_workflow(auth.workspace_id, id.0, draft.revision, auth.caller, app.now())
@@ -264,7 +265,7 @@ impl Workflows {
         id: Path<Uuid>,
     ) -> Result<Json<Validation>, ApiError> {
         let workflow = find(&app, auth.workspace_id, id.0).await?;
-        Ok(Json(validation(&app, workflow.graph).await?))
+        Ok(Json(validation(&app, auth.workspace_id, workflow.graph).await?))
     }
 
     /// Execute a workflow
@@ -351,20 +352,20 @@ async fn prepare(
         return Err(ApiError::unprocessable(problem.message.clone(), vec![problem]));
     }
     if publish {
-        compile(app, draft.graph.clone()).await?;
+        compile(app, workspace_id, draft.graph.clone()).await?;
     }
     Ok(draft)
 }
 
-async fn compile(app: &App, graph: Graph) -> Result<(), ApiError> {
-    match problems(app, graph).await? {
+async fn compile(app: &App, workspace_id: i64, graph: Graph) -> Result<(), ApiError> {
+    match problems(app, workspace_id, graph).await? {
         problems if problems.is_empty() => Ok(()),
         problems => Err(ApiError::invalid_graph(problems)),
     }
 }
 
-async fn validation(app: &App, graph: Graph) -> Result<Validation, ApiError> {
-    let problems = problems(app, graph).await?;
+async fn validation(app: &App, workspace_id: i64, graph: Graph) -> Result<Validation, ApiError> {
+    let problems = problems(app, workspace_id, graph).await?;
     Ok(Validation {
         valid: problems.is_empty(),
         problems,
@@ -372,11 +373,20 @@ async fn validation(app: &App, graph: Graph) -> Result<Validation, ApiError> {
 }
 
 /// All that is wrong with a graph. A large one takes a while.
-async fn problems(app: &App, graph: Graph) -> Result<Vec<Problem>, ApiError> {
+async fn problems(app: &App, workspace_id: i64, graph: Graph) -> Result<Vec<Problem>, ApiError> {
+    let named = reference::all(&graph);
+    let ids: Vec<Uuid> = named.iter().map(|named| named.id).collect();
+    let known = app.store.known_workflows(workspace_id, &ids).await?;
     let catalogue = app.catalogue.clone();
-    tokio::task::spawn_blocking(move || Plan::compile(&graph, &catalogue).err().unwrap_or_default())
+    let compiled = tokio::task::spawn_blocking(move || Plan::compile(&graph, &catalogue));
+    let mut problems = compiled
         .await
-        .map_err(ApiError::internal)
+        .map_err(ApiError::internal)?
+        .err()
+        .unwrap_or_default();
+    let strange = named.into_iter().filter(|named| !known.contains(&named.id));
+    problems.extend(strange.map(Reference::into_problem));
+    Ok(problems)
 }
 
 /// A workflow as its caller sees it: with addresses, and with the secrets that were just made.

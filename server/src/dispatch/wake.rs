@@ -51,7 +51,7 @@ impl Dispatch {
     }
 
     /// Takes executions up that nobody has, as far as there is room; the rest is taken up when there is.
-    pub(super) fn take_up_soon(self: &Arc<Self>, ids: Vec<Uuid>) {
+    pub fn take_up_soon(self: &Arc<Self>, ids: Vec<Uuid>) {
         if ids.is_empty() {
             return;
         }

@@ -374,10 +374,13 @@ pub(super) async fn cancel(connection: &impl ConnectionTrait, id: Uuid, now: Tim
          status = CASE WHEN {to_end_well} THEN 'QUEUED' \
          WHEN owner IS NULL OR lease_until <= $2 THEN 'CANCELLED' ELSE status END, \
          finished_at = CASE WHEN {to_end_well} THEN finished_at \
-         WHEN owner IS NULL OR lease_until <= $2 THEN $2 ELSE finished_at END \
+         WHEN owner IS NULL OR lease_until <= $2 THEN $2 ELSE finished_at END, \
+         error = CASE WHEN {to_end_well} THEN error \
+         WHEN owner IS NULL OR lease_until <= $2 THEN $3 ELSE error END \
          WHERE id = $1 AND {OPEN}"
     );
-    let values: [Value; 2] = [id.into(), millis(now).into()];
+    let error = error_text("cancelled", "the execution was cancelled");
+    let values: [Value; 3] = [id.into(), millis(now).into(), error.into()];
     let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
     connection.execute_raw(statement).await?;
     Ok(())
@@ -387,6 +390,16 @@ pub(super) async fn cancel(connection: &impl ConnectionTrait, id: Uuid, now: Tim
 pub(super) fn stored_status(execution: Uuid, name: &str) -> Result<ExecutionStatus, StoreError> {
     ExecutionStatus::parse(name)
         .ok_or_else(|| StoreError::Internal(format!("execution `{execution}`: status `{name}`")))
+}
+
+pub(super) fn error_text(code: &str, message: &str) -> String {
+    let error = ErrorRecord {
+        code: code.to_owned(),
+        message: message.to_owned(),
+        node: None,
+    };
+    // Serializing a struct of strings cannot fail.
+    serde_json::to_string(&error).unwrap_or_default()
 }
 
 fn mode(name: &str) -> Result<ExecutionMode, StoreError> {

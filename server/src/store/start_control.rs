@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use flowmatic_executor::graph::start::Terms;
-use flowmatic_executor::journal::ErrorRecord;
 use flowmatic_executor::{Accept, Time};
 use flowmatic_openapi::ExecutionStatus;
 use sea_orm::ActiveValue::Set;
@@ -20,14 +19,14 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::entity::execution;
-use super::executions::{LEASE_MS, OPEN};
+use super::executions::{LEASE_MS, OPEN, error_text};
 use super::watchers::What;
 use super::{Store, StoreError, millis};
 use crate::fault;
 
 mod debounce;
 mod idempotency;
-mod places;
+pub(super) mod places;
 mod rate;
 mod tidy;
 
@@ -301,16 +300,6 @@ impl Turn {
         let statement = self.statement(sql, values);
         Ok(self.transaction.query_one_raw(statement).await?)
     }
-}
-
-fn error_text(code: &str, message: &str) -> String {
-    let error = ErrorRecord {
-        code: code.to_owned(),
-        message: message.to_owned(),
-        node: None,
-    };
-    // Serializing a struct of strings cannot fail.
-    serde_json::to_string(&error).unwrap_or_default()
 }
 
 /// A v7 id ends in chance. Two workflows that share a number wait for each other, and nothing else.

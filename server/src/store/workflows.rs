@@ -19,6 +19,7 @@ use self::versions::author_text;
 use super::entity::{trigger, version, workflow};
 use super::schedules;
 use super::secrets::{self, SealedSecret};
+use super::start_control::places;
 use super::{Store, StoreError, cursor, millis, time};
 use crate::auth::Caller;
 
@@ -429,6 +430,7 @@ async fn publish(
     version::Entity::insert(version)
         .exec_without_returning(transaction)
         .await?;
+    places::follow(transaction, row.id, &row.graph).await?;
     Ok(number)
 }
 

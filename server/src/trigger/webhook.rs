@@ -172,10 +172,8 @@ fn headers(headers: &HeaderMap, credential: Option<&str>) -> Map<String, Value> 
 }
 
 fn told(route: &Route, execution_id: Uuid, status: ExecutionStatus) -> TriggerAnswer {
-    let failed = matches!(
-        status,
-        ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Cancelled
-    );
+    // Who has cancelled it wants no other try.
+    let failed = matches!(status, ExecutionStatus::Failed | ExecutionStatus::TimedOut);
     TriggerAnswer {
         status: if failed {
             TriggerAnswerStatus::Error
@@ -187,6 +185,7 @@ fn told(route: &Route, execution_id: Uuid, status: ExecutionStatus) -> TriggerAn
                 "Webhook received and workflow triggered"
             }
             ExecutionStatus::Completed => "Workflow completed without reaching a Response node",
+            ExecutionStatus::Cancelled => "Webhook received; the execution was cancelled before it answered",
             _ => "Workflow failed before it answered",
         }
         .to_owned(),

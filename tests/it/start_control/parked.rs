@@ -4,7 +4,7 @@ use flowmatic_tests::{Database, Receiver, TestApp, eventually};
 use serde_json::{Value, json};
 
 use super::{controlled, counts, ends, execution, executions, post, serve};
-use crate::workflow::{call, create, hooked, id, on_both_databases, reply};
+use crate::workflow::{LOOPBACK, call, create, hooked, id, on_both_databases, path, reply};
 
 on_both_databases! {
     one_that_waits_keeps_its_place_over_restarts
@@ -12,6 +12,8 @@ on_both_databases! {
     the_last_call_cancels_one_that_waits
     one_that_answered_and_waits_has_answered_who_queued
     a_time_out_counts_from_the_place_on
+    its_time_begins_when_it_is_let_go
+    a_new_limit_holds_for_those_who_queue
 }
 
 /// Keeps its resume address, waits for it to be called, and says when it goes on.
@@ -162,4 +164,63 @@ async fn a_time_out_counts_from_the_place_on(database: Database) {
     app.wait_for(&first, &["TIMED_OUT"]).await;
     receiver.release();
     app.wait_for(&second, &["COMPLETED"]).await;
+}
+
+async fn its_time_begins_when_it_is_let_go(database: Database) {
+    // Held back for a place, and for room in memory.
+    for (flags, concurrency) in [
+        (&[][..], json!({"limit": 1})),
+        (&["--max-running", "1"], Value::Null),
+    ] {
+        let app = TestApp::builder()
+            .database(database)
+            .flags(&LOOPBACK)
+            .flags(flags)
+            .start()
+            .await;
+        let receiver = Receiver::start().await;
+        receiver.hold();
+        let nodes = [
+            json!({"key": "now", "type": "data.set", "parameters": {"fields": {"at": "{{now}}"}}}),
+            call("call", receiver.url()),
+        ];
+        let start = json!({"concurrency": concurrency});
+        let workflow = controlled(&app, start, &nodes).await;
+        let first = execution(&post(&app, &workflow, None, &json!({})).await);
+        let second = execution(&post(&app, &workflow, None, &json!({})).await);
+        receiver.wait_for(1).await;
+        receiver.release();
+        let first = app.wait_for(&first, &["COMPLETED"]).await;
+        let second = app.wait_for(&second, &["COMPLETED"]).await;
+        let began = step(&second, "now")["output"]["at"].as_str().expect("a time");
+        let ended = step(&first, "call")["finished_at"].as_str().expect("a time");
+        assert!(
+            began >= ended,
+            "{flags:?}: it began at {began}, the one before ended at {ended}"
+        );
+    }
+}
+
+async fn a_new_limit_holds_for_those_who_queue(database: Database) {
+    let app = serve(database).await;
+    let receiver = Receiver::start().await;
+    receiver.hold();
+    let start = json!({"concurrency": {"limit": 1}});
+    let mut workflow = controlled(&app, start, &[call("call", receiver.url())]).await;
+    for _ in 0..6 {
+        post(&app, &workflow, None, &json!({})).await;
+    }
+    receiver.wait_for(1).await;
+    for (start, count) in [(json!({"concurrency": {"limit": 3}}), 3), (Value::Null, 6)] {
+        let mut graph = workflow["graph"].clone();
+        graph["settings"]["start"] = start;
+        let save = json!({"name": "Test", "active": true, "graph": graph, "revision": workflow["revision"]});
+        let (status, saved) = app.api("PUT", &path(&workflow), save).await;
+        assert_eq!(status, 200, "{saved}");
+        workflow = saved;
+        receiver.wait_for(count).await;
+        assert_eq!(receiver.received().len(), count);
+    }
+    receiver.release();
+    assert_eq!(ends(&app, &workflow).await, counts(&[("COMPLETED", 6)]));
 }

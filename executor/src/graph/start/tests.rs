@@ -174,6 +174,12 @@ fn finds_all_mistakes_with_their_places() {
             ("priority", "no whole number"),
         ],
     );
+    for key in ["order_id", ""] {
+        problems(
+            json!({"idempotency": {"key": key}}),
+            &[("idempotency/key", "the same for all calls")],
+        );
+    }
     problems(
         json!({"concurrency": {"limit": 1, "key": "x".repeat(300)}}),
         &[("concurrency/key", "at most 256 bytes")],

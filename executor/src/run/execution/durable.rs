@@ -21,6 +21,8 @@ impl Run {
             if !is_accepted {
                 return false;
             }
+            self.is_accepted = true;
+            self.tell_accepted();
         }
         self.mark_once_only();
         if !self.ledger.dirty {

@@ -25,7 +25,7 @@ impl Run {
             state,
         };
         // What led to it is told first, once it is durable.
-        if self.ledger.is_durable() {
+        if self.ledger.is_durable() && self.is_accepted {
             self.tell_began(&step);
         } else {
             self.untold.push(step.clone());
@@ -80,9 +80,23 @@ impl Run {
         if let Some(observer) = &self.engine.limits.observer {
             observer.wrote(self.id, self.version.workflow_id, written);
         }
-        for step in std::mem::take(&mut self.untold) {
-            let is_under_way = self.handle.under_way().get(&step.path) == Some(&step);
-            if is_under_way && written != Written::Finish {
+        let untold = std::mem::take(&mut self.untold);
+        if written != Written::Finish {
+            self.tell_what_began(untold);
+        }
+    }
+
+    /// The accept is on disk, and perhaps all that led to what has begun.
+    pub(super) fn tell_accepted(&mut self) {
+        if self.ledger.is_durable() {
+            let untold = std::mem::take(&mut self.untold);
+            self.tell_what_began(untold);
+        }
+    }
+
+    fn tell_what_began(&self, untold: Vec<UnderWay>) {
+        for step in untold {
+            if self.handle.under_way().get(&step.path) == Some(&step) {
                 self.tell_began(&step);
             }
         }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::super::entity::checkpoint;
 use super::super::entity::execution::{Column, Entity, Model};
-use super::super::signals::{all_signals, signals_of};
+use super::super::signals::signals_of;
 use super::super::{Store, StoreError, Time, millis, time};
 use super::{LEASE_MS, OPEN, mode};
 
@@ -115,18 +115,21 @@ impl Store {
         };
         let before: Option<Uuid> = before.try_get("", "owner")?;
         let count = "(SELECT COUNT(*) FROM checkpoints WHERE execution_id = $1)";
+        let held_until = held_until("$5", count);
         let sql = format!(
             "UPDATE executions SET epoch = epoch + 1, owner = $3, lease_until = $4, progress = {count}, \
+             held_until = {held_until}, \
              recoveries = CASE WHEN owner IS NULL THEN recoveries WHEN {count} > progress THEN 1 \
              ELSE recoveries + 1 END \
              WHERE id = $1 AND epoch = $2 AND NOT on_hold AND {OPEN} AND status = 'QUEUED' RETURNING *"
         );
         let lease_until = millis(now) + LEASE_MS;
-        let values: [Value; 4] = [
+        let values: [Value; 5] = [
             open.id.into(),
             open.epoch.into(),
             owner.into(),
             lease_until.into(),
+            millis(now).into(),
         ];
         let statement = Statement::from_sql_and_values(backend, sql, values);
         let Some(row) = transaction.query_one_raw(statement).await? else {
@@ -134,8 +137,9 @@ impl Store {
         };
         let row = Model::from_query_result(&row, "")?;
         let checkpoints = self.checkpoints(&transaction, row.id).await?;
-        let signals = signals_of(&transaction, row.id).await?;
+        let mut signals = signals_of(&transaction, &[row.id]).await?;
         transaction.commit().await?;
+        let signals = signals.remove(&row.id).unwrap_or_default();
         recovered(row, checkpoints, before.is_none(), signals).map(Some)
     }
 
@@ -154,6 +158,10 @@ impl Store {
             .col_expr(Column::Owner, Some(owner).into())
             .col_expr(Column::LeaseUntil, (millis(now) + LEASE_MS).into())
             .col_expr(Column::Progress, Expr::cust(count))
+            .col_expr(
+                Column::HeldUntil,
+                Expr::cust(held_until(&millis(now).to_string(), count)),
+            )
             .filter(Column::Id.is_in(ids.iter().copied()))
             .filter(Column::Owner.is_null())
             .filter(Expr::cust(OPEN))
@@ -171,7 +179,7 @@ impl Store {
             .all(&transaction)
             .await?;
         let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-        let mut signals = all_signals(&transaction, &ids).await?;
+        let mut signals = signals_of(&transaction, &ids).await?;
         transaction.commit().await?;
         let mut checkpoints: HashMap<Uuid, Vec<String>> = HashMap::new();
         for (id, record) in records {
@@ -211,10 +219,11 @@ impl Store {
         Ok(())
     }
 
-    /// Leaves what a process ran to whoever takes it up, which is then no recovery.
+    /// Leaves what a process ran to whoever takes it up, which is then no recovery. What has begun keeps its time.
     pub async fn release(&self, owner: Uuid) -> Result<u64, StoreError> {
         let result = Entity::update_many()
             .col_expr(Column::Owner, Expr::value(None::<Uuid>))
+            .col_expr(Column::HeldUntil, Expr::cust("COALESCE(held_until, started_at)"))
             .filter(Expr::cust(OPEN))
             .filter(Column::Status.eq("QUEUED"))
             .filter(Column::Owner.eq(owner))
@@ -234,6 +243,14 @@ impl Store {
             .await?;
         Ok(result.rows_affected)
     }
+}
+
+/// One that had to wait for room, or for somebody to take it up, begins when that is over.
+fn held_until(now: &str, checkpoints: &str) -> String {
+    format!(
+        "CASE WHEN owner IS NULL AND epoch = 0 AND held_until IS NULL AND {checkpoints} = 0 THEN {now} \
+         ELSE held_until END"
+    )
 }
 
 fn recovered(

@@ -4,6 +4,7 @@ use flowmatic_executor::Recovered;
 use flowmatic_executor::graph::start::{ConcurrencyTerms, Terms};
 use flowmatic_openapi::WhenFull;
 use sea_orm::{ConnectionTrait, Statement, Value};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::super::executions::{OPEN, cancel};
@@ -14,6 +15,8 @@ use super::{Admission, Admitted, DROPPED, DROPPED_MESSAGE, Turn, at, error_text}
 
 /// Keys that are looked after at a time.
 const KEYS: usize = 1_000;
+/// Executions that are let go in one transaction.
+const LET_GO: usize = 200;
 /// How many a call ends that wait, and that run, at most: there are more where the settings were others before.
 const SUPERSEDED: usize = 1_000;
 
@@ -57,10 +60,16 @@ impl Store {
     }
 
     async fn fill_places(&self, workflow_id: Uuid, key: String, now: Time) -> Result<bool, StoreError> {
-        let mut turn = Turn::begin(self, [workflow_id], now).await?;
-        let released = turn.fill(&key).await?;
-        turn.transaction.commit().await?;
-        Ok(!released.is_empty())
+        let mut any = false;
+        loop {
+            let mut turn = Turn::begin(self, [workflow_id], now).await?;
+            let released = turn.fill(&key).await?;
+            turn.transaction.commit().await?;
+            any |= !released.is_empty();
+            if released.len() < LET_GO {
+                return Ok(any);
+            }
+        }
     }
 }
 
@@ -159,8 +168,10 @@ impl Turn {
             }
             WhenFull::CancelRunning => self.make_room(concurrency).await?,
         }
+        // Those who wait have the newest limit, also where this one is an old version's.
         let sql = "INSERT INTO places (execution_id, workflow_id, key, waits, priority, most) \
-                   VALUES ($1, $2, $3, TRUE, $4, $5)";
+                   VALUES ($1, $2, $3, TRUE, $4, COALESCE((SELECT w.most FROM places w \
+                   WHERE w.workflow_id = $2 AND w.key = $3 AND w.waits = TRUE LIMIT 1), $5))";
         let most = i32::try_from(concurrency.limit).unwrap_or(i32::MAX);
         let values = [
             execution.into(),
@@ -187,7 +198,9 @@ impl Turn {
         self.execute(&sql, [self.workflow_id.into(), key.into()]).await?;
         let mut taken = self.taken(key).await?;
         let mut released = Vec::new();
-        while let Some(next) = self.next(key).await? {
+        while released.len() < LET_GO
+            && let Some(next) = self.next(key).await?
+        {
             if next.is_open && taken >= i64::from(next.most) {
                 break;
             }
@@ -235,33 +248,29 @@ impl Turn {
         next.transpose()
     }
 
-    /// Ends those who wait, and asks the oldest who have a place to end until there is one for a newcomer.
+    /// Has the newest stay, as many as leave a place for a newcomer; those before end, whether they wait or have a place.
     async fn make_room(&mut self, concurrency: &ConcurrencyTerms) -> Result<(), StoreError> {
-        let workflow_id = self.workflow_id;
-        let key = || [workflow_id.into(), concurrency.key.clone().into()];
-        // Most often it is one.
         let sql = format!(
-            "SELECT execution_id FROM places WHERE workflow_id = $1 AND key = $2 AND waits = TRUE \
-             ORDER BY priority DESC, execution_id LIMIT {SUPERSEDED}"
-        );
-        let waiting = self.statement(&sql, key());
-        for row in self.transaction.query_all_raw(waiting).await? {
-            let execution: Uuid = at(&row, 0)?;
-            self.supersede(execution).await?;
-            let sql = "DELETE FROM places WHERE execution_id = $1";
-            self.execute(sql, [execution.into()]).await?;
-        }
-        let sql = format!(
-            "SELECT p.execution_id FROM places p JOIN executions e ON e.id = p.execution_id \
-             WHERE p.workflow_id = $1 AND p.key = $2 AND p.waits = FALSE AND e.{OPEN} \
+            "SELECT p.execution_id, p.waits FROM places p JOIN executions e ON e.id = p.execution_id \
+             WHERE p.workflow_id = $1 AND p.key = $2 AND e.{OPEN} \
              ORDER BY p.execution_id DESC LIMIT {SUPERSEDED} OFFSET $3"
         );
         let stay = i64::from(concurrency.limit) - 1;
-        let statement = self.statement(&sql, key().into_iter().chain([stay.into()]));
+        let values = [
+            self.workflow_id.into(),
+            concurrency.key.clone().into(),
+            stay.into(),
+        ];
+        let statement = self.statement(&sql, values);
         for row in self.transaction.query_all_raw(statement).await? {
-            let execution = at(&row, 0)?;
+            let (execution, waits): (Uuid, bool) = (at(&row, 0)?, at(&row, 1)?);
             self.supersede(execution).await?;
-            self.cancelled.push(execution);
+            if waits {
+                let sql = "DELETE FROM places WHERE execution_id = $1";
+                self.execute(sql, [execution.into()]).await?;
+            } else {
+                self.cancelled.push(execution);
+            }
         }
         Ok(())
     }
@@ -271,11 +280,49 @@ impl Turn {
     async fn supersede(&mut self, execution: Uuid) -> Result<(), StoreError> {
         cancel(&self.transaction, execution, time(self.now)).await?;
         let error = error_text("cancelled", "a later call has taken its place");
-        let sql = "UPDATE executions SET error = $2 WHERE id = $1 AND status = 'CANCELLED' AND error IS NULL";
+        let sql = "UPDATE executions SET error = $2 WHERE id = $1 AND status = 'CANCELLED'";
         self.execute(sql, [execution.into(), error.into()]).await?;
         self.released = true;
         Ok(())
     }
+}
+
+/// Has those who wait go by the limit of a version that is published now; all may go where it has none.
+pub(in crate::store) async fn follow(
+    transaction: &impl ConnectionTrait,
+    workflow_id: Uuid,
+    graph: &str,
+) -> Result<(), StoreError> {
+    #[derive(Deserialize)]
+    struct Graph {
+        settings: Option<Settings>,
+    }
+    #[derive(Deserialize)]
+    struct Settings {
+        start: Option<Start>,
+    }
+    #[derive(Deserialize)]
+    struct Start {
+        concurrency: Option<Concurrency>,
+    }
+    #[derive(Deserialize)]
+    struct Concurrency {
+        limit: u32,
+    }
+    let graph: Graph = flowmatic_executor::json::read(graph)
+        .map_err(|error| StoreError::Internal(format!("a published graph cannot be read: {error}")))?;
+    let start = graph.settings.and_then(|settings| settings.start);
+    let limit = start
+        .and_then(|start| start.concurrency)
+        .map_or(u32::MAX, |concurrency| concurrency.limit);
+    let sql = "UPDATE places SET most = $2 WHERE workflow_id = $1 AND waits = TRUE AND most <> $2";
+    let most = i32::try_from(limit).unwrap_or(i32::MAX);
+    let values: [Value; 2] = [workflow_id.into(), most.into()];
+    let backend = transaction.get_database_backend();
+    transaction
+        .execute_raw(Statement::from_sql_and_values(backend, sql, values))
+        .await?;
+    Ok(())
 }
 
 /// The first who waits.

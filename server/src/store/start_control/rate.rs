@@ -33,8 +33,10 @@ impl Turn {
 fn take(full_at: Option<i64>, now: i64, rate: &RateTerms) -> Result<i64, Duration> {
     let period = i64::try_from(rate.period.as_micros()).unwrap_or(i64::MAX);
     let each = period / i64::from(rate.limit.max(1));
-    // A clock that was set back shuts nobody out for longer than a period.
-    let full_at = full_at.unwrap_or(now).clamp(now, now.saturating_add(period));
+    // What lies further away than two periods was taken of a limit with a longer one, or before the clock was set back:
+    // it counts no more.
+    let full_at = full_at.filter(|full_at| full_at.saturating_sub(now) <= period.saturating_mul(2));
+    let full_at = full_at.unwrap_or(now).max(now);
     let next = full_at.saturating_add(each);
     match next - now - each * i64::from(rate.limit) {
         beyond @ 1.. => Err(Duration::from_micros(beyond.unsigned_abs())),
@@ -98,10 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_set_back_shuts_out_for_a_period_at_most() {
+    fn a_clock_set_back_and_a_shorter_period_shut_nobody_out_for_long() {
         let rate = rate(2, 60);
-        let wait = take(Some(10_000 * SECOND), 0, &rate).expect_err("it is used up");
-        assert!(wait <= Duration::from_secs(60), "{wait:?}");
+        assert_eq!(burst(&mut Some(10_000 * SECOND), 0, 100, &rate), 2);
+        // The wait that is told is true, and at most a period more.
+        let full_at = Some(120 * SECOND);
+        assert_eq!(take(full_at, 0, &rate), Err(Duration::from_secs(90)));
+        assert_eq!(take(full_at, 30 * SECOND, &rate), Err(Duration::from_secs(60)));
+        assert!(take(full_at, 90 * SECOND, &rate).is_ok());
     }
 
     #[test]

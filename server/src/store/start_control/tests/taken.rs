@@ -5,7 +5,7 @@ use flowmatic_openapi::ExecutionStatus;
 use futures_util::FutureExt;
 
 use super::*;
-use crate::store::{NewChild, signals};
+use crate::store::{NewChild, children};
 
 #[tokio::test]
 async fn those_beyond_the_places_queue_and_follow_by_priority_and_age() {
@@ -143,6 +143,26 @@ async fn the_last_call_takes_the_place_of_all_before() {
         end(&test.store, runs[0].id).await;
         assert_eq!(test.store.pass_place_on(runs[0].id, moment(1)).await, Ok(true));
         assert_eq!(free(&test.store).await, [waits[0].id]);
+    }
+}
+
+#[tokio::test]
+async fn the_newest_keep_their_places_and_their_turns() {
+    for test in stores().await {
+        let terms = places(3, WhenFull::CancelRunning);
+        let starts: Vec<NewStart> = (0..6).map(|at| start(at, &terms)).collect();
+        for start in &starts {
+            admit(&test.store, start).await;
+        }
+        let rows = rows(&test.store).await;
+        let stays: Vec<bool> = starts
+            .iter()
+            .map(|start| {
+                rows.iter()
+                    .any(|row| row.id == start.accept.id && !row.cancel_requested)
+            })
+            .collect();
+        assert_eq!(stays, [false, false, false, true, true, true], "{}", test.name);
     }
 }
 
@@ -347,7 +367,7 @@ async fn claimed(store: &Store, count: usize) -> Vec<Recovered> {
     let mut claimed = Vec::new();
     for _ in 0..count {
         let accept = start(0, &Terms::default()).accept;
-        signals::accept(&store.writer(), &accept)
+        children::accept(&store.writer(), &accept)
             .await
             .expect("it is new");
         let held = store.claim_held(&[accept.id], OWNER, moment(1)).await;
