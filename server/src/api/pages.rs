@@ -1,8 +1,10 @@
-//! The plain pages: start, set-up, reference. They need nothing from outside and run no inline script.
+//! What a browser opens: the web application, and the plain pages, reference and resume. They need nothing from outside
+//! and run no inline script.
 
-use poem::http::header;
+use flowmatic_web::File;
+use poem::http::{StatusCode, header};
 use poem::web::{Json, Path};
-use poem::{IntoResponse, Response, Route, get, handler};
+use poem::{IntoResponse, Request, Response, Route, get, handler};
 
 use serde_json::json;
 use uuid::Uuid;
@@ -10,38 +12,73 @@ use uuid::Uuid;
 use super::error::ApiError;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-    img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Of a page that holds nothing but a form.
 const FORM_POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; \
     frame-ancestors 'none'";
 
+/// The name of what is under `/assets/` changes with its content.
+const FOR_GOOD: &str = "public, max-age=31536000, immutable";
+
 pub(super) fn routes(route: Route) -> Route {
-    route
-        .at("/", get(start))
+    flowmatic_web::ADDRESSES
+        .into_iter()
+        .fold(route, |route, address| route.at(address, get(application)))
         .at("/docs", get(docs))
-        .at("/setup", get(setup))
+        .at("/icon.svg", get(root_file))
+        .at("/theme.js", get(root_file))
         .at("/assets/:name", get(asset))
 }
 
+/// The same page at each of its addresses: it shows by itself what belongs there.
 #[handler]
-fn start() -> Response {
-    file("index.html")
+fn application(request: &Request) -> Response {
+    built(flowmatic_web::application(), request)
+}
+
+#[handler]
+fn root_file(request: &Request) -> Response {
+    built(flowmatic_web::file(request.uri().path()), request)
+}
+
+#[handler]
+fn asset(request: &Request, Path(name): Path<String>) -> Response {
+    match flowmatic_web::file(request.uri().path()) {
+        Some(file) => built(Some(file), request),
+        None => plain(&name),
+    }
 }
 
 #[handler]
 fn docs() -> Response {
-    file("docs.html")
+    plain("docs.html")
 }
 
-#[handler]
-fn setup() -> Response {
-    file("setup.html")
-}
-
-#[handler]
-fn asset(Path(name): Path<String>) -> Response {
-    file(&name)
+/// A file of the application: compressed where the browser takes it so, and not at all where it has it already.
+fn built(file: Option<&'static File>, request: &Request) -> Response {
+    let Some(file) = file else {
+        return ApiError::not_found("page", request.uri().path()).into_response();
+    };
+    let sent = |name| request.header(name).unwrap_or_default();
+    let is_known = sent(header::IF_NONE_MATCH).contains(file.etag);
+    let takes_gzip = sent(header::ACCEPT_ENCODING)
+        .split(',')
+        .any(|coding| coding.trim() == "gzip");
+    let cache = if file.is_immutable() { FOR_GOOD } else { "no-cache" };
+    let response = Response::builder()
+        .header(header::CONTENT_TYPE, file.content_type)
+        .header(header::CONTENT_SECURITY_POLICY, POLICY)
+        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .header(header::REFERRER_POLICY, "no-referrer")
+        .header(header::CACHE_CONTROL, cache)
+        .header(header::ETAG, file.etag)
+        .header(header::VARY, "accept-encoding");
+    match file.gzip {
+        _ if is_known => response.status(StatusCode::NOT_MODIFIED).finish(),
+        Some(gzip) if takes_gzip => response.header(header::CONTENT_ENCODING, "gzip").body(gzip),
+        _ => response.body(file.bytes),
+    }
 }
 
 /// The page that asks whether an execution is to go on.
@@ -110,7 +147,7 @@ fn filled(title: &str, message: &str, form: &str) -> Response {
         .body(page)
 }
 
-fn file(name: &str) -> Response {
+fn plain(name: &str) -> Response {
     let Some((content_type, text)) = flowmatic_web::page(name) else {
         return ApiError::not_found("page", name).into_response();
     };

@@ -1,0 +1,258 @@
+import { call, createWorkflow, expect, expectAccessible, ORDER_INTAKE, test } from "./flowmatic.js";
+
+test("shows executions while they happen", async ({ page, server }) => {
+  const workflow = await createWorkflow(server);
+  await page.goto("/executions");
+  await expect(page.getByRole("heading", { name: "Nothing has run yet" })).toBeVisible();
+  await expectAccessible(page);
+  await call(workflow, { data: { amount: 99 } });
+  await expect(page.getByRole("row", { name: /Completed.*Order intake/ })).toBeVisible();
+  await call(workflow, {});
+  await expect(page.getByRole("row", { name: /Failed.*Order intake/ })).toBeVisible();
+  await expectAccessible(page);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expectAccessible(page);
+});
+
+test("keeps filters in the address", async ({ page, server }) => {
+  const workflow = await createWorkflow(server);
+  const other = await createWorkflow(server, { ...ORDER_INTAKE, name: "Other orders" });
+  await call(workflow, { data: { amount: 99 } });
+  await call(other, {});
+  await page.goto("/executions");
+  await expect(page.getByRole("row")).toHaveCount(3);
+  await page.getByRole("combobox", { name: "Status" }).click();
+  await expectAccessible(page);
+  await page.getByRole("option", { name: "Failed" }).click();
+  await expect(page.getByRole("row")).toHaveCount(2);
+  await expect(page).toHaveURL(/status=failed/);
+  await page.getByRole("combobox", { name: "Workflow" }).fill("order int");
+  await page.getByRole("option", { name: "Order intake" }).click();
+  await expect(page.getByRole("heading", { name: "No execution fits the filters" })).toBeVisible();
+  await page.reload();
+  await expect(page.getByRole("combobox", { name: "Workflow" })).toHaveValue("Order intake");
+  await page.getByRole("button", { name: "Clear filters" }).first().click();
+  await expect(page.getByRole("row")).toHaveCount(3);
+});
+
+test("retries many at once", async ({ page, server }) => {
+  const workflow = await createWorkflow(server);
+  for (let at = 0; at < 3; at += 1) await call(workflow, {});
+  await page.goto("/executions");
+  await expect(page.getByRole("row")).toHaveCount(4);
+  await page.getByRole("checkbox", { name: "Select all" }).click();
+  await expect(page.getByText("3 selected")).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "Retry" }).click();
+  await expect(page.getByText("3 executions retried")).toBeVisible();
+  await expect(page.getByRole("row")).toHaveCount(7);
+});
+
+test("says which step failed and why, and retries from there", async ({ page, server }) => {
+  const workflow = await createWorkflow(server);
+  await call(workflow, {});
+  await page.goto("/executions");
+  await page
+    .getByRole("row", { name: /Order intake/ })
+    .getByRole("link")
+    .press("Enter");
+  await expect(page.getByRole("treeitem", { name: /Amount over 50\?/ })).toBeVisible();
+  await page.getByRole("treeitem", { name: /Execution/ }).focus();
+  await page.keyboard.press("ArrowDown");
+  await expect(page.getByRole("treeitem", { name: /Amount over 50\?/ })).toBeFocused();
+  await expect(page.getByRole("tabpanel")).toContainText("there is no data.amount");
+  await expect(page).toHaveURL(/step=big/);
+  await expectAccessible(page);
+  await page.reload();
+  await expect(page.getByRole("tab", { name: "Error" })).toBeVisible();
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expectAccessible(page);
+  await page.setViewportSize({ width: 1440, height: 900 });
+  const before = page.url();
+  await page.getByRole("button", { name: "Retry from failed step" }).click();
+  await expect(page.getByText("A new execution has started")).toBeVisible();
+  expect(page.url()).not.toBe(before);
+});
+
+test("shows loops by their items, and what each step was given and made", async ({ page, server }) => {
+  const workflow = await createWorkflow(server, {
+    name: "Each product",
+    active: true,
+    graph: {
+      nodes: [
+        { key: "hook", type: "trigger.webhook" },
+        { key: "each", type: "flow.for_each", name: "Each product", parameters: { items: "{{items}}" } },
+        {
+          key: "set",
+          type: "data.set",
+          name: "Set price",
+          parent: "each",
+          parameters: { fields: { price: "{{_item}}" } },
+        },
+      ],
+      edges: [{ from: "hook", to: "each" }],
+    },
+  });
+  await call(workflow, { items: [3, 4, "<b>5</b>"] });
+  await page.goto("/executions");
+  await page
+    .getByRole("row", { name: /Each product/ })
+    .getByRole("link")
+    .click();
+  await page.getByRole("treeitem", { name: /Item 3/ }).click();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowDown");
+  await expect(page.getByRole("treeitem", { name: /Set price/ })).toBeFocused();
+  await expect(page.getByRole("tabpanel")).toContainText("<b>5</b>");
+  await page.getByRole("tab", { name: "Input" }).click();
+  await expect(page.getByRole("tabpanel")).toContainText("fields");
+  await expectAccessible(page);
+});
+
+test("shows steps under way by the server's events", async ({ page, server }) => {
+  const workflow = await createWorkflow(server, {
+    name: "Waits",
+    active: true,
+    graph: {
+      nodes: [
+        { key: "start", type: "trigger.manual" },
+        { key: "set", type: "data.set", name: "Prepare", parameters: { fields: { a: 1 } } },
+        { key: "wait", type: "flow.wait", name: "Wait an hour", parameters: { duration: "1h" } },
+      ],
+      edges: [
+        { from: "start", to: "set" },
+        { from: "set", to: "wait" },
+      ],
+    },
+  });
+  const { id } = await server.api<{ id: string }>("POST", `/api/v1/workflows/${workflow.id}/execute`, {});
+  await page.goto(`/executions/${id}`);
+  await expect(page.getByRole("treeitem", { name: /Waiting Wait an hour/ })).toBeVisible();
+  await expectAccessible(page);
+});
+
+test("cancels one that waits", async ({ page, server }) => {
+  const workflow = await createWorkflow(server, {
+    name: "Waits",
+    active: true,
+    graph: {
+      nodes: [
+        { key: "start", type: "trigger.manual" },
+        { key: "wait", type: "flow.wait", name: "Wait", parameters: { duration: "1h" } },
+      ],
+      edges: [{ from: "start", to: "wait" }],
+    },
+  });
+  const { id } = await server.api<{ id: string }>("POST", `/api/v1/workflows/${workflow.id}/execute`, {});
+  await page.goto(`/executions/${id}`);
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await expect(
+    page.getByRole("banner").or(page.locator("header")).getByText("Cancelled").first(),
+  ).toBeVisible();
+});
+
+test("bears outputs of ten megabytes, deep ones, and markup in them", async ({ page, server }) => {
+  const workflow = await createWorkflow(server);
+  await call(workflow, { data: { amount: 99 } });
+  const { data } = await server.api<{ data: { id: string }[] }>("GET", "/api/v1/executions");
+  const id = data[0]?.id ?? "";
+  const real = await server.api<{ steps: object[] }>("GET", `/api/v1/executions/${id}`);
+  const deep = JSON.parse(`${"[".repeat(100)}1${"]".repeat(100)}`);
+  const output = {
+    html: "<img src=x onerror=alert(1)>",
+    deep,
+    long: "x".repeat(5_000_000),
+    many: Array.from({ length: 200_000 }, (_, at) => ({ at })),
+  };
+  const [first, ...rest] = real.steps;
+  await page.route(`**/api/v1/executions/${id}`, (route) =>
+    route.fulfill({ json: { ...real, steps: [{ ...first, output }, ...rest] } }),
+  );
+  await page.goto(`/executions/${id}?step=big`);
+  const shown = page.getByRole("region", { name: "Output" });
+  await expect(shown.getByText("<img src=x onerror=alert(1)>")).toBeVisible();
+  await shown.getByRole("button", { name: /many/ }).click();
+  await expect(shown.getByRole("button", { name: "Show 100 more" })).toBeVisible();
+  await shown.getByRole("button", { name: "Show all 100,000 characters" }).click();
+  await page.getByRole("tab", { name: "Details" }).click();
+  await expect(page.getByRole("tabpanel")).toContainText("flow.if");
+  expect(await page.evaluate(() => document.querySelectorAll("*").length)).toBeLessThan(5_000);
+});
+
+test("bears an answer that is not what it should be", async ({ page, bears }) => {
+  bears.push(/./);
+  await page.route("**/api/v1/executions?**", (route) => route.fulfill({ json: { surprise: true } }));
+  await page.goto("/executions");
+  await expect(page.getByRole("heading", { name: "This screen could not be shown" })).toBeVisible();
+  await page.getByRole("link", { name: "Workflows" }).click();
+  await expect(page.getByRole("heading", { name: "Make your first workflow" })).toBeVisible();
+  await page.unroute("**/api/v1/executions?**");
+  await page.route("**/api/v1/executions?**", (route) => route.fulfill({ body: "<h1>A proxy</h1>" }));
+  await page.goto("/executions");
+  await expect(page.getByRole("alert")).toContainText("The server answered something unexpected");
+});
+
+const MANY = 100_000;
+
+test("scrolls through a hundred thousand without a stutter", async ({ page, server }) => {
+  const workflow = await createWorkflow(server);
+  // Made up in the page: a thousand answers of the server would take longer than all other tests.
+  await page.addInitScript(
+    ({ many, workflow_id }) => {
+      const answer = (from: number, amount: number) => ({
+        success: true,
+        data: Array.from({ length: amount }, (_, at) => ({
+          id: `01a1ffeb-0000-7000-8000-${String(many - from - at).padStart(12, "0")}`,
+          workflow_id,
+          version: 1,
+          status: at % 7 === 0 ? "FAILED" : "COMPLETED",
+          mode: "webhook",
+          trigger: "hook",
+          started_at: new Date(Date.UTC(2026, 10, 21) - (from + at) * 1000).toISOString(),
+          duration_ms: at,
+        })),
+        next_cursor: from + amount < many ? String(from + amount) : null,
+      });
+      const real = window.fetch;
+      window.fetch = async (input, init) => {
+        const url = new URL(input instanceof Request ? input.url : String(input), location.href);
+        if (url.pathname !== "/api/v1/executions") return real(input, init);
+        const { cursor, limit } = Object.fromEntries(url.searchParams);
+        // The pages of the list are larger than the API's, so that there are fewer to wait for.
+        const amount = Number(limit) === 100 ? 1_000 : Number(limit);
+        return Response.json(answer(Number(cursor ?? 0), amount));
+      };
+    },
+    { many: MANY, workflow_id: workflow.id },
+  );
+  await page.goto("/executions");
+  await expect(page.getByRole("row").nth(5)).toBeVisible();
+  const frame = () => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));
+  const total = page.getByText(/[\d,]+\+? executions/);
+  for (let said = ""; said !== "100,000 executions"; said = (await total.textContent()) ?? "") {
+    await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+    await frame();
+  }
+  const { drawn, median, late } = await page.evaluate(async () => {
+    const frames: number[] = [];
+    let last = performance.now();
+    // Back, in steps that a wheel makes.
+    for (let step = 0; step < 300; step += 1) {
+      scrollBy(0, -400);
+      const now = await new Promise<number>((resolve) => requestAnimationFrame(resolve));
+      frames.push(now - last);
+      last = now;
+    }
+    frames.sort((one, other) => one - other);
+    return {
+      drawn: document.querySelectorAll(".table-body-row").length,
+      median: frames[150] ?? 0,
+      late: frames[285] ?? 0,
+    };
+  });
+  // A figure to read: how fast it is depends on the machine, how much is drawn does not.
+  console.log(
+    `100,000 rows: a frame in ${median.toFixed(1)} ms, 95 of 100 within ${late.toFixed(1)} ms, ${drawn} rows drawn`,
+  );
+  expect(drawn).toBeLessThan(80);
+});

@@ -1,0 +1,250 @@
+import { readFile } from "node:fs/promises";
+import {
+  call,
+  createWorkflow,
+  expect,
+  expectAccessible,
+  ORDER_INTAKE,
+  test,
+  type Workflow,
+} from "./flowmatic.js";
+
+const row = { name: /Order intake/ };
+
+test("lists workflows with what they are and how they last ran", async ({ page, server }) => {
+  const workflow = await createWorkflow(server);
+  await createWorkflow(server, { ...ORDER_INTAKE, name: "Nightly report", active: false });
+  await call(workflow, { data: { amount: 99 } });
+  await page.goto("/workflows");
+  await expect(page.getByRole("row", row).getByText("Completed")).toBeAttached();
+  await expect(page.getByRole("row", { name: /Nightly report/ }).getByText("Draft")).toBeVisible();
+  await expectAccessible(page);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expect(page.getByRole("row", row)).toBeVisible();
+  await expectAccessible(page);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+});
+
+test("keeps search and filter in the address", async ({ page, server }) => {
+  await createWorkflow(server);
+  await createWorkflow(server, { ...ORDER_INTAKE, name: "Nightly report", active: false });
+  await page.goto("/workflows");
+  await expect(page.getByRole("row", row)).toBeVisible();
+  await page.keyboard.press("/");
+  await page.keyboard.type("nightly");
+  await expect(page.getByRole("row", row)).toBeHidden();
+  await expect(page).toHaveURL(/search=nightly/);
+  await page.reload();
+  await expect(page.getByRole("row", { name: /Nightly report/ })).toBeVisible();
+  await expect(page.getByRole("row", row)).toBeHidden();
+  await page.getByRole("button", { name: "On", exact: true }).click();
+  await expect(page.getByRole("heading", { name: "No workflow fits" })).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "Show all workflows" }).click();
+  await expect(page.getByRole("row", row)).toBeVisible();
+});
+
+test("switches off and on", async ({ page, server }) => {
+  const { id } = await createWorkflow(server);
+  await page.goto("/workflows");
+  await page.getByRole("switch", { name: "Order intake on" }).click();
+  await expect(page.getByText("Order intake is off")).toBeVisible();
+  expect((await server.api<Workflow>("GET", `/api/v1/workflows/${id}`)).active).toBe(false);
+  await page.getByRole("switch", { name: "Order intake on" }).click();
+  await expect(page.getByText(/Order intake is on/)).toBeVisible();
+  expect((await server.api<Workflow>("GET", `/api/v1/workflows/${id}`)).active).toBe(true);
+});
+
+test("says why a workflow with mistakes cannot be switched on", async ({ page, server, bears }) => {
+  bears.push(/422|400/);
+  const graph = { nodes: [{ key: "a", type: "flow.nothing" }], edges: [] };
+  await createWorkflow(server, { name: "Broken", graph });
+  await page.goto("/workflows");
+  await page.getByRole("switch", { name: "Broken on" }).click();
+  await expect(page.getByText("It could not be switched on").first()).toBeVisible();
+  await expect(page.getByRole("switch", { name: "Broken on" })).not.toBeChecked();
+});
+
+test("runs one with an input, and leads to its execution", async ({ page, server }) => {
+  await createWorkflow(server);
+  await page.goto("/workflows");
+  await page.getByRole("button", { name: "More for Order intake" }).click();
+  await page.getByRole("menuitem", { name: "Run now…" }).click();
+  const input = page.getByLabel("Input");
+  await input.fill("[1]");
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await expect(input).toHaveAccessibleDescription(/no JSON object/);
+  await expectAccessible(page);
+  await input.fill('{"data": {"amount": 70}}');
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await page.getByRole("button", { name: "Open", exact: true }).click();
+  await expect(page.getByRole("treeitem", { name: /Answer/ })).toBeVisible();
+});
+
+test("deletes after a moment in which it can be undone", async ({ page, server }) => {
+  const { id } = await createWorkflow(server);
+  await page.goto("/workflows");
+  const remove = async () => {
+    await page.getByRole("button", { name: "More for Order intake" }).click();
+    await page.getByRole("menuitem", { name: "Delete" }).click();
+    await expect(page.getByRole("row", row)).toBeHidden();
+  };
+  await remove();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await expect(page.getByRole("row", row)).toBeVisible();
+  expect((await server.api<Workflow>("GET", `/api/v1/workflows/${id}`)).id).toBe(id);
+  await remove();
+  const deleted = page.waitForResponse((response) => response.request().method() === "DELETE");
+  await page.getByText("Order intake is deleted").first().hover();
+  await page.getByRole("button", { name: "Close" }).last().click();
+  expect((await deleted).status()).toBe(200);
+  await expect(page.getByRole("heading", { name: "Make your first workflow" })).toBeVisible();
+});
+
+test("takes a workflow out to a file and back in", async ({ page, server }) => {
+  await createWorkflow(server);
+  await page.goto("/workflows");
+  await page.getByRole("button", { name: "More for Order intake" }).click();
+  const downloading = page.waitForEvent("download");
+  await page.getByRole("menuitem", { name: "Export as a file" }).click();
+  const download = await downloading;
+  expect(download.suggestedFilename()).toBe("order-intake.json");
+  const file = await readFile(await download.path(), "utf8");
+  expect(JSON.parse(file).workflows[0].name).toBe("Order intake");
+  const choosing = page.waitForEvent("filechooser");
+  await page.getByRole("button", { name: "Import" }).click();
+  await (await choosing).setFiles({
+    name: "w.json",
+    mimeType: "application/json",
+    buffer: Buffer.from(file),
+  });
+  await expect(page.getByText("1 workflow imported, as drafts")).toBeVisible();
+  await expect(page.getByRole("row", row)).toHaveCount(2);
+});
+
+test("says what is wrong with a file", async ({ page, server, bears }) => {
+  bears.push(/400|422/);
+  await createWorkflow(server);
+  await page.goto("/workflows");
+  const bringIn = async (text: string) => {
+    const choosing = page.waitForEvent("filechooser");
+    await page.getByRole("button", { name: "Import" }).click();
+    await (await choosing).setFiles({
+      name: "w.json",
+      mimeType: "application/json",
+      buffer: Buffer.from(text),
+    });
+  };
+  await bringIn("no JSON");
+  await expect(page.getByText("This is no file of Flowmatic's: it is not JSON.")).toBeVisible();
+  await page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
+  await bringIn('{"workflows": []}');
+  await expect(page.getByRole("dialog", { name: "The file could not be imported" })).toBeVisible();
+  await expectAccessible(page);
+});
+
+test("shows names with markup, and long ones, as text", async ({ page, server }) => {
+  const name = "<img src=x onerror=alert(1)>";
+  await createWorkflow(server, { ...ORDER_INTAKE, name });
+  await createWorkflow(server, { ...ORDER_INTAKE, name: "long ".repeat(39) });
+  await page.goto("/workflows");
+  await expect(page.getByRole("link", { name })).toBeVisible();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+});
+
+test("goes through the rows with the arrow keys", async ({ page, server }) => {
+  await createWorkflow(server);
+  await createWorkflow(server, { ...ORDER_INTAKE, name: "Nightly report" });
+  await page.goto("/workflows");
+  await page.getByRole("link", { name: "Nightly report" }).focus();
+  await page.keyboard.press("ArrowDown");
+  await expect(page.getByRole("link", { name: "Order intake" })).toBeFocused();
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("heading", { name: "Nightly report" })).toBeVisible();
+});
+
+test("says when the list cannot be had, and tries again", async ({ page, server, bears }) => {
+  bears.push(/503|Failed to load resource/);
+  await createWorkflow(server);
+  const error = {
+    success: false,
+    error: { code: "UNAVAILABLE", message: "the store is full", request_id: "r-1" },
+  };
+  await page.route(/\/api\/v1\/workflows\?/, (route) => route.fulfill({ status: 503, json: error }));
+  await page.goto("/workflows");
+  await expect(page.getByRole("alert")).toContainText("The store is full.");
+  await expect(page.getByRole("alert")).toContainText("r-1");
+  await expectAccessible(page);
+  await page.unroute(/\/api\/v1\/workflows\?/);
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByRole("row", row)).toBeVisible();
+});
+
+test("shows that a slow list is coming", async ({ page, server }) => {
+  await createWorkflow(server);
+  let answer = () => {};
+  const held = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  await page.route(/\/api\/v1\/workflows\?/, async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.goto("/workflows");
+  await expect(page.getByRole("status", { name: "Loading" })).toBeVisible();
+  answer();
+  await expect(page.getByRole("row", row)).toBeVisible();
+});
+
+test("edits one as JSON, with the server's mistakes at their lines", async ({ page, server }) => {
+  const { id } = await createWorkflow(server);
+  await page.goto(`/workflows/${id}`);
+  const editor = page.getByLabel("Workflow as JSON");
+  await expect(page.getByText("No mistakes.")).toBeVisible();
+  await expectAccessible(page);
+  await editor.click();
+  // Keys that do something elsewhere are letters here.
+  await page.keyboard.type("?/ge");
+  await expect(editor).toContainText("?/ge");
+  await expect(page.getByRole("dialog")).toBeHidden();
+  const text = JSON.stringify(
+    { name: "Orders", graph: { nodes: [{ key: "a", type: "flow.nothing" }] } },
+    null,
+    2,
+  );
+  await editor.click();
+  await page.keyboard.press("Control+a");
+  await page.evaluate((what) => navigator.clipboard.writeText(what), text);
+  await page.keyboard.press("Control+v");
+  const problem = page.getByRole("button", { name: /Line 7 There is no node type flow.nothing/ });
+  await expect(problem).toBeVisible();
+  await expect(page.getByRole("button", { name: "Publish" })).toHaveAttribute("aria-disabled", "true");
+  await expectAccessible(page);
+  await problem.click();
+  await expect(editor).toBeFocused();
+  await page.keyboard.press("Control+s");
+  await expect(page.getByText("Saved", { exact: true })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Orders" })).toBeVisible();
+});
+
+test("loses nothing when two edit one workflow", async ({ page, server, bears }) => {
+  bears.push(/409/);
+  const workflow = await createWorkflow(server);
+  await page.goto(`/workflows/${workflow.id}`);
+  const editor = page.getByLabel("Workflow as JSON");
+  await editor.click();
+  await page.keyboard.press("Control+Home");
+  await page.keyboard.type("\n");
+  await expect(page.getByText("Not saved yet")).toBeVisible();
+  await page.reload();
+  await expect(page.getByText("What you had not saved was kept.")).toBeVisible();
+  const { graph, revision } = workflow;
+  await server.api("PUT", `/api/v1/workflows/${workflow.id}`, { name: "Theirs", graph, revision });
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("Someone has saved a newer draft meanwhile.")).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "Keep mine as a copy" }).click();
+  await expect(page.getByRole("heading", { name: "Order intake (my copy)" })).toBeVisible();
+  expect((await server.api<Workflow>("GET", `/api/v1/workflows/${workflow.id}`)).name).toBe("Theirs");
+});

@@ -1,0 +1,60 @@
+// The one way to the server: typed by `schema.ts`, which `npm run api` makes from openapi/openapi.json.
+
+import createClient from "openapi-fetch";
+import { noteAnswer, noteLost } from "./connection";
+import { asFailure, Failure } from "./failure";
+import type { components, paths } from "./schema";
+import { expire, session } from "./session";
+
+export type Schemas = components["schemas"];
+
+/** How long an answer may take. */
+const PATIENCE = 30_000;
+
+export const api = createClient<paths>({ baseUrl: location.origin, fetch: reach });
+
+api.use({
+  onRequest({ request }) {
+    const { token } = session.get();
+    if (token !== undefined) request.headers.set("Authorization", `Bearer ${token}`);
+    return request;
+  },
+});
+
+/** What the call answers, or a [`Failure`] thrown. */
+export async function ask<T>(
+  call: Promise<{ data?: T; error?: unknown; response: Response }>,
+): Promise<NonNullable<T>> {
+  let answered: Awaited<typeof call>;
+  try {
+    answered = await call;
+  } catch (error) {
+    // What is thrown here without being a Failure is an answer that is no JSON.
+    throw isAbort(error) ? error : asFailure(error);
+  }
+  const { data, error, response } = answered;
+  if (data === undefined || data === null) throw Failure.of(response, error);
+  return data;
+}
+
+async function reach(request: Request): Promise<Response> {
+  const late = AbortSignal.timeout(PATIENCE);
+  const signal = AbortSignal.any([request.signal, late]);
+  let response: Response;
+  try {
+    response = await fetch(new Request(request, { signal }));
+  } catch (error) {
+    if (late.aborted) throw new Failure("slow", "the server did not answer in time");
+    if (isAbort(error)) throw error;
+    noteLost();
+    throw new Failure("offline", "the server cannot be reached");
+  }
+  noteAnswer();
+  const token = request.headers.get("Authorization")?.replace("Bearer ", "");
+  if (response.status === 401 && token !== undefined) expire(token);
+  return response;
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
+}

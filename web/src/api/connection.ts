@@ -1,0 +1,58 @@
+// Whether the server answers. While it does not, it is asked again and again, at longer and longer intervals.
+
+import { store, useStore } from "./store";
+
+export interface ConnectionState {
+  isLost: boolean;
+  /** When it is asked next, by `Date.now()`. */
+  retryAt: number;
+}
+
+const WAITS = [2_000, 3_000, 5_000, 10_000, 15_000];
+const PATIENCE = 5_000;
+
+export const connection = store<ConnectionState>({ isLost: false, retryAt: 0 });
+
+const found = new Set<() => void>();
+let tries = 0;
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+export function useConnection(): ConnectionState {
+  return useStore(connection);
+}
+
+/** Calls back each time the server is there again. */
+export function onFound(listener: () => void): () => void {
+  found.add(listener);
+  return () => found.delete(listener);
+}
+
+export function noteLost(): void {
+  if (!connection.get().isLost) schedule();
+}
+
+export function noteAnswer(): void {
+  if (!connection.get().isLost) return;
+  clearTimeout(timer);
+  tries = 0;
+  connection.set({ isLost: false, retryAt: 0 });
+  for (const listener of [...found]) listener();
+}
+
+export async function tryNow(): Promise<void> {
+  clearTimeout(timer);
+  tries += 1;
+  try {
+    const response = await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+    if (response.ok) return noteAnswer();
+  } catch {
+    // Still away.
+  }
+  schedule();
+}
+
+function schedule(): void {
+  const wait = WAITS[Math.min(tries, WAITS.length - 1)] ?? PATIENCE;
+  connection.set({ isLost: true, retryAt: Date.now() + wait });
+  timer = setTimeout(tryNow, wait);
+}

@@ -1,0 +1,72 @@
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { api, ask, type Schemas } from "./client";
+
+export interface ExecutionFilter {
+  workflow_id?: string | undefined;
+  status?: Schemas["ExecutionStatus"][] | undefined;
+  mode?: Schemas["ExecutionMode"] | undefined;
+  trigger?: string | undefined;
+  started_after?: string | undefined;
+}
+
+const PAGE = 100;
+
+export const executionsKey = ["executions"] as const;
+
+const page = (filter: ExecutionFilter, cursor: string | undefined, limit: number, signal: AbortSignal) =>
+  // Lists of values go with commas, as the API's description allows.
+  ask(
+    api.GET("/api/v1/executions", {
+      params: { query: { ...filter, cursor, limit } },
+      querySerializer: { array: { style: "form", explode: false } },
+      signal,
+    }),
+  );
+
+/** All of them, page by page. It is not asked for again: what is new comes by [`newestExecutions`]. */
+export function executionList(filter: ExecutionFilter) {
+  return infiniteQueryOptions({
+    queryKey: [...executionsKey, "list", filter],
+    queryFn: ({ pageParam, signal }) => page(filter, pageParam, PAGE, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 60_000,
+    // Comparing a hundred thousand rows with each page that comes would take longer than the page.
+    structuralSharing: false,
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function newestExecutions(filter: ExecutionFilter, limit = PAGE) {
+  return queryOptions({
+    queryKey: [...executionsKey, "newest", filter, limit],
+    queryFn: ({ signal }) => page(filter, undefined, limit, signal),
+  });
+}
+
+export function executionOf(id: string) {
+  return queryOptions({
+    queryKey: [...executionsKey, "one", id],
+    queryFn: ({ signal }) => ask(api.GET("/api/v1/executions/{id}", { params: { path: { id } }, signal })),
+  });
+}
+
+const FINAL: readonly string[] = [
+  "COMPLETED",
+  "FAILED",
+  "CANCELLED",
+  "TIMED_OUT",
+] satisfies Schemas["ExecutionStatus"][];
+
+export function isFinal(status: Schemas["ExecutionStatus"]): boolean {
+  return FINAL.includes(status);
+}
+
+export function retryExecution(id: string, from: Schemas["RetryFrom"]) {
+  return ask(api.POST("/api/v1/executions/{id}/retry", { params: { path: { id } }, body: { from } }));
+}
+
+export function cancelExecution(id: string) {
+  return ask(api.POST("/api/v1/executions/{id}/cancel", { params: { path: { id } } }));
+}

@@ -1,0 +1,35 @@
+import { QueryClient } from "@tanstack/react-query";
+import { onFound } from "./connection";
+import { asFailure } from "./failure";
+import { session } from "./session";
+
+const TRIES = 2;
+
+export const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // The server may be on this very machine: whether there is an internet says nothing.
+      networkMode: "always",
+      staleTime: 5_000,
+      gcTime: 10 * 60_000,
+      retry: (failures, error) => failures < TRIES && asFailure(error).mayPass,
+      retryDelay: (failures) => 400 * 2 ** failures,
+      throwOnError: false,
+    },
+    mutations: { networkMode: "always" },
+  },
+});
+
+/** Asks again for what is on the screen when the server is back, and after a log-in. */
+export function refreshWhenBack(): void {
+  const again = () => void queries.refetchQueries({ type: "active" });
+  onFound(again);
+  let before = session.get();
+  session.subscribe(() => {
+    const now = session.get();
+    // Another person must not see what this one had.
+    if (now.token === undefined || now.email !== before.email) queries.clear();
+    else if (now.token !== before.token) again();
+    before = now;
+  });
+}

@@ -1,0 +1,96 @@
+// Server-sent events, read with `fetch`: an EventSource cannot send a token.
+
+import { session } from "./session";
+
+const AGAIN = 1_000;
+const LONGEST_WAIT = 15_000;
+
+interface Watching {
+  /** Something happened: its kind, and what the API says of it. */
+  onEvent: (name: string, data: unknown) => void;
+  /** Whether events come; while they do not, one must ask. */
+  onState: (isLive: boolean) => void;
+}
+
+/** Follows the events at an address until the signal ends it, or the server says that there is nothing more to come. */
+export async function watch(
+  path: string,
+  { onEvent, onState }: Watching,
+  signal: AbortSignal,
+): Promise<void> {
+  let last = "";
+  for (let wait = AGAIN; !signal.aborted; wait = Math.min(wait * 2, LONGEST_WAIT)) {
+    try {
+      const headers: Record<string, string> = { Accept: "text/event-stream" };
+      const { token } = session.get();
+      if (token !== undefined) headers.Authorization = `Bearer ${token}`;
+      if (last !== "") headers["Last-Event-ID"] = last;
+      const response = await fetch(path, { headers, signal, cache: "no-store" });
+      // Nothing to come, or a server that has no events: asking must do.
+      if (response.status === 204 || response.status === 404) return onState(false);
+      if (response.ok && response.body !== null) {
+        onState(true);
+        wait = AGAIN;
+        for await (const event of readEvents(response.body)) {
+          if (event.id !== "") last = event.id;
+          onEvent(event.name, parse(event.data));
+        }
+      }
+    } catch {
+      // It is tried again.
+    }
+    onState(false);
+    await pause(wait, signal);
+  }
+}
+
+interface ServerEvent {
+  name: string;
+  id: string;
+  data: string;
+}
+
+function parse(data: string): unknown {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return undefined;
+  }
+}
+
+/** As the standard has them. */
+export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  let event: ServerEvent = { name: "", id: "", data: "" };
+  try {
+    while (true) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines.map((one) => one.replace(/\r$/, ""))) {
+        if (line === "") {
+          if (event.data !== "") yield event;
+          event = { name: "", id: event.id, data: "" };
+        } else if (line.startsWith("data:")) {
+          event.data += `${event.data === "" ? "" : "\n"}${line.slice(5).trim()}`;
+        } else if (line.startsWith("event:")) event.name = line.slice(6).trim();
+        else if (line.startsWith("id:")) event.id = line.slice(3).trim();
+      }
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,96 @@
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { api, ask, type Schemas } from "./client";
+
+export interface WorkflowFilter {
+  search?: string | undefined;
+  active?: boolean | undefined;
+}
+
+const PAGE = 100;
+
+export const workflowsKey = ["workflows"] as const;
+
+export function workflowList(filter: WorkflowFilter) {
+  return infiniteQueryOptions({
+    queryKey: [...workflowsKey, "list", filter],
+    queryFn: ({ pageParam, signal }) =>
+      ask(
+        api.GET("/api/v1/workflows", {
+          params: { query: { ...filter, cursor: pageParam, limit: PAGE } },
+          signal,
+        }),
+      ),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** The few newest whose name has this text in it. */
+export function workflowsNamed(search: string) {
+  return queryOptions({
+    queryKey: [...workflowsKey, "named", search],
+    queryFn: ({ signal }) =>
+      ask(
+        api.GET("/api/v1/workflows", {
+          params: { query: { search: search || undefined, limit: 8 } },
+          signal,
+        }),
+      ),
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function workflowOf(id: string) {
+  return queryOptions({
+    queryKey: [...workflowsKey, "one", id],
+    queryFn: ({ signal }) => ask(api.GET("/api/v1/workflows/{id}", { params: { path: { id } }, signal })),
+  });
+}
+
+export function publishWorkflow(id: string) {
+  return ask(api.POST("/api/v1/workflows/{id}/publish", { params: { path: { id } }, body: {} }));
+}
+
+export function deactivateWorkflow(id: string) {
+  return ask(api.POST("/api/v1/workflows/{id}/deactivate", { params: { path: { id } } }));
+}
+
+export function duplicateWorkflow(id: string) {
+  return ask(api.POST("/api/v1/workflows/{id}/duplicate", { params: { path: { id } }, body: {} }));
+}
+
+export function exportWorkflow(id: string) {
+  return ask(api.GET("/api/v1/workflows/{id}/export", { params: { path: { id } } }));
+}
+
+/** `file` is checked by the server, which says what is wrong with it. */
+export function importWorkflows(file: Schemas["WorkflowFile"]) {
+  return ask(api.POST("/api/v1/workflows/import", { body: file }));
+}
+
+export function createWorkflow(workflow: Schemas["WorkflowCreate"]) {
+  return ask(api.POST("/api/v1/workflows", { body: workflow }));
+}
+
+export function executeWorkflow(id: string, input: Record<string, unknown>) {
+  return ask(api.POST("/api/v1/workflows/{id}/execute", { params: { path: { id } }, body: { input } }));
+}
+
+/** The names of the newest, by their ids. */
+export const workflowNames = queryOptions({
+  queryKey: [...workflowsKey, "names"],
+  queryFn: async ({ signal }) => {
+    const page = await ask(api.GET("/api/v1/workflows", { params: { query: { limit: PAGE } }, signal }));
+    return new Map(page.data.map((workflow) => [workflow.id, workflow.name]));
+  },
+  staleTime: 60_000,
+});
+
+export function saveWorkflow(id: string, update: Schemas["WorkflowUpdate"]) {
+  return ask(api.PUT("/api/v1/workflows/{id}", { params: { path: { id } }, body: update }));
+}
+
+export function validateGraph(graph: Schemas["Graph"], signal?: AbortSignal) {
+  return ask(api.POST("/api/v1/workflows/validate", { body: { graph }, signal }));
+}

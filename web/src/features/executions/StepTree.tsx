@@ -1,0 +1,194 @@
+import { ChevronRight } from "lucide-react";
+import { type KeyboardEvent, useMemo, useRef, useState } from "react";
+import type { Schemas } from "../../api/client";
+import { ancestors, type StepNode, spanOf, stepTree } from "../../graph/steps";
+import { executions } from "../../text/executions";
+import { duration } from "../../text/time";
+import { Button } from "../../ui/Button";
+import { type Status, StatusIcon } from "../../ui/StatusBadge";
+import type { OpenSteps } from "./openSteps";
+import "./StepTree.css";
+
+const texts = executions.detail;
+/** Steps of one level that are drawn at a time. */
+const PAGE = 100;
+/** Loops with no more iterations than this are open at first. */
+const FEW = 5;
+
+interface StepTreeProps {
+  execution: Schemas["Execution"];
+  /** What is under way. */
+  open: OpenSteps;
+  /** The path of a step; the execution as a whole where missing. */
+  chosen: string | undefined;
+  onChoose: (path: string | undefined) => void;
+}
+
+interface Line {
+  path: string | undefined;
+  name: string;
+  status: Status | undefined;
+  depth: number;
+  node: StepNode | undefined;
+  isOpen: boolean | undefined;
+  /** How many of its level are left out after it. */
+  more?: { of: string; count: number };
+}
+
+/** The steps of an execution with their time as bars. The arrow keys go through it, as through any tree. */
+export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
+  const roots = useMemo(() => stepTree(execution.steps, [...open.values()]), [execution.steps, open]);
+  const [toggled, setToggled] = useState<ReadonlyMap<string, boolean>>(new Map());
+  const [shown, setShown] = useState<ReadonlyMap<string, number>>(new Map());
+  const tree = useRef<HTMLDivElement>(null);
+  const above = useMemo(() => new Set(chosen === undefined ? [] : ancestors(chosen)), [chosen]);
+  const isUnfolded = (node: StepNode) =>
+    toggled.get(node.path) ??
+    (above.has(node.path) || (node.index === undefined && node.children.length <= FEW));
+  const toggle = (path: string, isOpen: boolean) => setToggled(new Map(toggled).set(path, isOpen));
+  const hasLoops = roots.some((root) => root.children.length > 0);
+  const from = Date.parse(execution.started_at);
+  const now = Date.now();
+  const to = execution.finished_at === undefined ? now : Date.parse(execution.finished_at);
+  const lines: Line[] = [
+    {
+      path: undefined,
+      name: texts.whole,
+      status: execution.status,
+      depth: 0,
+      node: undefined,
+      isOpen: undefined,
+    },
+  ];
+  const add = (nodes: StepNode[], depth: number, of: string) => {
+    const most = shown.get(of) ?? PAGE;
+    for (const node of nodes.slice(0, most)) {
+      const unfolded = node.children.length > 0 ? isUnfolded(node) : undefined;
+      const name =
+        node.index === undefined
+          ? (node.step?.name ?? node.open?.name ?? node.key)
+          : texts.iteration(node.index);
+      lines.push({
+        path: node.path,
+        name,
+        status: node.step?.status ?? node.open?.status ?? "RUNNING",
+        depth,
+        node,
+        isOpen: unfolded,
+      });
+      if (unfolded) add(node.children, depth + 1, node.path);
+    }
+    const last = lines.at(-1);
+    if (nodes.length > most && last !== undefined)
+      last.more = { of, count: Math.min(PAGE, nodes.length - most) };
+  };
+  add(roots, 0, "");
+  const move = (event: KeyboardEvent) => {
+    const at = lines.findIndex((line) => line.path === chosen);
+    const line = lines[at];
+    if (line === undefined) return;
+    let next: Line | undefined;
+    if (event.key === "ArrowDown") next = lines[at + 1];
+    else if (event.key === "ArrowUp") next = lines[at - 1];
+    else if (event.key === "Home") next = lines[0];
+    else if (event.key === "End") next = lines.at(-1);
+    else if (event.key === "ArrowRight" && line.path !== undefined && line.isOpen === false)
+      toggle(line.path, true);
+    else if (event.key === "ArrowLeft" && line.path !== undefined && line.isOpen === true)
+      toggle(line.path, false);
+    else if (event.key === "ArrowLeft" && line.depth > 0) {
+      next = lines.slice(0, at).findLast((before) => before.depth < line.depth);
+    } else return;
+    event.preventDefault();
+    if (next === undefined) return;
+    onChoose(next.path);
+    tree.current?.querySelector<HTMLElement>(`[data-path="${CSS.escape(next.path ?? "")}"]`)?.focus();
+  };
+  const isChosenSeen = lines.some((line) => line.path === chosen);
+  return (
+    <>
+      <div role="tree" aria-label={texts.steps} className="steps" ref={tree} onKeyDown={move}>
+        {lines.map((line) => {
+          const isChosen = line.path === chosen;
+          const step = line.node?.step;
+          const timed = step ?? line.node?.open;
+          const span = timed === undefined ? undefined : spanOf(timed, from, to, now);
+          const took = line.node === undefined ? execution.duration_ms : step?.duration_ms;
+          return (
+            <div key={line.path ?? ""} role="none">
+              <div
+                role="treeitem"
+                className="step"
+                aria-level={line.depth + 1}
+                aria-selected={isChosen}
+                aria-expanded={line.isOpen}
+                tabIndex={isChosen || (!isChosenSeen && line.path === undefined) ? 0 : -1}
+                data-path={line.path ?? ""}
+                data-skipped={line.status === "skipped" || undefined}
+                onClick={() => onChoose(line.path)}
+                onKeyDown={(event) => {
+                  if (event.key === "Enter" || event.key === " ") {
+                    event.preventDefault();
+                    onChoose(line.path);
+                  }
+                }}
+              >
+                <span className="step-name" style={{ paddingLeft: line.depth * 16 }}>
+                  {line.isOpen !== undefined && line.path !== undefined ? (
+                    <span
+                      className="step-arrow"
+                      aria-hidden
+                      data-open={line.isOpen || undefined}
+                      onClick={(event) => {
+                        event.stopPropagation();
+                        toggle(line.path ?? "", !line.isOpen);
+                      }}
+                    >
+                      <ChevronRight size={14} />
+                    </span>
+                  ) : (
+                    hasLoops && <span className="step-arrow" />
+                  )}
+                  {line.status !== undefined && <StatusIcon status={line.status} />}
+                  <span className="cut" title={line.name}>
+                    {line.name}
+                  </span>
+                </span>
+                <span className="step-time" aria-hidden>
+                  {line.node === undefined ? (
+                    <span className="step-bar step-bar-whole" style={{ left: 0, width: "100%" }} />
+                  ) : (
+                    span !== undefined && (
+                      <span
+                        className={`step-bar step-bar-${step?.status ?? line.node?.open?.status}`}
+                        style={{
+                          left: `min(${span.start * 100}%, 100% - 3px)`,
+                          width: `${span.length * 100}%`,
+                        }}
+                      />
+                    )
+                  )}
+                </span>
+                <span className="step-took">{took === undefined ? "" : duration(took)}</span>
+              </div>
+              {line.more !== undefined && (
+                <Button
+                  kind="quiet"
+                  size="dense"
+                  className="step-more"
+                  onClick={() => {
+                    const { of } = line.more ?? { of: "" };
+                    setShown(new Map(shown).set(of, (shown.get(of) ?? PAGE) + PAGE));
+                  }}
+                >
+                  {texts.showMore(line.more.count)}
+                </Button>
+              )}
+            </div>
+          );
+        })}
+      </div>
+      {roots.length === 0 && <p className="steps-none faint">{texts.noSteps}</p>}
+    </>
+  );
+}

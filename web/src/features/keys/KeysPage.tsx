@@ -1,0 +1,173 @@
+import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { KeyRound, Plus, Trash2 } from "lucide-react";
+import { useMemo, useState } from "react";
+import type { Schemas } from "../../api/client";
+import { asFailure } from "../../api/failure";
+import { deleteKey, keyList, keysKey } from "../../api/keys";
+import { useMay } from "../../api/may";
+import { Page } from "../../shell/Page";
+import { keys as texts } from "../../text/keys";
+import { sentence } from "../../text/text";
+import { Button } from "../../ui/Button";
+import { Confirm } from "../../ui/Confirm";
+import { EmptyState } from "../../ui/EmptyState";
+import { ErrorCard } from "../../ui/ErrorCard";
+import { IconButton } from "../../ui/IconButton";
+import { RelativeTime } from "../../ui/RelativeTime";
+import { SkeletonRows } from "../../ui/Skeleton";
+import { type Column, Table } from "../../ui/Table";
+import { tell } from "../../ui/toast";
+import { NewKeyDialog } from "./NewKeyDialog";
+
+type Key = Schemas["ApiKey"];
+
+const ALL = Object.keys(texts.scopes).length;
+
+/** The keys with which programs call the API. */
+export default function KeysPage() {
+  const queries = useQueryClient();
+  const may = useMay();
+  const list = useInfiniteQuery(keyList);
+  const [isMaking, setIsMaking] = useState(false);
+  const [leaving, setLeaving] = useState<Key>();
+  const rows = list.data?.pages.flatMap((page) => page.data) ?? [];
+  const mayNot = may("keys:manage") ? undefined : texts.mayNot;
+  const columns = useMemo(() => columnsOf(setLeaving, mayNot), [mayNot]);
+  const remove = async (key: Key) => {
+    try {
+      await deleteKey(key.id);
+    } catch (error) {
+      throw new Error(sentence(asFailure(error).message));
+    }
+    await queries.invalidateQueries({ queryKey: keysKey });
+    tell("done", texts.remove.done(key.name));
+  };
+  return (
+    <Page
+      title={texts.title}
+      actions={
+        <Button
+          kind="primary"
+          icon={<Plus size={16} aria-hidden />}
+          disabledBecause={mayNot}
+          onClick={() => setIsMaking(true)}
+        >
+          {texts.new}
+        </Button>
+      }
+    >
+      {list.isPending && <SkeletonRows count={4} />}
+      {list.isError && list.data === undefined && (
+        <ErrorCard error={list.error} onRetry={() => void list.refetch()} />
+      )}
+      {rows.length > 0 && (
+        <Table
+          label={texts.list}
+          columns={columns}
+          rows={rows}
+          keyOf={(row) => row.id}
+          nameOf={(row) => row.name}
+          isMore={list.hasNextPage}
+          onEnd={() => void (list.hasNextPage && !list.isFetchingNextPage && list.fetchNextPage())}
+        />
+      )}
+      {list.isSuccess && rows.length === 0 && (
+        <EmptyState
+          icon={<KeyRound size={20} aria-hidden />}
+          title={texts.empty.title}
+          actions={
+            <Button kind="primary" disabledBecause={mayNot} onClick={() => setIsMaking(true)}>
+              {texts.new}
+            </Button>
+          }
+        >
+          {texts.empty.text}
+        </EmptyState>
+      )}
+      {isMaking && <NewKeyDialog onClose={() => setIsMaking(false)} />}
+      {leaving !== undefined && (
+        <Confirm
+          title={texts.remove.title(leaving.name)}
+          action={texts.remove.button}
+          onConfirm={() => remove(leaving)}
+          onClose={() => setLeaving(undefined)}
+        >
+          {texts.remove.text}
+        </Confirm>
+      )}
+    </Page>
+  );
+}
+
+function columnsOf(remove: (key: Key) => void, mayNot: string | undefined): Column<Key>[] {
+  const { columns: titles } = texts;
+  return [
+    {
+      name: "name",
+      title: titles.name,
+      width: "minmax(0, 1fr)",
+      narrow: "main",
+      cell: (row) => (
+        <span className="cut key-name" title={row.name}>
+          {row.name}
+        </span>
+      ),
+    },
+    {
+      name: "key",
+      title: titles.key,
+      width: "112px",
+      narrow: "hidden",
+      cell: (row) => <code className="faint">{row.prefix}…</code>,
+    },
+    {
+      name: "scopes",
+      title: titles.scopes,
+      width: "112px",
+      narrow: "hidden",
+      cell: (row) => (
+        <span className="faint" title={row.scopes.map((scope) => texts.scopes[scope] ?? scope).join("\n")}>
+          {texts.scopeCount(row.scopes.length, ALL)}
+        </span>
+      ),
+    },
+    {
+      name: "created",
+      title: titles.created,
+      width: "116px",
+      narrow: "hidden",
+      cell: (row) => (
+        <span className="faint">
+          <RelativeTime time={row.created_at} />
+        </span>
+      ),
+    },
+    {
+      name: "used",
+      title: titles.used,
+      width: "116px",
+      cell: (row) => (
+        <span className="faint">
+          {row.last_used_at === undefined ? texts.never : <RelativeTime time={row.last_used_at} />}
+        </span>
+      ),
+    },
+    {
+      name: "more",
+      title: titles.more,
+      isTitleUnseen: true,
+      width: "32px",
+      align: "end",
+      narrow: "end",
+      cell: (row) => (
+        <IconButton
+          size="dense"
+          label={texts.delete(row.name)}
+          disabledBecause={mayNot}
+          icon={<Trash2 size={16} aria-hidden />}
+          onClick={() => remove(row)}
+        />
+      ),
+    },
+  ];
+}

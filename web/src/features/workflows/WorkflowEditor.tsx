@@ -1,0 +1,234 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { CircleAlert, CircleCheck, Play } from "lucide-react";
+import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
+import type { Schemas } from "../../api/client";
+import { asFailure } from "../../api/failure";
+import { useMay } from "../../api/may";
+import { createWorkflow, publishWorkflow, saveWorkflow, workflowOf, workflowsKey } from "../../api/workflows";
+import { locate } from "../../graph/jsonText";
+import { Page } from "../../shell/Page";
+import { sentence } from "../../text/text";
+import { workflow as texts } from "../../text/workflow";
+import { workflows } from "../../text/workflows";
+import { Button } from "../../ui/Button";
+import { Chip } from "../../ui/Chip";
+import type { JsonEditorHandle } from "../../ui/JsonEditor";
+import { Words } from "../../ui/Prose";
+import { SkeletonRows } from "../../ui/Skeleton";
+import { tell } from "../../ui/toast";
+import { toText, toUpdate } from "./document";
+import { RunDialog } from "./RunDialog";
+import { Triggers } from "./Triggers";
+import { forgetUnsaved, keepUnsaved, readUnsaved } from "./unsaved";
+import { type LineProblem, useProblems } from "./useProblems";
+import "./WorkflowEditor.css";
+
+const JsonEditor = lazy(() => import("../../ui/JsonEditor"));
+
+export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow"]; path: ReactNode }) {
+  const queries = useQueryClient();
+  const navigate = useNavigate();
+  const may = useMay();
+  const editor = useRef<JsonEditorHandle>(null);
+  // The draft that the text began from. A newer one of someone else's does not replace it.
+  const [base, setBase] = useState(workflow);
+  const [kept, setKept] = useState(() => readUnsaved(workflow.id));
+  const [text, setText] = useState(() => kept?.text ?? toText(workflow));
+  const [begun, setBegun] = useState(0);
+  const [isBusy, setIsBusy] = useState(false);
+  const [isConflict, setIsConflict] = useState(kept !== undefined && kept.revision !== workflow.revision);
+  const [isRunning, setIsRunning] = useState(false);
+  const { problems, isChecked } = useProblems(text);
+  const isChanged = text !== toText(base);
+  const mayNot = may("workflows:write") ? undefined : texts.mayNot;
+  useEffect(() => {
+    if (isChanged) keepUnsaved(base.id, { text, revision: base.revision });
+    else forgetUnsaved(base.id);
+  }, [isChanged, text, base]);
+  /** Another text in the editor. */
+  const beginAnew = (from: Schemas["Workflow"]) => {
+    setBase(from);
+    setText(toText(from));
+    setKept(undefined);
+    setIsConflict(false);
+    setBegun(begun + 1);
+  };
+  const take = async (saved: Schemas["Workflow"], isTextOf: string) => {
+    queries.setQueryData(workflowOf(saved.id).queryKey, saved);
+    void queries.invalidateQueries({ queryKey: [...workflowsKey, "list"] });
+    setKept(undefined);
+    // What was typed while it was saved stays.
+    setBase(saved);
+    if (text === isTextOf && toText(saved) !== isTextOf) beginAnew(saved);
+  };
+  const save = async (): Promise<Schemas["Workflow"] | undefined> => {
+    const located = locate(text);
+    if ("error" in located || mayNot !== undefined) {
+      editor.current?.show("error" in located ? located.error.at : 0);
+      return undefined;
+    }
+    setIsBusy(true);
+    try {
+      const saved = await saveWorkflow(base.id, toUpdate(located.value, kept?.revision ?? base.revision));
+      await take(saved, text);
+      return saved;
+    } catch (error) {
+      const failure = asFailure(error);
+      if (failure.status === 409) setIsConflict(true);
+      else tell("error", texts.saveWrong, { description: sentence(failure.message) });
+      return undefined;
+    } finally {
+      setIsBusy(false);
+    }
+  };
+  const publish = async () => {
+    const saved = isChanged ? await save() : base;
+    if (saved === undefined) return;
+    setIsBusy(true);
+    try {
+      const published = await publishWorkflow(saved.id);
+      await take(published, text);
+      tell("done", texts.published(published.version));
+    } catch (error) {
+      tell("error", texts.publishWrong, { description: sentence(asFailure(error).message) });
+    } finally {
+      setIsBusy(false);
+    }
+  };
+  const keepMine = async () => {
+    const located = locate(text);
+    if ("error" in located) return editor.current?.show(located.error.at);
+    try {
+      const { name, description, graph } = toUpdate(located.value, 0);
+      const copy = await createWorkflow({ name: texts.copyName(name), description, graph });
+      forgetUnsaved(base.id);
+      await navigate({ to: "/workflows/$id", params: { id: copy.id } });
+    } catch (error) {
+      tell("error", texts.saveWrong, { description: sentence(asFailure(error).message) });
+    }
+  };
+  const seeTheirs = async () => beginAnew(await queries.fetchQuery({ ...workflowOf(base.id), staleTime: 0 }));
+  return (
+    <Page
+      title={base.name}
+      path={path}
+      state={
+        <>
+          {base.version === undefined ? (
+            <Chip tone="warning">{workflows.state.draft}</Chip>
+          ) : (
+            <Chip tone={base.active ? "ok" : "neutral"}>{workflows.state.published(base.version)}</Chip>
+          )}
+          <span className="saved" role="status">
+            {isChanged ? texts.unsaved : texts.saved}
+          </span>
+        </>
+      }
+      actions={
+        <>
+          <Button
+            className="run-button"
+            icon={<Play size={14} aria-hidden />}
+            disabledBecause={base.version === undefined ? workflows.because.notPublished : undefined}
+            onClick={() => setIsRunning(true)}
+          >
+            {workflows.run.button}
+          </Button>
+          <Button
+            isBusy={isBusy}
+            disabledBecause={mayNot ?? (isChanged ? undefined : texts.nothingNew)}
+            onClick={() => void save()}
+          >
+            {texts.save}
+          </Button>
+          <Button
+            kind="primary"
+            isBusy={isBusy}
+            disabledBecause={mayNot ?? (problems.length > 0 ? texts.hasProblems : undefined)}
+            onClick={() => void publish()}
+          >
+            {texts.publish}
+          </Button>
+        </>
+      }
+    >
+      <div role="status">
+        {isConflict ? (
+          <div className="notice">
+            <span>{texts.conflict}</span>
+            <Button size="dense" onClick={() => void seeTheirs()}>
+              {texts.theirs}
+            </Button>
+            <Button size="dense" onClick={() => void keepMine()}>
+              {texts.mine}
+            </Button>
+          </div>
+        ) : (
+          kept !== undefined && (
+            <div className="notice">
+              <span>{texts.kept}</span>
+              <Button size="dense" onClick={() => beginAnew(base)}>
+                {texts.discard}
+              </Button>
+            </div>
+          )
+        )}
+      </div>
+      <div className="workflow">
+        <div className="card workflow-editor">
+          <Suspense fallback={<SkeletonRows />}>
+            <JsonEditor
+              key={begun}
+              ref={editor}
+              label={texts.editor}
+              initial={text}
+              problems={problems}
+              isReadOnly={mayNot !== undefined}
+              onChange={setText}
+              onSave={() => void save()}
+            />
+          </Suspense>
+        </div>
+        <div className="workflow-side">
+          <Problems problems={problems} isChecked={isChecked} onShow={(at) => editor.current?.show(at)} />
+          <Triggers workflow={base} />
+        </div>
+      </div>
+      {isRunning && <RunDialog workflow={base} onClose={() => setIsRunning(false)} />}
+    </Page>
+  );
+}
+
+function Problems({
+  problems,
+  isChecked,
+  onShow,
+}: {
+  problems: readonly LineProblem[];
+  isChecked: boolean;
+  onShow: (at: number) => void;
+}) {
+  const isFine = problems.length === 0;
+  return (
+    <section className="card workflow-part">
+      <h2 className={isFine ? "" : "workflow-wrong"}>
+        {isFine ? <CircleCheck size={16} aria-hidden /> : <CircleAlert size={16} aria-hidden />}
+        <span role="status">
+          {isFine ? (isChecked ? texts.noProblems : texts.checking) : texts.problems(problems.length)}
+        </span>
+      </h2>
+      {!isFine && (
+        <ul className="workflow-problems">
+          {problems.map((problem) => (
+            <li key={`${problem.from} ${problem.message}`}>
+              <button type="button" onClick={() => onShow(problem.from)}>
+                <span className="faint">{texts.line(problem.line)}</span> <Words text={problem.message} />
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}

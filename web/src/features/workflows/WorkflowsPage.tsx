@@ -1,0 +1,153 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import { FileUp, Plus, Workflow } from "lucide-react";
+import { useCallback, useMemo, useState } from "react";
+import type { Schemas } from "../../api/client";
+import { deleting } from "../../api/deleting";
+import { useMay } from "../../api/may";
+import { useStore } from "../../api/store";
+import { workflowList } from "../../api/workflows";
+import { Page } from "../../shell/Page";
+import { workflows as texts } from "../../text/workflows";
+import { Button } from "../../ui/Button";
+import { EmptyState } from "../../ui/EmptyState";
+import { ErrorCard } from "../../ui/ErrorCard";
+import { SearchInput } from "../../ui/SearchInput";
+import { Segments } from "../../ui/Segments";
+import { SkeletonRows } from "../../ui/Skeleton";
+import { Table } from "../../ui/Table";
+import { columns } from "./columns";
+import { ImportWorkflows } from "./ImportWorkflows";
+import { NewWorkflowDialog } from "./NewWorkflowDialog";
+import { RunDialog } from "./RunDialog";
+import { StarterCards } from "./StarterCards";
+import type { Starter } from "./starters";
+import { useWorkflowActions } from "./useWorkflowActions";
+import "./WorkflowsPage.css";
+
+const route = getRouteApi("/shell/workflows");
+
+const FILTERS = [
+  { value: "all", label: texts.filters.all },
+  { value: "on", label: texts.filters.on },
+  { value: "off", label: texts.filters.off },
+] as const;
+
+/** All workflows: found, switched on and off, run, copied, taken away. */
+export default function WorkflowsPage() {
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const list = useInfiniteQuery(workflowList({ search: search.search, active: search.active }));
+  const hidden = useStore(deleting);
+  const may = useMay();
+  const { turn } = useWorkflowActions();
+  const setMaking = (make: Starter | undefined) => void navigate({ search: (now) => ({ ...now, make }) });
+  const [running, setRunning] = useState<Schemas["WorkflowSummary"]>();
+  const mayWrite = may("workflows:write");
+  const rows = useMemo(
+    () => list.data?.pages.flatMap((page) => page.data).filter((row) => !hidden.has(row.id)) ?? [],
+    [list.data, hidden],
+  );
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
+  const more = useCallback(() => {
+    if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+  const find = useCallback(
+    (text: string) =>
+      void navigate({ search: (now) => ({ ...now, search: text.trim() || undefined }), replace: true }),
+    [navigate],
+  );
+  const shown = useMemo(
+    () => columns((row, isOn) => void turn(row, isOn), setRunning, mayWrite),
+    [turn, mayWrite],
+  );
+  const isFiltered = search.search !== undefined || search.active !== undefined;
+  const isEmpty = list.isSuccess && rows.length === 0;
+  const cannotWrite = mayWrite ? undefined : texts.because.mayNotWrite;
+  return (
+    <ImportWorkflows>
+      {(choose) => (
+        <Page
+          title={texts.title}
+          actions={
+            <>
+              <Button
+                className="import-button"
+                icon={<FileUp size={16} aria-hidden />}
+                disabledBecause={cannotWrite}
+                onClick={choose}
+              >
+                {texts.import}
+              </Button>
+              <Button
+                kind="primary"
+                icon={<Plus size={16} aria-hidden />}
+                disabledBecause={cannotWrite}
+                onClick={() => setMaking("webhook")}
+              >
+                {texts.new}
+              </Button>
+            </>
+          }
+          toolbar={
+            (isFiltered || !isEmpty) && (
+              <>
+                <SearchInput label={texts.search} value={search.search ?? ""} onChange={find} />
+                <Segments
+                  label={texts.filter}
+                  choices={FILTERS}
+                  value={search.active === undefined ? "all" : search.active ? "on" : "off"}
+                  onChange={(value) =>
+                    void navigate({
+                      search: (now) => ({ ...now, active: value === "all" ? undefined : value === "on" }),
+                    })
+                  }
+                />
+                {list.isSuccess && (
+                  <span className="toolbar-end">{texts.total(rows.length, hasNextPage)}</span>
+                )}
+              </>
+            )
+          }
+        >
+          {list.isPending && <SkeletonRows />}
+          {list.isError && list.data === undefined && (
+            <ErrorCard error={list.error} onRetry={() => void list.refetch()} />
+          )}
+          {rows.length > 0 && (
+            <Table
+              label={texts.list}
+              columns={shown}
+              rows={rows}
+              keyOf={(row) => row.id}
+              nameOf={(row) => row.name}
+              isMore={hasNextPage}
+              onEnd={more}
+            />
+          )}
+          {isEmpty && isFiltered && (
+            <EmptyState
+              icon={<Workflow size={20} aria-hidden />}
+              title={texts.empty.none}
+              actions={<Button onClick={() => void navigate({ search: {} })}>{texts.empty.clear}</Button>}
+            />
+          )}
+          {isEmpty && !isFiltered && (
+            <div className="first-workflow">
+              <h2>{texts.empty.title}</h2>
+              <p>{texts.empty.text}</p>
+              <StarterCards label={texts.create.starts} onChoose={setMaking} />
+              <Button kind="quiet" icon={<FileUp size={16} aria-hidden />} onClick={choose}>
+                {texts.empty.import}
+              </Button>
+            </div>
+          )}
+          {search.make !== undefined && (
+            <NewWorkflowDialog starter={search.make} onClose={() => setMaking(undefined)} />
+          )}
+          {running !== undefined && <RunDialog workflow={running} onClose={() => setRunning(undefined)} />}
+        </Page>
+      )}
+    </ImportWorkflows>
+  );
+}

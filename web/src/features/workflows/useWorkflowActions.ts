@@ -1,0 +1,74 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import type { Schemas } from "../../api/client";
+import { hideWorkflow } from "../../api/deleting";
+import { asFailure } from "../../api/failure";
+import {
+  deactivateWorkflow,
+  duplicateWorkflow,
+  exportWorkflow,
+  publishWorkflow,
+  workflowsKey,
+} from "../../api/workflows";
+import { sentence } from "../../text/text";
+import { workflows as texts } from "../../text/workflows";
+import { save } from "../../ui/JsonView";
+import { tell } from "../../ui/toast";
+
+type Workflow = Pick<Schemas["WorkflowSummary"], "id" | "name">;
+
+const UNDO_TIME = 10_000;
+
+/** What can be done to a workflow, from its row or from its own screen. Each says what came of it. */
+export function useWorkflowActions() {
+  const queries = useQueryClient();
+  const navigate = useNavigate();
+  const refresh = () => queries.invalidateQueries({ queryKey: workflowsKey });
+  const attempt = async (title: string, work: () => Promise<unknown>) => {
+    try {
+      await work();
+    } catch (error) {
+      const failure = asFailure(error);
+      const mistakes =
+        failure.problems.length > 0 ? ` (${texts.told.mistakes(failure.problems.length)})` : "";
+      tell("error", title, { description: sentence(`${failure.message}${mistakes}`) });
+    }
+  };
+  return {
+    turn: (workflow: Workflow, isOn: boolean) =>
+      attempt(isOn ? texts.told.failed.on : texts.told.failed.off, async () => {
+        const now = await (isOn ? publishWorkflow : deactivateWorkflow)(workflow.id);
+        await refresh();
+        tell("done", isOn ? texts.told.on(now.name, now.version) : texts.told.off(now.name));
+      }),
+    duplicate: (workflow: Workflow) =>
+      attempt(texts.told.failed.duplicate, async () => {
+        const copy = await duplicateWorkflow(workflow.id);
+        await refresh();
+        const open = () => void navigate({ to: "/workflows/$id", params: { id: copy.id } });
+        tell("done", texts.told.duplicated(copy.name), { action: { label: texts.told.open, run: open } });
+      }),
+    export: (workflow: Workflow) =>
+      attempt(texts.told.failed.export, async () => {
+        const file = await exportWorkflow(workflow.id);
+        save(`${fileName(workflow.name)}.json`, JSON.stringify(file, null, 2));
+      }),
+    remove: (workflow: Workflow) => {
+      const { undo, carryOut } = hideWorkflow(workflow.id);
+      tell("plain", texts.told.deleted(workflow.name), {
+        lasts: UNDO_TIME,
+        action: { label: texts.told.undo, run: () => void undo() },
+        onClosed: () => void attempt(texts.told.failed.delete, carryOut),
+      });
+    },
+  };
+}
+
+/** A name that every file system bears. */
+export function fileName(name: string): string {
+  const plain = name
+    .normalize("NFKD")
+    .replace(/[^\p{L}\p{N}]+/gu, "-")
+    .replace(/^-+|-+$/g, "");
+  return [...plain].slice(0, 60).join("").toLowerCase() || "workflow";
+}

@@ -1,0 +1,70 @@
+import { expect, test } from "vitest";
+import type { Schemas } from "../api/client";
+import { ancestors, type StepNode, spanOf, stepTree } from "./steps";
+
+const step = (path: string): Schemas["Step"] => ({
+  path,
+  node: path,
+  name: path,
+  type: "data.set",
+  status: "completed",
+  ports: [],
+  attempts: 1,
+});
+const shape = (nodes: StepNode[]): unknown[] =>
+  nodes.map((node) => (node.children.length === 0 ? node.path : [node.path, ...shape(node.children)]));
+
+test("keeps the order of plain steps", () => {
+  expect(shape(stepTree([step("b"), step("a")]))).toEqual(["b", "a"]);
+});
+
+test("hangs what is inside a loop below its iterations, in their order", () => {
+  const steps = ["each[1]/send", "each[1]", "each[0]/send", "each[0]", "each", "done"].map(step);
+  expect(shape(stepTree(steps))).toEqual([
+    ["each", ["each[0]", "each[0]/send"], ["each[1]", "each[1]/send"]],
+    "done",
+  ]);
+});
+
+test("shows loops that are not decided yet, and loops in loops", () => {
+  const tree = stepTree([step("a[0]/b[2]/c")]);
+  expect(shape(tree)).toEqual([["a", ["a[0]", ["a[0]/b", ["a[0]/b[2]", "a[0]/b[2]/c"]]]]]);
+  expect(tree[0]?.step).toBeUndefined();
+});
+
+test("shows what is under way, until it is decided", () => {
+  const open = [
+    { path: "a", name: "A", status: "RUNNING" as const, attempts: 1 },
+    { path: "b", name: "B", status: "WAITING" as const, attempts: 1 },
+  ];
+  const tree = stepTree([step("a")], open);
+  expect(tree.map((node) => [node.path, node.step?.status, node.open?.status])).toEqual([
+    ["a", "completed", undefined],
+    ["b", undefined, "WAITING"],
+  ]);
+});
+
+test("says what is above", () => {
+  expect(ancestors("a[0]/b[2]/c")).toEqual(["a[0]/b[2]", "a[0]/b", "a[0]", "a"]);
+  expect(ancestors("a")).toEqual([]);
+});
+
+test("bears a hundred thousand steps", () => {
+  const steps = Array.from({ length: 100_000 }, (_, at) => step(`each[${at}]/send`));
+  expect(stepTree(steps)[0]?.children).toHaveLength(100_000);
+});
+
+test("places a step in the time of its execution", () => {
+  const at = (ms: number) => new Date(ms).toISOString();
+  const timed = { ...step("a"), started_at: at(1_500), finished_at: at(2_000) };
+  expect(spanOf(timed, 1_000, 2_000, 9_000)).toEqual({ start: 0.5, length: 0.5 });
+  expect(spanOf({ ...step("a"), started_at: at(1_500) }, 1_000, 2_000, 2_000)).toEqual({
+    start: 0.5,
+    length: 0.5,
+  });
+  expect(spanOf(step("a"), 1_000, 2_000, 2_000)).toBeUndefined();
+  expect(spanOf({ ...step("a"), started_at: at(0), finished_at: at(9_000) }, 1_000, 2_000, 0)).toEqual({
+    start: 0,
+    length: 1,
+  });
+});

@@ -1,0 +1,177 @@
+// Every address of the application. The server opens the application at the same first parts (`ADDRESSES` in lib.rs).
+
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from "@tanstack/react-router";
+import { connectorList } from "./api/connectors";
+import { executionList, executionOf } from "./api/executions";
+import { keyList } from "./api/keys";
+import { queries } from "./api/queries";
+import { scheduleList } from "./api/schedules";
+import { session } from "./api/session";
+import { workflowList, workflowOf } from "./api/workflows";
+import { readConnectorSearch } from "./features/connectors/search";
+import { filterOf, readExecutionSearch, readExecutionView } from "./features/executions/search";
+import { readWorkflowSearch } from "./features/workflows/search";
+import { Broken } from "./shell/Broken";
+import { NotFound } from "./shell/NotFound";
+import { Root } from "./shell/Root";
+import { Shell } from "./shell/Shell";
+
+const root = createRootRoute({ component: Root, notFoundComponent: NotFound, errorComponent: Broken });
+
+const setUp = createRoute({
+  getParentRoute: () => root,
+  path: "/setup",
+  beforeLoad: leaveIfLoggedIn,
+  component: lazyRouteComponent(() => import("./features/setup/SetUpPage")),
+});
+
+const logIn = createRoute({
+  getParentRoute: () => root,
+  path: "/login",
+  validateSearch: (search: Record<string, unknown>): { to?: string | undefined } => {
+    // Never to another host: `//elsewhere` would lead there.
+    const to = typeof search.to === "string" && /^\/(?![/\\])/.test(search.to) ? search.to : undefined;
+    return { to };
+  },
+  beforeLoad: leaveIfLoggedIn,
+  component: lazyRouteComponent(() => import("./features/login/LogInPage")),
+});
+
+const shell = createRoute({
+  getParentRoute: () => root,
+  id: "shell",
+  component: Shell,
+  beforeLoad: ({ location }) => {
+    if (session.get().token !== undefined) return;
+    const to = location.href === "/" || location.href === "/workflows" ? undefined : location.href;
+    throw redirect({ to: "/login", search: { to }, replace: true });
+  },
+});
+
+const start = createRoute({
+  getParentRoute: () => shell,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/workflows", replace: true });
+  },
+});
+
+const workflows = createRoute({
+  getParentRoute: () => shell,
+  path: "/workflows",
+  validateSearch: readWorkflowSearch,
+  loaderDeps: ({ search: { search, active } }) => ({ search, active }),
+  // Asked for while the screen itself is loaded.
+  loader: ({ deps }) => void queries.prefetchInfiniteQuery(workflowList(deps)),
+  component: lazyRouteComponent(() => import("./features/workflows/WorkflowsPage")),
+});
+
+const workflow = createRoute({
+  getParentRoute: () => shell,
+  path: "/workflows/$id",
+  loader: ({ params }) => void queries.prefetchQuery(workflowOf(params.id)),
+  component: lazyRouteComponent(() => import("./features/workflows/WorkflowPage")),
+});
+
+const executions = createRoute({
+  getParentRoute: () => shell,
+  path: "/executions",
+  validateSearch: readExecutionSearch,
+  loaderDeps: ({ search }) => search,
+  loader: ({ deps }) => void queries.prefetchInfiniteQuery(executionList(filterOf(deps))),
+  component: lazyRouteComponent(() => import("./features/executions/ExecutionsPage")),
+});
+
+const execution = createRoute({
+  getParentRoute: () => shell,
+  path: "/executions/$id",
+  validateSearch: readExecutionView,
+  loader: ({ params }) => void queries.prefetchQuery(executionOf(params.id)),
+  component: lazyRouteComponent(() => import("./features/executions/ExecutionPage")),
+});
+
+const schedules = createRoute({
+  getParentRoute: () => shell,
+  path: "/schedules",
+  loader: () => void queries.prefetchInfiniteQuery(scheduleList),
+  component: lazyRouteComponent(() => import("./features/schedules/SchedulesPage")),
+});
+
+const webhooks = createRoute({
+  getParentRoute: () => shell,
+  path: "/workspace/webhooks",
+  loader: () => void queries.prefetchInfiniteQuery(workflowList({})),
+  component: lazyRouteComponent(() => import("./features/webhooks/WebhooksPage")),
+});
+
+const connectors = createRoute({
+  getParentRoute: () => shell,
+  path: "/connectors",
+  validateSearch: readConnectorSearch,
+  loader: () => void queries.prefetchQuery(connectorList),
+  component: lazyRouteComponent(() => import("./features/connectors/ConnectorsPage")),
+});
+
+const connector = createRoute({
+  getParentRoute: () => shell,
+  path: "/connectors/$type",
+  loader: () => void queries.prefetchQuery(connectorList),
+  component: lazyRouteComponent(() => import("./features/connectors/ConnectorPage")),
+});
+
+const keys = createRoute({
+  getParentRoute: () => shell,
+  path: "/workspace/api-keys",
+  loader: () => void queries.prefetchInfiniteQuery(keyList),
+  component: lazyRouteComponent(() => import("./features/keys/KeysPage")),
+});
+
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("./features/settings/SettingsPage")),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    setUp,
+    logIn,
+    shell.addChildren([
+      start,
+      workflows,
+      workflow,
+      executions,
+      execution,
+      schedules,
+      webhooks,
+      connectors,
+      connector,
+      keys,
+      settings,
+    ]),
+  ]),
+  defaultPreload: "intent",
+  defaultPendingMs: 150,
+  scrollRestoration: true,
+  defaultErrorComponent: Broken,
+  defaultNotFoundComponent: NotFound,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
+
+/** Logging in and out leads elsewhere, from wherever one is. */
+session.subscribe(() => void router.invalidate());
+
+function leaveIfLoggedIn({ search }: { search: { to?: string | undefined } }): void {
+  if (session.get().token !== undefined) throw redirect({ href: search.to ?? "/workflows", replace: true });
+}

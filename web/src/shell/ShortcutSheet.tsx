@@ -1,0 +1,62 @@
+import { useStore } from "../api/store";
+import { shell } from "../text/shell";
+import { Dialog } from "../ui/Dialog";
+import { Keys } from "../ui/Keys";
+import { Switch } from "../ui/Switch";
+import { places } from "./places";
+import "./ShortcutSheet.css";
+import { chooseSingleKeys, singleKeys } from "./useShortcuts";
+
+const { sheet } = shell;
+
+const PARTS: readonly [string, readonly [string, string][]][] = [
+  [
+    sheet.general,
+    [
+      ["Ctrl+K", sheet.commands],
+      ["?", sheet.help],
+      ["/", sheet.find],
+      ["Esc", sheet.close],
+    ],
+  ],
+  [sheet.goTo, places.map((place) => [`G ${place.key}`, place.label])],
+  [
+    sheet.lists,
+    [
+      ["↓ ↑", sheet.nextRow],
+      ["Enter", sheet.open],
+    ],
+  ],
+];
+
+export default function ShortcutSheet({ onClose }: { onClose: () => void }) {
+  const areOn = useStore(singleKeys);
+  return (
+    <Dialog title={sheet.title} isOpen onClose={onClose}>
+      <div className="sheet">
+        {PARTS.map(([title, shortcuts]) => (
+          <section key={title}>
+            <h3>{title}</h3>
+            <dl>
+              {shortcuts.map(([keys, does]) => (
+                <div key={keys}>
+                  <dt>{does}</dt>
+                  <dd>
+                    <Keys keys={keys} />
+                  </dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+        <div className="sheet-switch">
+          <div>
+            <div>{sheet.single}</div>
+            <p>{sheet.singleHint}</p>
+          </div>
+          <Switch label={sheet.single} isOn={areOn} onChange={chooseSingleKeys} />
+        </div>
+      </div>
+    </Dialog>
+  );
+}

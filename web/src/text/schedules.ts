@@ -1,0 +1,45 @@
+import { count } from "./text";
+
+export const schedules = {
+  title: "Schedules",
+  list: "Schedules",
+  columns: { workflow: "Workflow", when: "When", next: "Next", last: "Last run", on: "On" },
+  every: (time: string) => `Every ${time}`,
+  zone: (zone: string) => `in ${zone}`,
+  off: "Its workflow is off",
+  paused: "Paused",
+  never: "Never",
+  noNext: "No more",
+  switchFor: (name: string) => `${name} on`,
+  more: (name: string) => `More for ${name}`,
+  actions: {
+    run: "Run now",
+    times: "Next ten times",
+    workflow: "Open workflow",
+    executions: "Show executions",
+  },
+  told: {
+    paused: (name: string) => `${name} is paused`,
+    resumed: (name: string) => `${name} goes on`,
+    started: (name: string) => `${name} has started`,
+    open: "Open",
+    pauseWrong: "It could not be paused",
+    resumeWrong: "It could not go on",
+    runWrong: "It could not be started",
+  },
+  mayNot: "Your role may not change workflows.",
+  mayNotRun: "Your role may not start workflows.",
+  times: {
+    title: (name: string) => `Next times of ${name}`,
+    zone: (zone: string) => `As the clocks of ${zone} show them, and yours.`,
+    there: "There",
+    here: "Here",
+    none: "There is no further time.",
+  },
+  waiting: (amount: number) => `${count(amount, "time waits", "times wait")} for the run before`,
+  empty: {
+    title: "No schedule yet",
+    text: "A workflow that begins with a schedule is listed here once it is published.",
+    action: "Make a workflow",
+  },
+};
