@@ -70,10 +70,13 @@ enum Tag {
 
 type Served = (
     workflows::Workflows,
+    workflows::Switches,
     workflows::Versions,
     workflows::Portability,
     executions::Executions,
+    executions::Bulk,
     events::Events,
+    webhooks::Incoming,
     schedules::Schedules,
     connectors::Connectors,
     session::Sessions,
@@ -86,10 +89,13 @@ type Served = (
 
 const SERVED: Served = (
     workflows::Workflows,
+    workflows::Switches,
     workflows::Versions,
     workflows::Portability,
     executions::Executions,
+    executions::Bulk,
     events::Events,
+    webhooks::Incoming,
     schedules::Schedules,
     connectors::Connectors,
     session::Sessions,
@@ -115,13 +121,18 @@ enum Accepted {
 }
 
 impl Accepted {
-    fn new(execution: ExecutionSummary) -> Self {
-        Self::before(execution, false)
+    async fn new(app: &App, execution: ExecutionSummary) -> Result<Self, ApiError> {
+        Self::before(app, execution, false).await
     }
 
-    fn before(execution: ExecutionSummary, is_replayed: bool) -> Self {
+    async fn before(app: &App, mut execution: ExecutionSummary, is_replayed: bool) -> Result<Self, ApiError> {
+        app.store.name_executions([&mut execution]).await?;
         let location = format!("/api/v1/executions/{}", execution.id);
-        Self::Accepted(Json(execution), location, is_replayed.then_some(true))
+        Ok(Self::Accepted(
+            Json(execution),
+            location,
+            is_replayed.then_some(true),
+        ))
     }
 }
 
@@ -155,12 +166,7 @@ pub fn description() -> &'static Value {
 pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
     description();
     let service = OpenApiService::new(SERVED, "Flowmatic", env!("CARGO_PKG_VERSION"));
-    let door = WebhookDoor {
-        dispatch: app.dispatch.clone(),
-        max_body: app.config.max_body,
-        request_timeout: app.config.request_timeout,
-        sync_timeout: app.config.sync_timeout,
-    };
+    let door = door(&app);
     let resume = Arc::new(ResumeDoor {
         store: app.store.clone(),
         dispatch: app.dispatch.clone(),
@@ -179,6 +185,16 @@ pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
     }
     let inner = Arc::new(routes.data(app.clone()));
     Framed { inner, app }
+}
+
+/// Where calls of webhooks come in.
+fn door(app: &App) -> WebhookDoor {
+    WebhookDoor {
+        dispatch: app.dispatch.clone(),
+        max_body: app.config.max_body,
+        request_timeout: app.config.request_timeout,
+        sync_timeout: app.config.sync_timeout,
+    }
 }
 
 tokio::task_local! {

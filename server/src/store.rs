@@ -25,7 +25,7 @@ pub use children::NewChild;
 mod commit;
 pub use commit::{CommitWriter, Told};
 mod executions;
-pub use executions::{ExecutionFilter, Mark, News, OpenExecution, Progress, StoredExecution, Whose};
+pub use executions::{ExecutionFilter, Mark, News, OpenExecution, Progress, Purpose, StoredExecution, Whose};
 mod start_control;
 pub(crate) use start_control::DROPPED_MESSAGE;
 pub use start_control::{Admission, Admitted, DROPPED, NewStart, Once};
@@ -40,6 +40,7 @@ mod postgres;
 mod about;
 mod authors;
 mod keys;
+mod names;
 mod retention;
 mod schedules;
 mod secrets;
@@ -49,6 +50,7 @@ mod space;
 pub(crate) mod timers;
 mod users;
 pub mod watchers;
+mod webhooks;
 mod workflows;
 pub use keys::NewKey;
 pub(crate) use retention::after;
@@ -61,7 +63,9 @@ pub use space::Spare;
 pub use timers::{DueTimer, TimerKind};
 pub use users::{Changed, NewInvitation, NewUser, UserChange, UserWithPassword};
 pub use watchers::Watchers;
-pub use workflows::{WebhookTarget, WorkflowFilter, WorkflowSave};
+pub use webhooks::WebhookFilter;
+pub(crate) use workflows::RESTORABLE;
+pub use workflows::{Activated, WebhookTarget, WorkflowFilter, WorkflowSave};
 
 pub(crate) mod cursor;
 pub(crate) mod entity;
@@ -95,6 +99,7 @@ struct Inner {
     /// Commits of unknown outcome whose rows are looked for.
     settling: AtomicUsize,
     watchers: Arc<Watchers>,
+    labels: names::Labels,
 }
 
 #[derive(Debug)]
@@ -149,6 +154,7 @@ impl Store {
             bell: timers::Bell::default(),
             settling: AtomicUsize::new(0),
             watchers: Arc::default(),
+            labels: names::labels(),
         }));
         migration::refuse_newer(&store).await?;
         Ok(store)

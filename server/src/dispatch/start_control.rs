@@ -52,6 +52,17 @@ pub enum Admission {
     },
 }
 
+impl Admission {
+    /// The execution that it is about.
+    pub fn execution(&self) -> Uuid {
+        match self {
+            Self::Started(started) => started.id,
+            Self::Queued(id) | Self::Debounced(id) | Self::Dropped(id) => *id,
+            Self::Replayed { execution, .. } => *execution,
+        }
+    }
+}
+
 /// How an execution goes on that was claimed.
 pub(super) enum GoesOn {
     /// It runs, or ends where it was cancelled.
@@ -263,9 +274,7 @@ impl Dispatch {
 
     /// What a decision means for others: some are to end, some may be taken up.
     pub(super) fn carry_out(self: &Arc<Self>, cancelled: &[Uuid], released: bool) {
-        for id in cancelled {
-            self.cancel(*id);
-        }
+        self.cancel(cancelled);
         if released {
             self.take_up_released();
         }

@@ -12,8 +12,11 @@ mod m20261121_000003_timers;
 mod m20261121_000004_start_control;
 mod m20261121_000005_versions;
 mod m20261121_000006_retention;
+mod m20261122_000007_lists;
 mod m20261122_000008_people;
+mod m20261122_000009_retries;
 mod m20261122_000010_key_expiry;
+mod m20261122_000011_restore;
 
 struct Migrator;
 
@@ -26,8 +29,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_start_control::Migration),
             Box::new(m20261121_000005_versions::Migration),
             Box::new(m20261121_000006_retention::Migration),
+            Box::new(m20261122_000007_lists::Migration),
             Box::new(m20261122_000008_people::Migration),
+            Box::new(m20261122_000009_retries::Migration),
             Box::new(m20261122_000010_key_expiry::Migration),
+            Box::new(m20261122_000011_restore::Migration),
         ]
     }
 }

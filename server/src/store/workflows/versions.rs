@@ -10,7 +10,7 @@ use super::super::authors::Authors;
 use super::super::entity::{version, workflow};
 use super::super::{Store, StoreError, cursor, millis, time};
 use super::triggers::save_triggers;
-use super::{broken, graph_of, row, workflow_of};
+use super::{broken, graph_of, row, shown};
 
 impl Store {
     /// The newest first; `None` where there is no such workflow.
@@ -115,8 +115,9 @@ impl Store {
         let row = row(&transaction, workspace_id, id)
             .await?
             .ok_or_else(|| StoreError::Internal(format!("workflow {id} is gone")))?;
+        let workflow = shown(&transaction, row, graph, triggers).await?;
         transaction.commit().await?;
-        workflow_of(row, graph, triggers).map(Some)
+        Ok(Some(workflow))
     }
 }
 
