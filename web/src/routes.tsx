@@ -18,9 +18,9 @@ import { readConnectorSearch } from "./features/connectors/search";
 import { filterOf, readExecutionSearch, readExecutionView } from "./features/executions/search";
 import { readWorkflowSearch } from "./features/workflows/search";
 import { Broken } from "./shell/Broken";
-import { NotFound } from "./shell/NotFound";
 import { Root } from "./shell/Root";
-import { Shell } from "./shell/Shell";
+
+const NotFound = lazyRouteComponent(() => import("./shell/NotFound"));
 
 const root = createRootRoute({ component: Root, notFoundComponent: NotFound, errorComponent: Broken });
 
@@ -46,7 +46,7 @@ const logIn = createRoute({
 const shell = createRoute({
   getParentRoute: () => root,
   id: "shell",
-  component: Shell,
+  component: lazyRouteComponent(() => import("./shell/Shell")),
   beforeLoad: ({ location }) => {
     if (session.get().token !== undefined) return;
     const to = location.href === "/" || location.href === "/workflows" ? undefined : location.href;

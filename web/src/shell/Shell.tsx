@@ -16,7 +16,7 @@ const ShortcutSheet = lazy(() => import("./ShortcutSheet"));
 const NavigationDrawer = lazy(() => import("./NavigationDrawer"));
 
 /** The frame of every screen behind the log-in. */
-export function Shell() {
+export default function Shell() {
   useShortcuts();
   const open = useStore(overlay);
   return (

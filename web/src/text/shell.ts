@@ -63,9 +63,4 @@ export const shell = {
     text: "The address may be mistyped, or what was here is gone.",
     home: "Go to the workflows",
   },
-  broken: {
-    title: "This screen could not be shown",
-    text: "Nothing was changed on the server.",
-    reload: "Load the page again",
-  },
 };
