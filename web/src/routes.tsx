@@ -7,9 +7,12 @@ import {
   lazyRouteComponent,
   redirect,
 } from "@tanstack/react-router";
+import { authState, sessionList } from "./api/account";
 import { connectorList } from "./api/connectors";
 import { executionList, executionOf } from "./api/executions";
 import { keyList } from "./api/keys";
+import { whereAllowed } from "./api/may";
+import { userList } from "./api/people";
 import { queries } from "./api/queries";
 import { scheduleList } from "./api/schedules";
 import { session } from "./api/session";
@@ -28,6 +31,7 @@ const setUp = createRoute({
   getParentRoute: () => root,
   path: "/setup",
   beforeLoad: leaveIfLoggedIn,
+  loader: () => void queries.prefetchQuery(authState),
   component: lazyRouteComponent(() => import("./features/setup/SetUpPage")),
 });
 
@@ -40,7 +44,14 @@ const logIn = createRoute({
     return { to };
   },
   beforeLoad: leaveIfLoggedIn,
+  loader: () => void queries.prefetchQuery(authState),
   component: lazyRouteComponent(() => import("./features/login/LogInPage")),
+});
+
+const join = createRoute({
+  getParentRoute: () => root,
+  path: "/join",
+  component: lazyRouteComponent(() => import("./features/setup/JoinPage")),
 });
 
 const shell = createRoute({
@@ -48,7 +59,7 @@ const shell = createRoute({
   id: "shell",
   component: lazyRouteComponent(() => import("./shell/Shell")),
   beforeLoad: ({ location }) => {
-    if (session.get().token !== undefined) return;
+    if (session.get().id !== undefined) return;
     const to = location.href === "/" || location.href === "/workflows" ? undefined : location.href;
     throw redirect({ to: "/login", search: { to }, replace: true });
   },
@@ -128,13 +139,21 @@ const connector = createRoute({
 const keys = createRoute({
   getParentRoute: () => shell,
   path: "/workspace/api-keys",
-  loader: () => void queries.prefetchInfiniteQuery(keyList),
+  loader: () => void whereAllowed("keys:manage", () => queries.prefetchInfiniteQuery(keyList)),
   component: lazyRouteComponent(() => import("./features/keys/KeysPage")),
+});
+
+const people = createRoute({
+  getParentRoute: () => shell,
+  path: "/workspace/people",
+  loader: () => void whereAllowed("workspace:admin", () => queries.prefetchInfiniteQuery(userList)),
+  component: lazyRouteComponent(() => import("./features/people/PeoplePage")),
 });
 
 const settings = createRoute({
   getParentRoute: () => shell,
   path: "/settings",
+  loader: () => void queries.prefetchQuery(sessionList),
   component: lazyRouteComponent(() => import("./features/settings/SettingsPage")),
 });
 
@@ -142,6 +161,7 @@ export const router = createRouter({
   routeTree: root.addChildren([
     setUp,
     logIn,
+    join,
     shell.addChildren([
       start,
       workflows,
@@ -153,6 +173,7 @@ export const router = createRouter({
       connectors,
       connector,
       keys,
+      people,
       settings,
     ]),
   ]),
@@ -173,5 +194,5 @@ declare module "@tanstack/react-router" {
 session.subscribe(() => void router.invalidate());
 
 function leaveIfLoggedIn({ search }: { search: { to?: string | undefined } }): void {
-  if (session.get().token !== undefined) throw redirect({ href: search.to ?? "/workflows", replace: true });
+  if (session.get().id !== undefined) throw redirect({ href: search.to ?? "/workflows", replace: true });
 }

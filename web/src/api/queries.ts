@@ -28,8 +28,8 @@ export function refreshWhenBack(): void {
   session.subscribe(() => {
     const now = session.get();
     // Another person must not see what this one had.
-    if (now.token === undefined || now.email !== before.email) queries.clear();
-    else if (now.token !== before.token) again();
+    if (now.id === undefined || now.email !== before.email) queries.clear();
+    else if (now.id !== before.id) again();
     before = now;
   });
 }

@@ -4,6 +4,7 @@ import { lazy, Suspense } from "react";
 import { useStore } from "../api/store";
 import { shell } from "../text/shell";
 import { Button } from "../ui/Button";
+import { announcement } from "./announce";
 import { Mark } from "./Mark";
 import { Navigation } from "./Navigation";
 import { OfflineBar } from "./OfflineBar";
@@ -52,6 +53,9 @@ export default function Shell() {
         <main id="content" tabIndex={-1}>
           <Outlet />
         </main>
+      </div>
+      <div role="status" className="unseen">
+        {useStore(announcement)}
       </div>
       <Suspense>
         {open === "palette" && <Palette onClose={closeOverlay} />}
