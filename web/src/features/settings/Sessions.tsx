@@ -3,6 +3,7 @@ import { useState } from "react";
 import { endSession, sessionList } from "../../api/account";
 import type { Schemas } from "../../api/client";
 import { asFailure } from "../../api/failure";
+import { kit } from "../../text/kit";
 import { settings } from "../../text/settings";
 import { sentence } from "../../text/text";
 import { Button } from "../../ui/Button";
@@ -15,17 +16,29 @@ import { browserOf } from "./browserOf";
 
 const texts = settings.sessions;
 
+/** The last used come first. */
+const AT_FIRST = 5;
+
 /** Where one is logged in, and a way to end it there. */
 export function Sessions() {
   const list = useQuery(sessionList);
+  const [shown, setShown] = useState(AT_FIRST);
   if (list.isPending) return <SkeletonRows count={2} />;
   if (list.data === undefined) return <ErrorCard error={list.error} onRetry={() => void list.refetch()} />;
+  const all = list.data.data;
   return (
-    <ul className="card sessions" aria-label={texts.title}>
-      {list.data.data.map((session) => (
-        <Row key={session.id} session={session} />
-      ))}
-    </ul>
+    <>
+      <ul className="card sessions" aria-label={texts.title}>
+        {all.slice(0, shown).map((session) => (
+          <Row key={session.id} session={session} />
+        ))}
+      </ul>
+      {all.length > shown && (
+        <Button kind="quiet" size="dense" className="sessions-more" onClick={() => setShown(all.length)}>
+          {kit.showMore(all.length - shown)}
+        </Button>
+      )}
+    </>
   );
 }
 

@@ -8,6 +8,7 @@ import { chooseSingleKeys, singleKeys } from "../../shell/useShortcuts";
 import { settings as texts } from "../../text/settings";
 import { ErrorCard } from "../../ui/ErrorCard";
 import { Segments } from "../../ui/Segments";
+import { SkeletonRows } from "../../ui/Skeleton";
 import { Switch } from "../../ui/Switch";
 import { Fact } from "./Fact";
 import { PasswordForm } from "./PasswordForm";
@@ -31,21 +32,28 @@ export default function SettingsPage() {
   return (
     <Page title={texts.title}>
       <div className="settings">
-        {who.isError && who.data === undefined && (
-          <ErrorCard error={who.error} onRetry={() => void who.refetch()} />
-        )}
         <Section title={texts.profile}>
-          <div className="card">
-            {user !== undefined && <ProfileForm key={`${user.id} ${user.email} ${user.name}`} user={user} />}
-            <dl>
-              <Fact name={texts.role}>{user && (texts.roles[user.role] ?? user.role)}</Fact>
-              <Fact name={texts.workspace}>{workspace?.name}</Fact>
-            </dl>
-          </div>
+          {who.isPending && <SkeletonRows count={3} />}
+          {who.isError && who.data === undefined && (
+            <ErrorCard error={who.error} onRetry={() => void who.refetch()} />
+          )}
+          {user !== undefined && (
+            <div className="card">
+              <ProfileForm key={`${user.id} ${user.email} ${user.name}`} user={user} />
+              <dl>
+                <Fact name={texts.role}>{texts.roles[user.role] ?? user.role}</Fact>
+                <Fact name={texts.workspace}>{workspace?.name}</Fact>
+              </dl>
+            </div>
+          )}
         </Section>
-        <Section title={texts.password.title}>
-          <div className="card">{user !== undefined && <PasswordForm email={user.email} />}</div>
-        </Section>
+        {user !== undefined && (
+          <Section title={texts.password.title}>
+            <div className="card">
+              <PasswordForm email={user.email} />
+            </div>
+          </Section>
+        )}
         <Section title={texts.sessions.title}>
           <Sessions />
         </Section>
