@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use poem_openapi::{Enum, Object};
 use uuid::Uuid;
 
-use crate::Time;
+use crate::{Author, Time, User};
 
 /// The least and the most characters of a password.
 pub const PASSWORD_LENGTH: RangeInclusive<usize> = 10..=200;
@@ -137,6 +137,9 @@ pub struct Setup {
     pub email: String,
     #[oai(validator(min_length = 10, max_length = 200))]
     pub password: String,
+    /// Whether the token goes into a cookie, for pages of this server, in place of the answer.
+    #[oai(default)]
+    pub cookie: bool,
 }
 
 #[derive(Debug, Clone, Object)]
@@ -146,22 +149,20 @@ pub struct Login {
     pub email: String,
     #[oai(validator(max_length = 200))]
     pub password: String,
+    /// Whether the token goes into a cookie, for pages of this server, in place of the answer.
+    #[oai(default)]
+    pub cookie: bool,
 }
 
-/// A session. Its token goes into `Authorization: Bearer`.
+/// A session. Its token goes into `Authorization: Bearer`, or is in a cookie.
 #[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
 pub struct Session {
-    pub token: String,
+    /// Missing where a cookie has it.
+    pub token: Option<String>,
     #[oai(serialize_with = "crate::time::write")]
     pub expires_at: Time,
     pub user: User,
-}
-
-#[derive(Debug, Clone, Object)]
-pub struct User {
-    pub id: i64,
-    pub email: String,
-    pub role: Role,
 }
 
 #[derive(Debug, Clone, Object)]
@@ -195,6 +196,11 @@ pub struct ApiKey {
     pub created_at: Time,
     #[oai(serialize_with = "crate::time::write")]
     pub last_used_at: Option<Time>,
+    /// From then on it is refused; missing where it lasts until it is revoked.
+    #[oai(serialize_with = "crate::time::write")]
+    pub expires_at: Option<Time>,
+    /// Missing where it was made on the server's machine, or is older than this field.
+    pub created_by: Option<Author>,
 }
 
 #[derive(Debug, Clone, Object)]
@@ -204,10 +210,13 @@ pub struct ApiKeyCreate {
     pub name: String,
     #[oai(validator(min_items = 1, max_items = 50))]
     pub scopes: Vec<Scope>,
+    /// From then on it is refused: a time to come, of the next ten years. Left out: it lasts until it is revoked.
+    pub expires_at: Option<Time>,
 }
 
 /// A new API key. `key` is shown here and never again.
 #[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
 pub struct ApiKeyCreated {
     pub id: Uuid,
     pub name: String,
@@ -215,6 +224,9 @@ pub struct ApiKeyCreated {
     pub scopes: Vec<Scope>,
     #[oai(serialize_with = "crate::time::write")]
     pub created_at: Time,
+    #[oai(serialize_with = "crate::time::write")]
+    pub expires_at: Option<Time>,
+    pub created_by: Option<Author>,
     pub key: String,
 }
 
@@ -224,6 +236,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{ApiKeyCreate, KEY_NAME_LENGTH, Login, PASSWORD_LENGTH, Setup};
+    use crate::{PasswordChange, UserJoin};
 
     fn is_valid<T: ParseFromJSON>(value: Value) -> bool {
         T::parse_from_json(Some(value)).is_ok()
@@ -240,6 +253,12 @@ mod tests {
     fn the_validators_have_the_published_lengths() {
         check(*PASSWORD_LENGTH.start(), *PASSWORD_LENGTH.end(), |password| {
             is_valid::<Setup>(json!({"token": "t", "email": "ada@acme.example", "password": password}))
+        });
+        check(*PASSWORD_LENGTH.start(), *PASSWORD_LENGTH.end(), |password| {
+            is_valid::<UserJoin>(json!({"token": "t", "password": password}))
+        });
+        check(*PASSWORD_LENGTH.start(), *PASSWORD_LENGTH.end(), |password| {
+            is_valid::<PasswordChange>(json!({"current": "c", "new": password}))
         });
         let login = |length: usize| is_valid::<Login>(json!({"email": "", "password": "ä".repeat(length)}));
         assert!(login(*PASSWORD_LENGTH.end()) && !login(PASSWORD_LENGTH.end() + 1));

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use flowmatic_openapi::ExecutionSummary;
 use futures_util::FutureExt;
-use poem::http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
+use poem::http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HeaderName, SET_COOKIE, TRANSFER_ENCODING,
+};
 use poem::http::{HeaderValue, Method};
 use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Result, Route};
 use poem_openapi::{ApiResponse, OpenApiService, Tags};
@@ -17,15 +19,19 @@ pub mod error;
 pub mod idempotency;
 pub mod payload;
 
+mod about;
 mod connectors;
 mod cursor;
 pub(crate) mod draft;
+mod etag;
 mod events;
 mod executions;
+mod gzip;
 mod health;
 pub mod keys;
 mod schedules;
 mod session;
+mod users;
 mod webhooks;
 pub(crate) mod workflows;
 
@@ -35,6 +41,7 @@ pub(crate) mod pages;
 use self::error::ApiError;
 use self::payload::Json;
 use crate::app::App;
+use crate::auth::cookie::AnswerCookie;
 use crate::trigger::resume::ResumeDoor;
 use crate::trigger::webhook::WebhookDoor;
 
@@ -53,9 +60,11 @@ enum Tag {
     Webhooks,
     /// Set-up, log-in and who one is.
     Auth,
+    /// The people of the workspace: their roles and their invitations.
+    Users,
     /// API keys.
     Keys,
-    /// Whether the server is well.
+    /// What the server is, and whether it is well.
     Health,
 }
 
@@ -68,7 +77,10 @@ type Served = (
     schedules::Schedules,
     connectors::Connectors,
     session::Sessions,
+    session::Own,
+    users::Users,
     keys::Keys,
+    about::Server,
     health::Health,
 );
 
@@ -81,7 +93,10 @@ const SERVED: Served = (
     schedules::Schedules,
     connectors::Connectors,
     session::Sessions,
+    session::Own,
+    users::Users,
     keys::Keys,
+    about::Server,
     health::Health,
 );
 
@@ -177,6 +192,8 @@ pub fn request_id() -> String {
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 64;
+/// Where the description is.
+const DESCRIPTION: &str = "/api/openapi.json";
 /// Bytes that come along with a request's head.
 const SMALL_BODY: u64 = 1024;
 
@@ -229,25 +246,32 @@ impl<E: Endpoint + 'static> Endpoint for Framed<E> {
 }
 
 impl<E: Endpoint + 'static> Framed<E> {
-    async fn answer(&self, request: Request) -> Response {
+    async fn answer(&self, mut request: Request) -> Response {
         let started = Instant::now();
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
         if self.app.is_draining() && path.starts_with("/api/webhooks/") {
             return ApiError::unavailable("the server is shutting down").into_response();
         }
-        if path.starts_with("/api/v1/")
+        let is_api = path.starts_with("/api/v1/");
+        if is_api
             && let Err(error) =
                 description::check_query(&method, &path, request.uri().query().unwrap_or_default())
         {
             return error.into_response();
         }
-        let answered = if path.starts_with("/api/v1/") && !matches!(method, Method::GET | Method::HEAD) {
+        let may_be_small = is_api || path == DESCRIPTION;
+        let takes_gzip = may_be_small && method != Method::HEAD && gzip::is_taken(request.headers());
+        let cookie = is_api.then(AnswerCookie::default);
+        if let Some(cookie) = &cookie {
+            request.set_data(cookie.clone());
+        }
+        let answered = if is_api && !matches!(method, Method::GET | Method::HEAD) {
             self.finish(request).await
         } else {
             AssertUnwindSafe(self.inner.call(request)).catch_unwind().await
         };
-        let response = match answered {
+        let mut response = match answered {
             Ok(Ok(response)) => response.into_response(),
             Ok(Err(error)) if error.is_from_response() => error.into_response(),
             Ok(Err(error)) => {
@@ -255,6 +279,18 @@ impl<E: Endpoint + 'static> Framed<E> {
             }
             Err(panic) => ApiError::panicked(panic).into_response(),
         };
+        if let Some(cookie) = cookie {
+            let headers = response.headers_mut();
+            // What is a caller's own is kept by nobody on the way.
+            let entry = headers.entry(CACHE_CONTROL);
+            entry.or_insert(HeaderValue::from_static("no-store"));
+            if let Some(cookie) = cookie.take() {
+                headers.append(SET_COOKIE, cookie);
+            }
+        }
+        if may_be_small {
+            response = gzip::compressed(response, takes_gzip);
+        }
         let status = response.status().as_u16();
         metrics::counter!("flowmatic_http_requests_total", "method" => known(&method), "status" => status.to_string())
             .increment(1);

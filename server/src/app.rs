@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use url::Url;
 use uuid::Uuid;
 
+use crate::auth::cookie::SessionCookie;
 use crate::auth::{self, Checks};
 use crate::config::Config;
 use crate::dispatch::Dispatch;
@@ -28,12 +29,14 @@ pub struct Shared {
     pub dispatch: Arc<Dispatch>,
     pub secret_key: SecretKey,
     pub auth: Checks,
+    pub cookie: SessionCookie,
     pub metrics: PrometheusHandle,
     /// Where callers reach this server, without a slash at the end.
     pub base_url: String,
     /// The token of the set-up link, until there is an owner.
     setup: Mutex<Option<String>>,
     draining: AtomicBool,
+    pub started_at: Time,
     clock: fn() -> Time,
 }
 
@@ -68,10 +71,12 @@ impl App {
             dispatch: parts.dispatch,
             secret_key: parts.secret_key,
             auth: Checks::default(),
+            cookie: SessionCookie::new(&parts.base_url),
             metrics: parts.metrics,
             base_url: parts.base_url,
             setup: Mutex::new(parts.setup.then(|| auth::new_token(""))),
             draining: AtomicBool::new(false),
+            started_at: (parts.clock)(),
             clock: parts.clock,
         }))
     }

@@ -7,26 +7,27 @@
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::net::IpAddr;
-use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flowmatic_openapi::{Role, Scope, Time};
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use poem::http::header;
 use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+pub mod cookie;
+mod limiter;
+mod password;
+pub use password::hash_password;
+
+use self::cookie::AnswerCookie;
+use self::limiter::Limiter;
+use self::password::Passwords;
 use crate::api::error::ApiError;
 use crate::app::App;
 
@@ -36,14 +37,15 @@ pub struct Principal {
     pub workspace_id: i64,
     pub caller: Caller,
     pub scopes: Vec<Scope>,
+    /// When the session or the key is good no more; a key may last for ever.
+    pub expires_at: Option<Time>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
-    /// By a session, which ends at its time.
+    /// By a session.
     User {
         id: i64,
-        session_expires_at: Time,
     },
     Key(Uuid),
 }
@@ -51,6 +53,16 @@ pub enum Caller {
 impl Principal {
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
+    }
+
+    /// The person who is calling: what they are and where they are logged in is no business of an API key.
+    pub fn person(&self) -> Result<i64, ApiError> {
+        match self.caller {
+            Caller::User { id, .. } => Ok(id),
+            Caller::Key(_) => Err(ApiError::forbidden(
+                "an API key is nobody in person; log in, and send the session's token",
+            )),
+        }
     }
 }
 
@@ -93,6 +105,7 @@ needs! {
     ReadExecutions: Some(Scope::ExecutionsRead),
     WriteExecutions: Some(Scope::ExecutionsWrite),
     ManageKeys: Some(Scope::KeysManage),
+    AdministerWorkspace: Some(Scope::WorkspaceAdmin),
 }
 
 /// The caller, who has the scope `N` needs.
@@ -100,6 +113,8 @@ pub struct Auth<N> {
     pub principal: Principal,
     /// What stands for the token in the store.
     pub token: TokenHash,
+    /// Whether the session came in a cookie.
+    pub by_cookie: bool,
     needs: PhantomData<N>,
 }
 
@@ -155,7 +170,11 @@ impl<'a, N: Needs> ApiExtractor<'a> for Auth<N> {
         let app = request
             .data::<App>()
             .ok_or_else(|| ApiError::internal("the app is not at hand"))?;
-        let (token, principal) = app.auth.check(app, request).await?;
+        let Shown {
+            token,
+            by_cookie,
+            principal,
+        } = app.auth.check(app, request).await?;
         if let Some(scope) = N::SCOPE
             && !principal.may(scope)
         {
@@ -164,9 +183,17 @@ impl<'a, N: Needs> ApiExtractor<'a> for Auth<N> {
         Ok(Self {
             principal,
             token,
+            by_cookie,
             needs: PhantomData,
         })
     }
+}
+
+/// A token that was found good.
+struct Shown {
+    token: TokenHash,
+    by_cookie: bool,
+    principal: Principal,
 }
 
 /// The SHA-256 of a token; a token has 256 random bits, so that a plain hash is enough.
@@ -183,6 +210,8 @@ impl TokenHash {
 pub const KEY_PREFIX: &str = "fm_";
 /// What begins the token of a session.
 pub const SESSION_PREFIX: &str = "fs_";
+/// What begins the token of an invitation.
+pub const INVITATION_PREFIX: &str = "fi_";
 /// How many characters of a key are kept to tell keys apart.
 const SHOWN_PREFIX: usize = 9;
 
@@ -196,26 +225,32 @@ pub fn shown_prefix(key: &str) -> &str {
     key.get(..SHOWN_PREFIX).unwrap_or(key)
 }
 
+/// How long the link of an invitation works.
+pub const INVITATION_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// How long a log-in lasts.
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// How long a token that was found in the store is believed without asking again.
 const CACHE_LIFETIME: Duration = Duration::from_secs(30);
 const CACHE_SIZE: usize = 1024;
-/// Above this number of callers, limits that are full again are forgotten.
-const LIMITER_SIZE: usize = 10_000;
-/// Each password check takes 19 MiB and a core for some 20 ms.
-const PASSWORD_CHECKS_AT_ONCE: usize = 2;
 
 /// What this process remembers to check callers fast, and to slow guessers down.
 pub struct Checks {
     cache: Mutex<Cache>,
-    /// Keys used since they were last written to the store, and when.
-    used: Mutex<HashMap<Uuid, Time>>,
+    used: Mutex<Used>,
     bad_tokens: Limiter<IpAddr>,
     log_ins_by_address: Limiter<IpAddr>,
     log_ins_by_email: Limiter<String>,
-    passwords: Semaphore,
+    pub passwords: Passwords,
+}
+
+/// What was used since that was last written to the store, and when.
+#[derive(Default)]
+pub struct Used {
+    pub keys: HashMap<Uuid, Time>,
+    /// With the people whose they are.
+    pub sessions: HashMap<TokenHash, (i64, Time)>,
 }
 
 #[derive(Default)]
@@ -233,43 +268,85 @@ impl Default for Checks {
             bad_tokens: Limiter::new(600, 300),
             log_ins_by_address: Limiter::new(60, 30),
             log_ins_by_email: Limiter::new(10, 10),
-            passwords: Semaphore::new(PASSWORD_CHECKS_AT_ONCE),
+            passwords: Passwords::default(),
         }
     }
 }
 
 impl Checks {
-    async fn check(&self, app: &App, request: &Request) -> Result<(TokenHash, Principal), ApiError> {
-        let token = request
-            .header(header::AUTHORIZATION)
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
-            .ok_or_else(|| {
-                ApiError::unauthorized("send `Authorization: Bearer` and an API key or a session's token")
-            })?;
+    async fn check(&self, app: &App, request: &Request) -> Result<Shown, ApiError> {
+        let (token, by_cookie) = match bearer(request) {
+            Some(token) => (token, false),
+            None => match app.cookie.token(request.headers()) {
+                Some(token) => {
+                    app.cookie.check_change(request)?;
+                    (token, true)
+                }
+                None => {
+                    let message = "send `Authorization: Bearer` and an API key or a session's token";
+                    return Err(ApiError::unauthorized(message));
+                }
+            },
+        };
         let hash = TokenHash::of(token);
         let now = app.now();
         let found = match self.cached(hash) {
             Some(principal) => Some(principal),
             None => self.look_up(app, token, hash, now).await?,
         };
-        let principal = found.filter(|principal| match principal.caller {
-            Caller::User {
-                session_expires_at, ..
-            } => session_expires_at > now,
-            Caller::Key(_) => true,
-        });
-        let Some(principal) = principal else {
-            self.bad_tokens.take(&address(request))?;
-            return Err(ApiError::unauthorized(
-                "the token is not valid, was revoked or has expired",
-            ));
+        let principal = match found {
+            Some(principal) if principal.expires_at.is_none_or(|end| end > now) => principal,
+            found => {
+                self.bad_tokens.take(&address(request))?;
+                return Err(match found {
+                    Some(Principal {
+                        caller: Caller::Key(_),
+                        expires_at: Some(end),
+                        ..
+                    }) => ApiError::key_expired(end),
+                    _ => ApiError::unauthorized("the token is not valid, was revoked or has expired"),
+                });
+            }
         };
-        if let Caller::Key(id) = principal.caller {
-            lock(&self.used).insert(id, now);
+        match principal.caller {
+            Caller::Key(id) => _ = lock(&self.used).keys.insert(id, now),
+            Caller::User { id, .. } => _ = lock(&self.used).sessions.insert(hash, (id, now)),
         }
-        Ok((hash, principal))
+        if by_cookie && self.lengthen(app, hash, &principal, now).await {
+            AnswerCookie::set(request, app.cookie.set(token));
+        }
+        Ok(Shown {
+            token: hash,
+            by_cookie,
+            principal,
+        })
+    }
+
+    /// Lets a session that is in its second half last as long again as a new one; says whether it was.
+    async fn lengthen(&self, app: &App, token: TokenHash, principal: &Principal, now: Time) -> bool {
+        if principal
+            .expires_at
+            .is_none_or(|end| end > now + SESSION_LIFETIME / 2)
+        {
+            return false;
+        }
+        let generation = lock(&self.cache).generation;
+        let end = now + SESSION_LIFETIME;
+        match app.store.lengthen_session(token, end).await {
+            Ok(true) => {}
+            Ok(false) => return false,
+            Err(error) => {
+                // It is good for now.
+                tracing::warn!(%error, "a session could not be lengthened");
+                return false;
+            }
+        }
+        let principal = Principal {
+            expires_at: Some(end),
+            ..principal.clone()
+        };
+        self.remember(token, principal, generation);
+        true
     }
 
     fn cached(&self, hash: TokenHash) -> Option<Principal> {
@@ -294,99 +371,50 @@ impl Checks {
             None
         };
         if let Some(principal) = &found {
-            let mut cache = lock(&self.cache);
-            // What was revoked while the store was asked is not kept.
-            if cache.generation == generation {
-                if cache.principals.len() >= CACHE_SIZE {
-                    cache.principals.clear();
-                }
-                let until = Instant::now() + CACHE_LIFETIME;
-                cache.principals.insert(hash, (principal.clone(), until));
-            }
+            self.remember(hash, principal.clone(), generation);
         }
         Ok(found)
     }
 
-    /// Call after a key or a session has gone.
+    /// What was found at this generation; what was revoked while the store was asked is not kept.
+    fn remember(&self, hash: TokenHash, principal: Principal, generation: u64) {
+        let mut cache = lock(&self.cache);
+        if cache.generation == generation {
+            if cache.principals.len() >= CACHE_SIZE {
+                cache.principals.clear();
+            }
+            let until = Instant::now() + CACHE_LIFETIME;
+            cache.principals.insert(hash, (principal, until));
+        }
+    }
+
+    /// Call after a key or a session has gone, or a person may do other things.
     pub fn forget(&self) {
         let mut cache = lock(&self.cache);
         cache.generation += 1;
         cache.principals.clear();
     }
 
-    /// The keys used since the last call; whoever takes them writes them down.
-    pub fn take_used(&self) -> HashMap<Uuid, Time> {
+    /// What was used since the last call; whoever takes it writes it down.
+    pub fn take_used(&self) -> Used {
         std::mem::take(&mut *lock(&self.used))
     }
 
     /// Counts an attempt to log in or to set up; refuses when there were too many.
     pub fn count_log_in(&self, request: &Request, email: &str) -> Result<(), ApiError> {
-        self.log_ins_by_address.take(&address(request))?;
+        self.count_attempt(request)?;
         self.log_ins_by_email.take(&email.to_owned())
     }
 
-    /// Whether the password is the one that was hashed. Takes the same time where there is no hash.
-    pub async fn verify_password(&self, password: String, hash: Option<String>) -> Result<bool, ApiError> {
-        self.in_turn(move || {
-            let known = hash.is_some();
-            // Of no password: it has been made from random bytes.
-            let hash = hash.unwrap_or_else(|| NOBODY.to_owned());
-            let hash = PasswordHash::new(&hash).map_err(ApiError::internal)?;
-            Ok(Argon2::default()
-                .verify_password(password.as_bytes(), &hash)
-                .is_ok()
-                && known)
-        })
-        .await
-    }
-
-    pub async fn hash_password(&self, password: String) -> Result<String, ApiError> {
-        self.in_turn(move || hash_password(&password).map_err(ApiError::internal))
-            .await
-    }
-
-    async fn in_turn<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-    ) -> Result<T, ApiError> {
-        let _turn = self.passwords.acquire().await.map_err(ApiError::internal)?;
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(ApiError::internal)?
+    /// The same for an attempt with a token that nobody guesses.
+    pub fn count_attempt(&self, request: &Request) -> Result<(), ApiError> {
+        self.log_ins_by_address.take(&address(request))
     }
 }
 
-/// An argon2id hash with the parameters of today's.
-const NOBODY: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$c29tZSBvdGhlciBzYWx0$PNpNLIZfb0f0cXAkFzYtmwn8OqOaqxIKRK0jnwFPnaE";
-
-/// Takes some 20 ms: not for an async task.
-pub fn hash_password(password: &str) -> anyhow::Result<String> {
-    let hash = Argon2::default()
-        .hash_password(password.as_bytes())
-        .map_err(|error| anyhow::anyhow!("the password cannot be hashed: {error}"))?;
-    Ok(hash.to_string())
-}
-
-/// So many a minute for each key, and so many at once.
-struct Limiter<K: std::hash::Hash + Eq + Clone>(Arc<DefaultKeyedRateLimiter<K>>);
-
-impl<K: std::hash::Hash + Eq + Clone> Limiter<K> {
-    fn new(a_minute: u32, at_once: u32) -> Self {
-        let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_minute(number(a_minute)).allow_burst(number(at_once));
-        Self(Arc::new(RateLimiter::keyed(quota)))
-    }
-
-    fn take(&self, key: &K) -> Result<(), ApiError> {
-        if self.0.len() > LIMITER_SIZE {
-            self.0.retain_recent();
-        }
-        self.0.check_key(key).map_err(|until| {
-            let wait = until.wait_time_from(DefaultClock::default().now());
-            ApiError::too_many_requests(wait.as_secs() + 1)
-        })
-    }
+fn bearer(request: &Request) -> Option<&str> {
+    let (scheme, token) = request.header(header::AUTHORIZATION)?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn address(request: &Request) -> IpAddr {
@@ -403,7 +431,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use flowmatic_openapi::{Role, Scope};
 
-    use super::{Checks, KEY_PREFIX, Limiter, hash_password, new_token, scopes_of, shown_prefix};
+    use super::{KEY_PREFIX, new_token, scopes_of, shown_prefix};
 
     #[test]
     fn gives_each_role_its_scopes() {
@@ -424,31 +452,5 @@ mod tests {
         assert_eq!(token.len(), KEY_PREFIX.len() + 43);
         assert_ne!(token, new_token(KEY_PREFIX));
         assert!(shown_prefix(&token).len() < 12);
-    }
-
-    #[tokio::test]
-    async fn checks_passwords() {
-        let checks = Checks::default();
-        let hash = hash_password("correct horse").expect("hashed");
-        let verify = |password: &str, hash: Option<&str>| {
-            checks.verify_password(password.to_owned(), hash.map(str::to_owned))
-        };
-        assert!(verify("correct horse", Some(&hash)).await.expect("checked"));
-        assert!(!verify("wrong horse", Some(&hash)).await.expect("checked"));
-        assert!(
-            !verify("correct horse", None)
-                .await
-                .expect("checked without a user")
-        );
-    }
-
-    #[test]
-    fn slows_down_after_a_burst() {
-        let limiter = Limiter::new(10, 3);
-        for _ in 0..3 {
-            assert!(limiter.take(&"a").is_ok());
-        }
-        assert!(limiter.take(&"a").is_err());
-        assert!(limiter.take(&"b").is_ok());
     }
 }

@@ -78,18 +78,26 @@ impl Housekeeping {
 }
 
 async fn clean(app: App) {
-    write_key_use(&app).await;
+    write_use(&app).await;
     if let Err(error) = app.store.delete_ended_sessions(app.now()).await {
         tracing::warn!(%error, "ended sessions could not be deleted");
+    }
+    if let Err(error) = app.store.delete_ended_invitations(app.now()).await {
+        tracing::warn!(%error, "ended invitations could not be deleted");
     }
     if let Err(error) = app.store.tidy_start_control(app.now()).await {
         tracing::warn!(%error, "what start control need not remember could not be deleted");
     }
 }
 
-pub async fn write_key_use(app: &App) {
-    if let Err(error) = app.store.touch_keys(app.auth.take_used()).await {
+/// Writes down when keys and sessions were last used.
+pub async fn write_use(app: &App) {
+    let used = app.auth.take_used();
+    if let Err(error) = app.store.touch_keys(used.keys).await {
         tracing::warn!(%error, "when keys were last used could not be written");
+    }
+    if let Err(error) = app.store.touch_sessions(used.sessions).await {
+        tracing::warn!(%error, "when sessions were last used could not be written");
     }
 }
 

@@ -37,10 +37,13 @@ mod sqlite;
 pub use sqlite::SqliteCheckpoints;
 mod postgres;
 
+mod about;
+mod authors;
 mod keys;
 mod retention;
 mod schedules;
 mod secrets;
+mod sessions;
 mod signals;
 mod space;
 pub(crate) mod timers;
@@ -52,10 +55,11 @@ pub(crate) use retention::after;
 pub use retention::{History, Kept, Removable, Removed};
 pub use schedules::ScheduleFilter;
 pub use secrets::SealedSecret;
+pub use sessions::NewSession;
 pub use signals::Signalled;
 pub use space::Spare;
 pub use timers::{DueTimer, TimerKind};
-pub use users::UserWithPassword;
+pub use users::{Changed, NewInvitation, NewUser, UserChange, UserWithPassword};
 pub use watchers::Watchers;
 pub use workflows::{WebhookTarget, WorkflowFilter, WorkflowSave};
 

@@ -1,20 +1,25 @@
 //! The tests of the whole: each drives the real server as somebody outside does. `tests/README.md` says where a new
 //! one goes.
 
+mod about;
 mod auth;
 mod bad_input;
+mod caching;
 mod calls;
 mod commands;
 mod connectors;
+mod cookies;
 mod crash;
 mod database;
 mod durability;
 mod executions;
+mod keys;
 mod limits;
 mod live;
 mod loops;
 mod openapi;
 mod pages;
+mod people;
 mod poison;
 mod portability;
 mod raw;

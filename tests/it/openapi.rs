@@ -36,6 +36,8 @@ async fn has_every_path_of_the_documentation() {
         ("get", "/api/v1/executions"),
         ("get", "/api/v1/executions/{id}"),
         ("get", "/api/v1/connectors"),
+        ("get", "/api/v1/auth/me"),
+        ("patch", "/api/v1/auth/me"),
         ("post", "/api/webhooks/{webhookId}"),
         ("get", "/api/webhooks/{webhookId}"),
     ] {

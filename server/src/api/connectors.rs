@@ -1,35 +1,66 @@
 //! `/api/v1/connectors`: the catalogue of nodes.
 
+use std::sync::OnceLock;
+
 use flowmatic_executor::Role;
 use flowmatic_executor::catalogue::Registered;
 use flowmatic_openapi::{Connector, ConnectorExample, ConnectorRole, Json as AnyJson, Node, Page, Port};
 use poem::web::Data;
-use poem_openapi::OpenApi;
-use poem_openapi::param::Path;
-use poem_openapi::types::ParseFromJSON;
+use poem_openapi::param::{Header, Path};
+use poem_openapi::types::{ParseFromJSON, ToJSON};
+use poem_openapi::{ApiResponse, OpenApi};
 use serde_json::Value;
 
-use super::Tag;
 use super::error::ApiError;
 use super::payload::Json;
+use super::{Tag, etag};
 use crate::app::App;
 use crate::auth::{Auth, may};
 
 pub(super) struct Connectors;
 
+#[derive(ApiResponse)]
+enum Listed {
+    /// Done
+    #[oai(status = 200)]
+    Whole(
+        Json<Page<Connector>>,
+        #[oai(header = "ETag")] String,
+        #[oai(header = "Cache-Control")] String,
+    ),
+    /// It is as the caller has it
+    #[oai(status = 304)]
+    Known(
+        #[oai(header = "ETag")] String,
+        #[oai(header = "Cache-Control")] String,
+    ),
+}
+
+/// It may be kept by whoever has asked, and is asked for again.
+const KEPT: &str = "private, no-cache";
+
 #[OpenApi(prefix_path = "/api/v1/connectors", tag = "Tag::Connectors")]
 impl Connectors {
     /// List the types of nodes
     ///
-    /// The whole catalogue on one page, in the order of the palette.
+    /// The whole catalogue on one page, in the order of the palette. It changes with the server's version only: with
+    /// `If-None-Match` the answer is 304 until then.
     #[oai(path = "/", method = "get", operation_id = "listConnectors")]
     async fn list(
         &self,
         _auth: Auth<may::ReadWorkflows>,
         app: Data<&App>,
-    ) -> Result<Json<Page<Connector>>, ApiError> {
-        let connectors = app.catalogue.iter().map(connector).collect();
-        Ok(Json(Page::new(connectors, None)))
+        /// The `ETag` of the answer before.
+        #[oai(name = "If-None-Match", validator(max_length = 1000))]
+        if_none_match: Header<Option<String>>,
+    ) -> Result<Listed, ApiError> {
+        static ETAG: OnceLock<String> = OnceLock::new();
+        let page = || Page::new(app.catalogue.iter().map(connector).collect(), None);
+        let etag = ETAG.get_or_init(|| etag::of(&page().to_json_string())).clone();
+        Ok(match etag::is_known(if_none_match.as_deref(), &etag) {
+            true => Listed::Known(etag, KEPT.to_owned()),
+            false => Listed::Whole(Json(page()), etag, KEPT.to_owned()),
+        })
     }
 
     /// Get a type of nodes

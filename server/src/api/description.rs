@@ -10,7 +10,9 @@ use super::error::ApiError;
 use crate::auth::ANY_TOKEN;
 
 /// The operations that need no token.
-const OPEN: [&str; 8] = [
+const OPEN: [&str; 10] = [
+    "getAuthState",
+    "join",
     "logIn",
     "setUp",
     "getHealth",
@@ -34,7 +36,8 @@ pub(super) fn finish(mut description: Value) -> Value {
         BEARER: {
             "type": "http",
             "scheme": "bearer",
-            "description": "An API key (`fm_…`), or the token of a session (`fs_…`)."
+            "description": "An API key (`fm_…`), or the token of a session (`fs_…`). Pages of the server itself may have \
+                the session in a cookie instead: see the log-in."
         }
     });
     for schema in description["components"]["schemas"]

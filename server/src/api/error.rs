@@ -5,8 +5,9 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::SecondsFormat;
 use flowmatic_executor::JournalError;
-use flowmatic_openapi::{ErrorBody, ErrorDetail, Problem, TriggerAnswer, TriggerAnswerStatus};
+use flowmatic_openapi::{ErrorBody, ErrorDetail, Problem, Time, TriggerAnswer, TriggerAnswerStatus};
 use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::{StatusCode, header};
 use poem::{IntoResponse, Response};
@@ -93,8 +94,48 @@ impl ApiError {
         Self::Unauthorized(body("UNAUTHORIZED", message, Vec::new()), "Bearer".to_owned())
     }
 
+    /// Whoever has the key may know that it was one.
+    pub fn key_expired(at: Time) -> Self {
+        let at = at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let message = format!("the API key expired at {at}; make a new one");
+        Self::Unauthorized(body("KEY_EXPIRED", message, Vec::new()), "Bearer".to_owned())
+    }
+
     pub fn forbidden(message: impl Display) -> Self {
         Self::Forbidden(body("FORBIDDEN", message, Vec::new()))
+    }
+
+    /// A change by a session's cookie that a page of this server has not surely asked for.
+    pub fn cross_site() -> Self {
+        let message = "a session's cookie counts only for pages of this server; send `Authorization: Bearer`";
+        Self::Forbidden(body("CROSS_SITE", message, Vec::new()))
+    }
+
+    /// Of a change that asks for the password, too. No 401: the session is good.
+    pub fn wrong_password() -> Self {
+        Self::Forbidden(body("WRONG_PASSWORD", "the password is wrong", Vec::new()))
+    }
+
+    /// A log-in of somebody who is kept out, with the right password.
+    pub fn disabled() -> Self {
+        let message = "this account is switched off; ask an owner of the workspace";
+        Self::Forbidden(body("DISABLED", message, Vec::new()))
+    }
+
+    /// A link that makes or changes nobody.
+    pub fn invalid_link() -> Self {
+        let message = "the link was used, replaced by another or has expired; ask for a new one";
+        Self::Forbidden(body("INVALID_LINK", message, Vec::new()))
+    }
+
+    pub fn email_taken() -> Self {
+        let message = "somebody has this e-mail already";
+        Self::Conflict(body("EMAIL_TAKEN", message, Vec::new()))
+    }
+
+    pub fn last_owner() -> Self {
+        let message = "nobody would be left who may do everything; make another person an owner first";
+        Self::Conflict(body("LAST_OWNER", message, Vec::new()))
     }
 
     /// Of things in other workspaces nobody hears more than this.

@@ -1,20 +1,43 @@
 //! `/healthz`, `/readyz`, `/metrics` and the description itself.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use flowmatic_openapi::JsonObject;
 use poem::web::Data;
+use poem_openapi::param::Header;
 use poem_openapi::payload::PlainText;
-use poem_openapi::{Object, OpenApi};
+use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use super::Tag;
 use super::error::ApiError;
 use super::payload::Json;
+use super::{Tag, etag};
 use crate::app::App;
 
 /// How long the database may take to answer.
 const REACH: Duration = Duration::from_secs(2);
 
+/// It may be kept by anybody, and is asked for again.
+const KEPT: &str = "no-cache";
+
 pub(super) struct Health;
+
+#[derive(ApiResponse)]
+enum Described {
+    /// Done
+    #[oai(status = 200)]
+    Whole(
+        Json<JsonObject>,
+        #[oai(header = "ETag")] String,
+        #[oai(header = "Cache-Control")] String,
+    ),
+    /// It is as the caller has it
+    #[oai(status = 304)]
+    Known(
+        #[oai(header = "ETag")] String,
+        #[oai(header = "Cache-Control")] String,
+    ),
+}
 
 /// The server's state.
 #[derive(Debug, Object)]
@@ -67,8 +90,19 @@ impl Health {
 
     /// This description
     #[oai(path = "/api/openapi.json", method = "get", operation_id = "getDescription")]
-    async fn description(&self) -> Result<Json<flowmatic_openapi::JsonObject>, ApiError> {
-        let description = super::description().as_object().cloned().unwrap_or_default();
-        Ok(Json(description.into()))
+    async fn description(
+        &self,
+        /// The `ETag` of the answer before.
+        #[oai(name = "If-None-Match", validator(max_length = 1000))]
+        if_none_match: Header<Option<String>>,
+    ) -> Result<Described, ApiError> {
+        static ETAG: OnceLock<String> = OnceLock::new();
+        let description = super::description();
+        let etag = ETAG.get_or_init(|| etag::of(&description.to_string())).clone();
+        if etag::is_known(if_none_match.as_deref(), &etag) {
+            return Ok(Described::Known(etag, KEPT.to_owned()));
+        }
+        let description = description.as_object().cloned().unwrap_or_default();
+        Ok(Described::Whole(Json(description.into()), etag, KEPT.to_owned()))
     }
 }

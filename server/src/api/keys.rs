@@ -1,6 +1,7 @@
 //! `/api/v1/keys`.
 
-use flowmatic_openapi::{ApiKey, ApiKeyCreate, ApiKeyCreated, Deleted, Page, Scope};
+use chrono::TimeDelta;
+use flowmatic_openapi::{ApiKey, ApiKeyCreate, ApiKeyCreated, Deleted, Page, Problem, Time};
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{ApiResponse, OpenApi};
@@ -11,10 +12,13 @@ use super::error::ApiError;
 use super::payload::Json;
 use super::{Tag, fifty};
 use crate::app::App;
-use crate::auth::{Auth, KEY_PREFIX, TokenHash, may, new_token, shown_prefix};
+use crate::auth::{Auth, Caller, KEY_PREFIX, TokenHash, may, new_token, shown_prefix};
 use crate::store::{NewKey, Store, StoreError};
 
 pub(super) struct Keys;
+
+/// How far ahead a key may expire.
+const LONGEST: TimeDelta = TimeDelta::days(3_660);
 
 #[derive(ApiResponse)]
 enum Created {
@@ -49,7 +53,7 @@ impl Keys {
 
     /// Create an API key
     ///
-    /// It can have no scope that its maker lacks.
+    /// It can have no scope that its maker lacks. One that has expired is answered with 401 `KEY_EXPIRED`.
     #[oai(path = "/", method = "post", operation_id = "createKey")]
     async fn create(
         &self,
@@ -65,14 +69,18 @@ impl Keys {
             );
             return Err(ApiError::forbidden(message));
         }
-        let key = make(
-            &app.store,
-            auth.workspace_id,
-            create.name,
-            create.scopes,
-            app.now(),
-        )
-        .await?;
+        let now = app.now();
+        let lasts = create.expires_at.map(|end| end - now);
+        if lasts.is_some_and(|lasts| lasts <= TimeDelta::zero() || lasts > LONGEST) {
+            let problem = Problem {
+                pointer: "/expires_at".to_owned(),
+                node: None,
+                message: "the time is not within the next ten years".to_owned(),
+            };
+            let message = format!("{}: {}", problem.pointer, problem.message);
+            return Err(ApiError::unprocessable(message, vec![problem]));
+        }
+        let key = make(&app.store, auth.workspace_id, create, Some(auth.caller), now).await?;
         Ok(Created::Created(Json(key)))
     }
 
@@ -101,19 +109,22 @@ impl Keys {
 pub async fn make(
     store: &Store,
     workspace_id: i64,
-    name: String,
-    mut scopes: Vec<Scope>,
-    now: flowmatic_openapi::Time,
+    create: ApiKeyCreate,
+    created_by: Option<Caller>,
+    now: Time,
 ) -> Result<ApiKeyCreated, StoreError> {
+    let mut scopes = create.scopes;
     scopes.sort_unstable();
     scopes.dedup();
     let key = new_token(KEY_PREFIX);
     let new = NewKey {
         workspace_id,
-        name,
+        name: create.name,
         prefix: shown_prefix(&key).to_owned(),
         hash: TokenHash::of(&key),
         scopes,
+        expires_at: create.expires_at,
+        created_by,
     };
     let stored = store.create_key(new, now).await?;
     Ok(ApiKeyCreated {
@@ -122,6 +133,8 @@ pub async fn make(
         prefix: stored.prefix,
         scopes: stored.scopes,
         created_at: stored.created_at,
+        expires_at: stored.expires_at,
+        created_by: stored.created_by,
         key,
     })
 }

@@ -1,7 +1,7 @@
 //! What holds for every operation, walked by the description.
 
 use chrono::Utc;
-use flowmatic_openapi::Scope;
+use flowmatic_openapi::{ApiKeyCreate, Scope};
 use poem::http::{HeaderMap, Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};
 use serde_json::{Value, json};
@@ -42,13 +42,12 @@ impl TestApi {
             false => self.app.store.first_workspace().await,
         };
         let workspace = workspace.expect("a workspace");
-        let key = keys::make(
-            &self.app.store,
-            workspace,
-            "test".to_owned(),
-            Scope::ALL.to_vec(),
-            Utc::now(),
-        );
+        let create = ApiKeyCreate {
+            name: "test".to_owned(),
+            scopes: Scope::ALL.to_vec(),
+            expires_at: None,
+        };
+        let key = keys::make(&self.app.store, workspace, create, None, Utc::now());
         key.await.expect("a key").key
     }
 

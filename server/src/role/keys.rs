@@ -2,7 +2,7 @@
 
 use anyhow::{Context, ensure};
 use chrono::Utc;
-use flowmatic_openapi::KEY_NAME_LENGTH;
+use flowmatic_openapi::{ApiKeyCreate, KEY_NAME_LENGTH};
 
 use crate::api::keys;
 use crate::config::{Config, Keys};
@@ -17,7 +17,12 @@ pub async fn run(config: Config, command: Keys) -> anyhow::Result<()> {
     );
     let scopes = scopes.into_iter().flat_map(|scopes| scopes.0).collect();
     let (store, workspace) = super::open_beside(&config).await?;
-    let key = keys::make(&store, workspace, name, scopes, Utc::now())
+    let create = ApiKeyCreate {
+        name,
+        scopes,
+        expires_at: None,
+    };
+    let key = keys::make(&store, workspace, create, None, Utc::now())
         .await
         .context("cannot store the key")?;
     println!("{}", key.key);

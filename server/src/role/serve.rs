@@ -18,7 +18,7 @@ use crate::app::{App, Parts, base_url};
 use crate::config::{Config, DATA_DIR};
 use crate::dispatch::Dispatch;
 use crate::guard::Guard;
-use crate::housekeeping::{Housekeeping, write_key_use};
+use crate::housekeeping::{Housekeeping, write_use};
 use crate::prune::{Limits, Pruner};
 use crate::store::Store;
 use crate::trigger::resume;
@@ -104,7 +104,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         serving.await.context("the listener failed")?;
         tasks.wait().await;
         housekeeping.stop().await;
-        write_key_use(&app).await;
+        write_use(&app).await;
         app.store.close().await;
         anyhow::Ok(())
     };

@@ -4,6 +4,7 @@ pub mod api_key;
 pub mod checkpoint;
 pub mod execution;
 pub mod firing;
+pub mod invitation;
 pub mod schedule;
 pub mod secret;
 pub mod session;

@@ -7,6 +7,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
+use super::authors::{Authors, author_text};
 use super::entity::api_key;
 use super::{Store, StoreError, cursor, millis, time};
 use crate::auth::{Caller, Principal, TokenHash};
@@ -19,6 +20,8 @@ pub struct NewKey {
     pub prefix: String,
     pub hash: TokenHash,
     pub scopes: Vec<Scope>,
+    pub expires_at: Option<Time>,
+    pub created_by: Option<Caller>,
 }
 
 impl Store {
@@ -33,11 +36,13 @@ impl Store {
             scopes: Set(serde_json::Value::from(scopes).to_string()),
             created_at: Set(millis(now)),
             last_used_at: Set(None),
+            expires_at: Set(key.expires_at.map(millis)),
+            created_by: Set(key.created_by.map(author_text)),
         };
         let row = api_key::Entity::insert(row)
             .exec_with_returning(&self.writer())
             .await?;
-        key_of(row)
+        self.with_maker(row).await
     }
 
     pub async fn key_by_hash(&self, hash: TokenHash) -> Result<Option<Principal>, StoreError> {
@@ -50,6 +55,7 @@ impl Store {
                 workspace_id: row.workspace_id,
                 caller: Caller::Key(row.id),
                 scopes: scopes_of(&row)?,
+                expires_at: row.expires_at.map(time),
             })
         })
         .transpose()
@@ -60,7 +66,10 @@ impl Store {
             .filter(api_key::Column::WorkspaceId.eq(workspace_id))
             .one(&self.reader())
             .await?;
-        row.map(key_of).transpose()
+        match row {
+            Some(row) => self.with_maker(row).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The newest first. `cursor` is the `next_cursor` of the page before.
@@ -77,10 +86,20 @@ impl Store {
         if let Some(cursor) = cursor {
             query = query.filter(api_key::Column::Id.lt(cursor::decode(cursor)?));
         }
-        let mut rows = query.all(&self.reader()).await?;
+        let reader = self.reader();
+        let mut rows = query.all(&reader).await?;
         let next_cursor = cursor::cut(&mut rows, limit, |row| row.id);
-        let keys = rows.into_iter().map(key_of).collect::<Result<_, _>>()?;
+        let makers = rows.iter().map(|row| row.created_by.as_deref());
+        let authors = Authors::of(&reader, workspace_id, makers).await?;
+        let keys = rows.into_iter().map(|row| key_of(row, &authors));
+        let keys = keys.collect::<Result<_, _>>()?;
         Ok(Page::new(keys, next_cursor))
+    }
+
+    async fn with_maker(&self, row: api_key::Model) -> Result<ApiKey, StoreError> {
+        let maker = [row.created_by.as_deref()];
+        let authors = Authors::of(&self.reader(), row.workspace_id, maker).await?;
+        key_of(row, &authors)
     }
 
     /// Whether there was such a key.
@@ -114,7 +133,7 @@ fn scopes_of(row: &api_key::Model) -> Result<Vec<Scope>, StoreError> {
     Ok(names.iter().filter_map(|name| Scope::parse(name)).collect())
 }
 
-fn key_of(row: api_key::Model) -> Result<ApiKey, StoreError> {
+fn key_of(row: api_key::Model, authors: &Authors) -> Result<ApiKey, StoreError> {
     Ok(ApiKey {
         scopes: scopes_of(&row)?,
         id: row.id,
@@ -122,5 +141,7 @@ fn key_of(row: api_key::Model) -> Result<ApiKey, StoreError> {
         prefix: row.prefix,
         created_at: time(row.created_at),
         last_used_at: row.last_used_at.map(time),
+        expires_at: row.expires_at.map(time),
+        created_by: authors.get(row.created_by.as_deref()),
     })
 }

@@ -12,6 +12,8 @@ mod m20261121_000003_timers;
 mod m20261121_000004_start_control;
 mod m20261121_000005_versions;
 mod m20261121_000006_retention;
+mod m20261122_000008_people;
+mod m20261122_000010_key_expiry;
 
 struct Migrator;
 
@@ -24,6 +26,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_start_control::Migration),
             Box::new(m20261121_000005_versions::Migration),
             Box::new(m20261121_000006_retention::Migration),
+            Box::new(m20261122_000008_people::Migration),
+            Box::new(m20261122_000010_key_expiry::Migration),
         ]
     }
 }
@@ -39,6 +43,12 @@ pub(super) async fn migrate(store: &Store) -> Result<(), StoreError> {
     }
     Migrator::up(&transaction, None).await?;
     Ok(transaction.commit().await?)
+}
+
+/// The tables as they were after so many migrations.
+#[cfg(test)]
+pub(super) async fn migrate_to(store: &Store, count: u32) -> Result<(), StoreError> {
+    Ok(Migrator::up(&store.writer(), Some(count)).await?)
 }
 
 /// The advisory lock's number: `migratio` in ASCII.

@@ -7,7 +7,7 @@ use sea_orm::sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{Store, StoreOptions};
+use super::{Store, StoreOptions, migration};
 
 pub(crate) struct TestStore {
     /// `sqlite` or `postgres`, for messages.
@@ -23,12 +23,34 @@ pub(crate) async fn stores() -> Vec<TestStore> {
     vec![sqlite().await, postgres().await]
 }
 
+/// One of each, with the tables as they were after so many migrations.
+pub(crate) async fn older_stores(migrations: u32) -> Vec<TestStore> {
+    let older = vec![
+        open("sqlite", None).await,
+        open("postgres", Some(postgres_url().await)).await,
+    ];
+    for test in &older {
+        let made = migration::migrate_to(&test.store, migrations).await;
+        made.expect("the tables can be made");
+    }
+    older
+}
+
 pub(crate) async fn sqlite() -> TestStore {
-    open("sqlite", None).await
+    migrated(open("sqlite", None).await).await
+}
+
+pub(crate) async fn postgres() -> TestStore {
+    migrated(open("postgres", Some(postgres_url().await)).await).await
+}
+
+async fn migrated(test: TestStore) -> TestStore {
+    test.store.migrate().await.expect("the tables can be made");
+    test
 }
 
 /// A fresh database on the server of `FLOWMATIC_TEST_POSTGRES`.
-pub(crate) async fn postgres() -> TestStore {
+async fn postgres_url() -> String {
     let url = std::env::var("FLOWMATIC_TEST_POSTGRES")
         .expect("no PostgreSQL to test on: start one with tests/run or set FLOWMATIC_TEST_POSTGRES");
     let options = PgConnectOptions::from_str(&url).expect("FLOWMATIC_TEST_POSTGRES is a postgres:// URL");
@@ -42,7 +64,7 @@ pub(crate) async fn postgres() -> TestStore {
         .expect("a database can be made");
     let mut url = url::Url::parse(&url).expect("it was parsed before");
     url.set_path(&database);
-    open("postgres", Some(url.into())).await
+    url.into()
 }
 
 async fn open(name: &'static str, database_url: Option<String>) -> TestStore {
@@ -52,7 +74,6 @@ async fn open(name: &'static str, database_url: Option<String>) -> TestStore {
         data_dir: folder.path().to_owned(),
     };
     let store = Store::open(options.clone()).await.expect("the database opens");
-    store.migrate().await.expect("the tables can be made");
     TestStore {
         name,
         store,

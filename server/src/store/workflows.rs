@@ -15,7 +15,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use self::triggers::{TRIGGER_GROUP, listed, save_triggers, trigger_nodes, triggers_of};
-use self::versions::author_text;
+use super::authors::author_text;
 use super::entity::{trigger, version, workflow};
 use super::schedules;
 use super::secrets::{self, SealedSecret};

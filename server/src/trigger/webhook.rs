@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{SecondsFormat, Utc};
 use flowmatic_executor::{Answer, Outcome, Payload, Waiting};
 use flowmatic_openapi::{ExecutionMode, ExecutionStatus, TriggerAnswer, TriggerAnswerStatus};
-use poem::http::{HeaderMap, HeaderName, HeaderValue};
+use poem::http::{HeaderMap, HeaderName, HeaderValue, header};
 use poem::{Endpoint, IntoResponse, Request, Response};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -18,6 +18,7 @@ use super::verify;
 use crate::api::error::{self, ApiError};
 use crate::api::idempotency;
 use crate::api::payload::read_body;
+use crate::auth::cookie;
 use crate::dispatch::{Dispatch, Route, StartRequest, Started};
 
 /// The door. It stands outside of the API's own checks: what it asks of a caller is on the trigger.
@@ -153,10 +154,11 @@ fn headers(headers: &HeaderMap, credential: Option<&str>) -> Map<String, Value> 
     let mut fields = Map::new();
     for (name, value) in headers {
         let is_secret = credential.is_some_and(|credential| name.as_str().eq_ignore_ascii_case(credential));
-        let value = if is_secret {
-            "[redacted]".into()
-        } else {
-            String::from_utf8_lossy(value.as_bytes())
+        let value = match String::from_utf8_lossy(value.as_bytes()) {
+            _ if is_secret => "[redacted]".into(),
+            // A page of this server that calls one sends it along.
+            cookies if name == header::COOKIE => cookie::without_session(cookies),
+            value => value,
         };
         match fields.get_mut(name.as_str()) {
             Some(Value::String(first)) => {
@@ -198,11 +200,39 @@ fn told(route: &Route, execution_id: Uuid, status: ExecutionStatus) -> TriggerAn
 
 fn response(answer: Answer) -> Response {
     let mut response = error::answered(answer.status, answer.body);
+    let headers = response.headers_mut();
     for (name, value) in answer.headers {
         // The node has refused what is no header.
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            response.headers_mut().insert(name, value);
+        if let (Ok(name), Ok(header)) = (HeaderName::try_from(name), HeaderValue::try_from(&value))
+            && !(name == header::SET_COOKIE && cookie::sets_session(&value))
+        {
+            headers.insert(name, header);
         }
     }
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    if !content_type.is_some_and(is_inert) {
+        headers.append(header::CONTENT_SECURITY_POLICY, SANDBOX);
+    }
     response
+}
+
+/// A page that a workflow answers is no page of this server: it runs in an origin of its own, apart from who is logged in.
+const SANDBOX: HeaderValue = HeaderValue::from_static(
+    "sandbox allow-downloads allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox allow-presentation \
+     allow-scripts allow-top-navigation-by-user-activation",
+);
+
+/// Whether browsers only show what is of this type.
+fn is_inert(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    [
+        "application/json",
+        "text/plain",
+        "text/csv",
+        "application/octet-stream",
+    ]
+    .iter()
+    .any(|inert| kind.eq_ignore_ascii_case(inert))
 }

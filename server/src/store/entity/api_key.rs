@@ -15,6 +15,9 @@ pub struct Model {
     pub scopes: String,
     pub created_at: i64,
     pub last_used_at: Option<i64>,
+    pub expires_at: Option<i64>,
+    /// `user:<id>` or `key:<id>`.
+    pub created_by: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

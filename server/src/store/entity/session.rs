@@ -10,6 +10,10 @@ pub struct Model {
     pub user_id: i64,
     pub created_at: i64,
     pub expires_at: i64,
+    pub last_used_at: i64,
+    /// Whence it began.
+    pub ip: Option<String>,
+    pub user_agent: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -10,9 +10,13 @@ pub struct Model {
     pub workspace_id: i64,
     /// In lower case.
     pub email: String,
+    /// Empty until they have chosen a password.
     pub password_hash: String,
     pub role: String,
     pub created_at: i64,
+    pub name: Option<String>,
+    pub disabled: bool,
+    pub last_seen_at: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -1,18 +1,16 @@
 //! Published versions: what there is of them, and the way back to one.
 
-use std::collections::{HashMap, HashSet};
-
-use flowmatic_openapi::{Author, AuthorKind, Graph, Page, Time, Version, VersionSummary, Workflow};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use flowmatic_openapi::{Graph, Page, Time, Version, VersionSummary, Workflow};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
-use super::super::entity::{api_key, user, version, workflow};
+use super::super::authors::Authors;
+use super::super::entity::{version, workflow};
 use super::super::{Store, StoreError, cursor, millis, time};
 use super::triggers::save_triggers;
 use super::{broken, graph_of, row, workflow_of};
-use crate::auth::Caller;
 
 impl Store {
     /// The newest first; `None` where there is no such workflow.
@@ -40,7 +38,8 @@ impl Store {
         let next_cursor = cursor::cut(&mut rows, limit, |row| {
             Uuid::from_u128(u128::from(row.number.unsigned_abs()))
         });
-        let authors = authors(&reader, workspace_id, &rows).await?;
+        let makers = rows.iter().map(|row| row.published_by.as_deref());
+        let authors = Authors::of(&reader, workspace_id, makers).await?;
         let versions = rows
             .into_iter()
             .map(|row| {
@@ -48,7 +47,7 @@ impl Store {
                     workflow_id,
                     number: row.number,
                     published_at: time(row.created_at),
-                    published_by: author(&authors, &row),
+                    published_by: authors.get(row.published_by.as_deref()),
                     node_count: node_count(&row)?,
                     live: workflow.version == Some(row.number),
                 })
@@ -74,15 +73,14 @@ impl Store {
         let Some(found) = found else {
             return Ok(None);
         };
-        let found = [found];
-        let authors = authors(&reader, workspace_id, &found).await?;
-        let [row] = found;
+        let row = found;
+        let authors = Authors::of(&reader, workspace_id, [row.published_by.as_deref()]).await?;
         let graph = graph_of(workflow_id, &row.graph)?;
         Ok(Some(Version {
             workflow_id,
             number: row.number,
             published_at: time(row.created_at),
-            published_by: author(&authors, &row),
+            published_by: authors.get(row.published_by.as_deref()),
             node_count: i32::try_from(graph.nodes.len()).unwrap_or(i32::MAX),
             live: workflow.version == Some(row.number),
             graph,
@@ -120,69 +118,6 @@ impl Store {
         transaction.commit().await?;
         workflow_of(row, graph, triggers).map(Some)
     }
-}
-
-/// Who publishes, as a row keeps it.
-pub(super) fn author_text(caller: Caller) -> String {
-    match caller {
-        Caller::User { id, .. } => format!("user:{id}"),
-        Caller::Key(id) => format!("key:{id}"),
-    }
-}
-
-/// The names of those who published these versions, by what the rows keep of them.
-async fn authors(
-    connection: &impl ConnectionTrait,
-    workspace_id: i64,
-    versions: &[version::Model],
-) -> Result<HashMap<String, String>, StoreError> {
-    let texts: HashSet<&str> = versions
-        .iter()
-        .filter_map(|version| version.published_by.as_deref())
-        .collect();
-    let ids = |kind: &str| -> Vec<&str> {
-        let of_kind = texts.iter().filter_map(|text| text.strip_prefix(kind));
-        of_kind.collect()
-    };
-    let users: Vec<i64> = ids("user:").iter().filter_map(|id| id.parse().ok()).collect();
-    let keys: Vec<Uuid> = ids("key:")
-        .iter()
-        .filter_map(|id| Uuid::try_parse(id).ok())
-        .collect();
-    let users: Vec<(i64, String)> = user::Entity::find()
-        .select_only()
-        .columns([user::Column::Id, user::Column::Email])
-        .filter(user::Column::WorkspaceId.eq(workspace_id))
-        .filter(user::Column::Id.is_in(users))
-        .into_tuple()
-        .all(connection)
-        .await?;
-    let keys: Vec<(Uuid, String)> = api_key::Entity::find()
-        .select_only()
-        .columns([api_key::Column::Id, api_key::Column::Name])
-        .filter(api_key::Column::WorkspaceId.eq(workspace_id))
-        .filter(api_key::Column::Id.is_in(keys))
-        .into_tuple()
-        .all(connection)
-        .await?;
-    let users = users.into_iter().map(|(id, email)| (format!("user:{id}"), email));
-    let keys = keys.into_iter().map(|(id, name)| (format!("key:{id}"), name));
-    Ok(users.chain(keys).collect())
-}
-
-fn author(names: &HashMap<String, String>, version: &version::Model) -> Option<Author> {
-    let text = version.published_by.as_deref()?;
-    let (kind, id) = text.split_once(':')?;
-    let kind = match kind {
-        "user" => AuthorKind::User,
-        "key" => AuthorKind::Key,
-        _ => return None,
-    };
-    Some(Author {
-        kind,
-        id: id.to_owned(),
-        name: names.get(text).cloned(),
-    })
 }
 
 /// Without reading the graph into memory.
