@@ -55,7 +55,7 @@ test("invites somebody, who joins, and changes what they may do", async ({
   await expect(page.getByRole("combobox", { name: "Role of Bo <b>bold</b>" })).toHaveText("Editor");
   await page.getByRole("button", { name: "More for Bo <b>bold</b>" }).press("Enter");
   await page.getByRole("menuitem", { name: "Keep out" }).press("Enter");
-  await expect(page.getByText("Kept out")).toBeVisible();
+  await expect(page.getByRole("row", { name: /Bo/ }).getByText("Kept out")).toBeVisible();
   await page.getByRole("button", { name: "More for Bo <b>bold</b>" }).click();
   await page.getByRole("menuitem", { name: "Delete" }).click();
   await page.getByRole("button", { name: "Delete person" }).click();
