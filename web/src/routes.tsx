@@ -8,6 +8,7 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { authState, sessionList } from "./api/account";
+import { patiently } from "./api/connection";
 import { connectorList } from "./api/connectors";
 import { executionList, executionOf } from "./api/executions";
 import { keyList } from "./api/keys";
@@ -23,7 +24,11 @@ import { readWorkflowSearch } from "./features/workflows/search";
 import { Broken } from "./shell/Broken";
 import { Root } from "./shell/Root";
 
-const NotFound = lazyRouteComponent(() => import("./shell/NotFound"));
+/** What is shown at an address, loaded when it is wanted. */
+const screen = <T extends Record<string, unknown>>(load: () => Promise<T>) =>
+  lazyRouteComponent(() => patiently(load));
+
+const NotFound = screen(() => import("./shell/NotFound"));
 
 const root = createRootRoute({ component: Root, notFoundComponent: NotFound, errorComponent: Broken });
 
@@ -32,7 +37,7 @@ const setUp = createRoute({
   path: "/setup",
   beforeLoad: leaveIfLoggedIn,
   loader: () => void queries.prefetchQuery(authState),
-  component: lazyRouteComponent(() => import("./features/setup/SetUpPage")),
+  component: screen(() => import("./features/setup/SetUpPage")),
 });
 
 const logIn = createRoute({
@@ -45,19 +50,19 @@ const logIn = createRoute({
   },
   beforeLoad: leaveIfLoggedIn,
   loader: () => void queries.prefetchQuery(authState),
-  component: lazyRouteComponent(() => import("./features/login/LogInPage")),
+  component: screen(() => import("./features/login/LogInPage")),
 });
 
 const join = createRoute({
   getParentRoute: () => root,
   path: "/join",
-  component: lazyRouteComponent(() => import("./features/setup/JoinPage")),
+  component: screen(() => import("./features/setup/JoinPage")),
 });
 
 const shell = createRoute({
   getParentRoute: () => root,
   id: "shell",
-  component: lazyRouteComponent(() => import("./shell/Shell")),
+  component: screen(() => import("./shell/Shell")),
   beforeLoad: ({ location }) => {
     if (session.get().id !== undefined) return;
     const to = location.href === "/" || location.href === "/workflows" ? undefined : location.href;
@@ -80,14 +85,14 @@ const workflows = createRoute({
   loaderDeps: ({ search: { search, active } }) => ({ search, active }),
   // Asked for while the screen itself is loaded.
   loader: ({ deps }) => void queries.prefetchInfiniteQuery(workflowList(deps)),
-  component: lazyRouteComponent(() => import("./features/workflows/WorkflowsPage")),
+  component: screen(() => import("./features/workflows/WorkflowsPage")),
 });
 
 const workflow = createRoute({
   getParentRoute: () => shell,
   path: "/workflows/$id",
   loader: ({ params }) => void queries.prefetchQuery(workflowOf(params.id)),
-  component: lazyRouteComponent(() => import("./features/workflows/WorkflowPage")),
+  component: screen(() => import("./features/workflows/WorkflowPage")),
 });
 
 const executions = createRoute({
@@ -96,7 +101,7 @@ const executions = createRoute({
   validateSearch: readExecutionSearch,
   loaderDeps: ({ search }) => search,
   loader: ({ deps }) => void queries.prefetchInfiniteQuery(executionList(filterOf(deps))),
-  component: lazyRouteComponent(() => import("./features/executions/ExecutionsPage")),
+  component: screen(() => import("./features/executions/ExecutionsPage")),
 });
 
 const execution = createRoute({
@@ -104,21 +109,21 @@ const execution = createRoute({
   path: "/executions/$id",
   validateSearch: readExecutionView,
   loader: ({ params }) => void queries.prefetchQuery(executionOf(params.id)),
-  component: lazyRouteComponent(() => import("./features/executions/ExecutionPage")),
+  component: screen(() => import("./features/executions/ExecutionPage")),
 });
 
 const schedules = createRoute({
   getParentRoute: () => shell,
   path: "/schedules",
   loader: () => void queries.prefetchInfiniteQuery(scheduleList),
-  component: lazyRouteComponent(() => import("./features/schedules/SchedulesPage")),
+  component: screen(() => import("./features/schedules/SchedulesPage")),
 });
 
 const webhooks = createRoute({
   getParentRoute: () => shell,
   path: "/workspace/webhooks",
   loader: () => void queries.prefetchInfiniteQuery(workflowList({})),
-  component: lazyRouteComponent(() => import("./features/webhooks/WebhooksPage")),
+  component: screen(() => import("./features/webhooks/WebhooksPage")),
 });
 
 const connectors = createRoute({
@@ -126,35 +131,35 @@ const connectors = createRoute({
   path: "/connectors",
   validateSearch: readConnectorSearch,
   loader: () => void queries.prefetchQuery(connectorList),
-  component: lazyRouteComponent(() => import("./features/connectors/ConnectorsPage")),
+  component: screen(() => import("./features/connectors/ConnectorsPage")),
 });
 
 const connector = createRoute({
   getParentRoute: () => shell,
   path: "/connectors/$type",
   loader: () => void queries.prefetchQuery(connectorList),
-  component: lazyRouteComponent(() => import("./features/connectors/ConnectorPage")),
+  component: screen(() => import("./features/connectors/ConnectorPage")),
 });
 
 const keys = createRoute({
   getParentRoute: () => shell,
   path: "/workspace/api-keys",
   loader: () => void whereAllowed("keys:manage", () => queries.prefetchInfiniteQuery(keyList)),
-  component: lazyRouteComponent(() => import("./features/keys/KeysPage")),
+  component: screen(() => import("./features/keys/KeysPage")),
 });
 
 const people = createRoute({
   getParentRoute: () => shell,
   path: "/workspace/people",
   loader: () => void whereAllowed("workspace:admin", () => queries.prefetchInfiniteQuery(userList)),
-  component: lazyRouteComponent(() => import("./features/people/PeoplePage")),
+  component: screen(() => import("./features/people/PeoplePage")),
 });
 
 const settings = createRoute({
   getParentRoute: () => shell,
   path: "/settings",
   loader: () => void queries.prefetchQuery(sessionList),
-  component: lazyRouteComponent(() => import("./features/settings/SettingsPage")),
+  component: screen(() => import("./features/settings/SettingsPage")),
 });
 
 export const router = createRouter({

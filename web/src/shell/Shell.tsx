@@ -1,6 +1,7 @@
 import { Outlet } from "@tanstack/react-router";
 import { Menu as MenuIcon, Search } from "lucide-react";
 import { lazy, Suspense } from "react";
+import { patiently } from "../api/connection";
 import { useStore } from "../api/store";
 import { shell } from "../text/shell";
 import { Button } from "../ui/Button";
@@ -12,9 +13,9 @@ import { closeOverlay, openOverlay, overlay } from "./overlays";
 import "./Shell.css";
 import { useShortcuts } from "./useShortcuts";
 
-const Palette = lazy(() => import("./Palette"));
-const ShortcutSheet = lazy(() => import("./ShortcutSheet"));
-const NavigationDrawer = lazy(() => import("./NavigationDrawer"));
+const Palette = lazy(() => patiently(() => import("./Palette")));
+const ShortcutSheet = lazy(() => patiently(() => import("./ShortcutSheet")));
+const NavigationDrawer = lazy(() => patiently(() => import("./NavigationDrawer")));
 
 /** The frame of every screen behind the log-in. */
 export default function Shell() {
