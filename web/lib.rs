@@ -27,10 +27,11 @@ static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/application.rs"));
 
 /// The addresses at which the application opens, as the server's routes have them. The application itself shows what
 /// belongs there; `src/routes.tsx` has the same first parts.
-pub const ADDRESSES: [&str; 12] = [
+pub const ADDRESSES: [&str; 13] = [
     "/",
     "/setup",
     "/login",
+    "/join",
     "/workflows",
     "/workflows/*path",
     "/executions",

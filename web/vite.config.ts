@@ -11,8 +11,13 @@ const proxy = Object.fromEntries(
   ["/api", "/docs", "/healthz", "/readyz"].map((path) => [path, { target: server }]),
 );
 
+/** The most bytes, compressed, of what every screen loads first. */
+const ENTRY = 120_000;
+
 export default defineConfig({
-  plugins: [react(), layered(), compressed()],
+  plugins: [react(), layered(), bounded(), compressed()],
+  // React has it itself.
+  resolve: { alias: [{ find: /^use-sync-external-store\/shim$/, replacement: "react" }] },
   build: {
     // One font or image a file: the pages' policy allows no data: in style sheets.
     assetsInlineLimit: 0,
@@ -32,9 +37,26 @@ export default defineConfig({
               test: /node_modules\/(react|react-dom|scheduler|use-sync-external-store|openapi-fetch|@tanstack\/(router-core|react-router|history|store|react-store|(?:query-core|react-query)(?!.*[iI]nfiniteQueryObserver|.*useInfiniteQuery)))\//,
             },
             {
-              name: "kit",
-              test: /node_modules\/(@base-ui(?!.*csp)|@floating-ui)\/|src\/ui\/(?!Button|Keys|toast|EmptyState|JsonEditor)/,
+              // Of packages only what is named: their lists of all they have name what nothing uses, too.
+              test: /web\/src\/(?!main)|@base-ui\/.*csp|vite\/preload-helper/,
+              name: (id, context) => (isFirst(id, (one) => context.getModuleInfo(one)) ? "first" : null),
+            },
+            {
+              name: "combobox",
+              test: /node_modules\/@base-ui\/react\/(combobox|autocomplete)\/|src\/ui\/Combobox/,
               minShareCount: 2,
+            },
+            {
+              name: "kit",
+              test: /node_modules\/(@base-ui(?!.*csp)|@floating-ui|lucide-react)\/|src\/(text\/|graph\/|ui\/(?!CommandPalette|Json))/,
+              minShareCount: 2,
+            },
+            // The rest that screens share is small: one file.
+            {
+              name: "shared",
+              test: /src\/|node_modules\/@tanstack\//,
+              minShareCount: 2,
+              maxModuleSize: 8_000,
             },
           ],
         },
@@ -59,6 +81,20 @@ export default defineConfig({
   },
 });
 
+/** Whether every screen needs it before anything else: what starts the application imports it, by whatever ways. */
+function isFirst(
+  id: string,
+  infoOf: (id: string) => { isEntry: boolean; importers: string[] } | null,
+): boolean {
+  const above = new Set([id]);
+  for (const one of above) {
+    const info = infoOf(one);
+    if (info?.isEntry) return true;
+    for (const importer of info?.importers ?? []) above.add(importer);
+  }
+  return false;
+}
+
 /** The order of the layers is said in tokens.css, which does not come first: chunks have an order of their own. */
 function layered(): Plugin {
   return {
@@ -70,6 +106,36 @@ function layered(): Plugin {
       if (order === undefined) this.error("src/ui/tokens.css says no order of layers");
       for (const file of Object.values(bundle)) {
         if (file.type === "asset" && file.fileName.endsWith(".css")) file.source = `${order}${file.source}`;
+      }
+    },
+  };
+}
+
+/** What every screen loads first has a bound, and no two files wait for each other: one would find the other empty. */
+function bounded(): Plugin {
+  return {
+    name: "flowmatic-bounded",
+    enforce: "post",
+    apply: "build",
+    generateBundle(_, bundle) {
+      const chunks = Object.values(bundle).filter((file) => file.type === "chunk");
+      const needed = (name: string) => {
+        const all = new Set([name]);
+        for (const one of all) {
+          for (const next of chunks.find((chunk) => chunk.fileName === one)?.imports ?? []) {
+            if (next === name) this.error(`${name} and ${one} need each other; change the groups`);
+            all.add(next);
+          }
+        }
+        return all;
+      };
+      for (const { fileName, isEntry } of chunks) {
+        const first = needed(fileName);
+        if (!isEntry) continue;
+        const files = chunks.filter((chunk) => first.has(chunk.fileName));
+        const total = files.reduce((sum, { code }) => sum + gzipSync(code, { level: 9 }).length, 0);
+        if (total > ENTRY) this.error(`what every screen loads first is ${total} bytes, of ${ENTRY}`);
+        this.info(`what every screen loads first is ${total} bytes compressed, of ${ENTRY}`);
       }
     },
   };

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test as base, type ConsoleMessage, expect, type Page } from "@playwright/test";
-import { type Options, Server } from "./server.js";
+import { type Options, OWNER, Server } from "./server.js";
 
 export { expect };
 
@@ -30,15 +30,7 @@ export const test = base.extend<Fixtures>({
   },
   baseURL: async ({ server }, use) => use(server.url),
   page: async ({ page, server, isLoggedIn, bears }, use) => {
-    if (isLoggedIn) {
-      const { token, user } = await server.session();
-      const kept = JSON.stringify({ token, email: user.email });
-      await page.addInitScript((session) => {
-        // Once: a log-out must hold.
-        if (sessionStorage.getItem("begun") === null) localStorage.setItem("flowmatic.session", session);
-        sessionStorage.setItem("begun", "yes");
-      }, kept);
-    }
+    if (isLoggedIn) await logIn(page, server);
     const said: string[] = [];
     const elsewhere: string[] = [];
     page.on("pageerror", (error) => said.push(String(error)));
@@ -58,6 +50,34 @@ export const test = base.extend<Fixtures>({
     ).toEqual([]);
   },
 });
+
+/** Without the form: the session is in the browser's cookie, as after a log-in. */
+export async function logIn(page: Page, server: Server, who = OWNER): Promise<void> {
+  const answer = await page.request.post(`${server.url}/api/v1/auth/login`, {
+    data: { ...who, cookie: true },
+  });
+  expect(answer.status()).toBe(200);
+  await page.addInitScript((email) => {
+    // Once: a log-out must hold.
+    if (sessionStorage.getItem("begun") !== null) return;
+    sessionStorage.setItem("begun", "yes");
+    localStorage.setItem("flowmatic.session", JSON.stringify({ id: "test", email }));
+  }, who.email);
+}
+
+/** Somebody else of the workspace. */
+export async function addPerson(server: Server, role: string, email = `${role}@example.com`) {
+  const password = "a horse of another colour";
+  const { invite_url } = await server.api<{ invite_url: string }>("POST", "/api/v1/users", { email, role });
+  const token = new URLSearchParams(new URL(invite_url).hash.slice(1)).get("token");
+  const answer = await fetch(`${server.direct}/api/v1/auth/join`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ token, password }),
+  });
+  expect(answer.status).toBe(201);
+  return { email, password };
+}
 
 function isBad(message: ConsoleMessage): boolean {
   return message.type() === "error" || message.type() === "warning";

@@ -1,4 +1,5 @@
 import { expect, expectAccessible, test } from "./flowmatic.js";
+import { OWNER } from "./server.js";
 
 test("makes a key, shows it once, and deletes it", async ({ page, server }) => {
   await page.goto("/workspace/api-keys");
@@ -11,6 +12,8 @@ test("makes a key, shows it once, and deletes it", async ({ page, server }) => {
   await expect(page.getByText("Choose at least one thing that it may do.")).toBeVisible();
   await expectAccessible(page);
   await page.getByLabel("Name").fill("Shop server");
+  await page.getByRole("combobox", { name: "It expires" }).click();
+  await page.getByRole("option", { name: "In 90 days" }).click();
   await page.getByRole("checkbox", { name: /See workflows/ }).click();
   await page.getByRole("button", { name: "Make key" }).click();
   const key = await page.getByLabel("API key", { exact: true }).inputValue();
@@ -20,7 +23,11 @@ test("makes a key, shows it once, and deletes it", async ({ page, server }) => {
   expect((await may("/api/v1/workflows")).status).toBe(200);
   expect((await may("/api/v1/executions")).status).toBe(403);
   await page.getByRole("button", { name: "I have copied it" }).click();
-  await expect(page.getByRole("row", { name: /Shop server/ })).toBeVisible();
+  const row = page.getByRole("row", { name: /Shop server/ });
+  await expect(row).toContainText(OWNER.email);
+  const { data } = await server.api<{ data: { expires_at: string }[] }>("GET", "/api/v1/keys");
+  const days = (Date.parse(data[0]?.expires_at ?? "") - Date.now()) / 86_400_000;
+  expect(Math.round(days)).toBe(90);
   await expectAccessible(page);
   await page.getByRole("button", { name: "Delete Shop server" }).click();
   await expect(page.getByRole("button", { name: "Cancel" })).toBeFocused();

@@ -30,6 +30,21 @@ test.describe("without a session", () => {
     await expect(page.getByRole("heading", { name: "Make your first workflow" })).toBeVisible();
   });
 
+  test("says that the browser keeps no session", async ({ page, bears }) => {
+    bears.push(/401/);
+    await page.goto("/login");
+    await page.route("**/auth/login", async (route) => {
+      const answer = await route.fetch();
+      const { "set-cookie": _, ...headers } = answer.headers();
+      await route.fulfill({ response: answer, headers });
+    });
+    await page.route("**/auth/me", (route) => route.fulfill({ status: 401, json: {} }));
+    await page.getByLabel("E-mail").fill(OWNER.email);
+    await page.getByLabel("Password", { exact: true }).fill(OWNER.password);
+    await page.keyboard.press("Enter");
+    await expect(page.getByRole("alert").getByText(/did not keep the session/)).toBeVisible();
+  });
+
   test("says that the server does not answer", async ({ page, server, bears }) => {
     bears.push(/ERR_CONNECTION|500|502/);
     await page.goto("/login");
@@ -51,7 +66,7 @@ test("a session that ends loses nothing", async ({ page, server, bears }) => {
   await page.keyboard.press("Control+Home");
   await page.keyboard.type("\n");
   await expect(page.getByText("Not saved yet")).toBeVisible();
-  await server.api("POST", "/api/v1/auth/logout");
+  await page.context().clearCookies();
   await page.getByRole("button", { name: "Save" }).click();
   await expect(page.getByRole("dialog", { name: "Log in again" })).toBeVisible();
   await expectAccessible(page);
@@ -61,6 +76,47 @@ test("a session that ends loses nothing", async ({ page, server, bears }) => {
   await expect(page.getByText("Not saved yet")).toBeVisible();
   await page.getByRole("button", { name: "Save" }).click();
   await expect(page.getByText("Saved", { exact: true })).toBeVisible();
+});
+
+test("keeps the session from scripts", async ({ page, server }) => {
+  await page.goto("/workflows");
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  const kept = await page.evaluate(() => JSON.stringify({ ...localStorage }) + document.cookie);
+  expect(kept).not.toContain("fs_");
+  const [cookie] = await page.context().cookies(`${server.url}/api/v1/`);
+  expect(cookie).toMatchObject({ httpOnly: true, sameSite: "Strict" });
+});
+
+test("a log-in in one tab goes on in the other, and so does a log-out", async ({ page, context, bears }) => {
+  bears.push(/401/);
+  await page.goto("/workflows");
+  const other = await context.newPage();
+  await other.goto("/settings");
+  await expect(other.getByLabel("E-mail")).toHaveValue(OWNER.email);
+  await context.clearCookies();
+  for (const one of [page, other]) {
+    await one.keyboard.press("g");
+    await one.keyboard.press("e");
+    await expect(one.getByRole("dialog", { name: "Log in again" })).toBeVisible();
+  }
+  await page.getByLabel("Password", { exact: true }).fill(OWNER.password);
+  await page.keyboard.press("Enter");
+  for (const one of [page, other]) await expect(one.getByRole("dialog")).toBeHidden();
+  await page.getByRole("button", { name: "Log out" }).click();
+  for (const one of [page, other])
+    await expect(one.getByRole("heading", { name: "Log in to Flowmatic" })).toBeVisible();
+});
+
+test("one stays logged in where the server cannot be told", async ({ page, bears }) => {
+  bears.push(/ERR_CONNECTION/);
+  await page.goto("/workflows");
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  await page.route("**/auth/logout", (route) => route.abort("connectionrefused"));
+  await page.getByRole("button", { name: "Log out" }).click();
+  await expect(page.getByText("You are still logged in").first()).toBeVisible();
+  await page.unroute("**/auth/logout");
+  await page.getByRole("button", { name: "Log out" }).click();
+  await expect(page.getByRole("heading", { name: "Log in to Flowmatic" })).toBeVisible();
 });
 
 test("logs out", async ({ page }) => {

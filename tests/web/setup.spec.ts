@@ -36,6 +36,12 @@ test("says at the field what is wrong", async ({ page, server }) => {
   await expectAccessible(page);
 });
 
+test("the log-in of a server without an owner tells of the link", async ({ page }) => {
+  await page.goto("/workflows");
+  await expect(page.getByRole("heading", { name: "This server has no owner yet" })).toBeVisible();
+  await expectAccessible(page);
+});
+
 test("tells of a link that is not whole, and of one that was used", async ({ page, server, bears }) => {
   bears.push(/409/);
   await page.goto("/setup");

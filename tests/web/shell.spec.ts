@@ -79,6 +79,20 @@ test("a server that goes away is waited for", async ({ page, server, bears }) =>
   await expect(page.getByText("Lost the server.")).toBeHidden();
 });
 
+test("a screen that is asked for while the server is away comes when it is back", async ({ page, bears }) => {
+  bears.push(/ERR_CONNECTION|Failed to fetch/);
+  await page.goto("/workflows");
+  await expect(page.getByRole("heading", { name: "Make your first workflow" })).toBeVisible();
+  await page.route("**/*", (route) => route.abort("connectionrefused"));
+  await page.keyboard.press("g");
+  await page.keyboard.press("t");
+  await expect(page.getByText("Lost the server.")).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Make your first workflow" })).toBeVisible();
+  await page.unroute("**/*");
+  await page.getByRole("button", { name: "Try now" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Settings" })).toBeVisible();
+});
+
 test("an address where nothing is says so", async ({ page, bears }) => {
   bears.push(/404|400/);
   await page.goto("/executions/01a1ffeb-1ff6-7579-bc1b-7fa024d520ff");

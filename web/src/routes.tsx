@@ -7,9 +7,13 @@ import {
   lazyRouteComponent,
   redirect,
 } from "@tanstack/react-router";
+import { authState, sessionList } from "./api/account";
+import { patiently } from "./api/connection";
 import { connectorList } from "./api/connectors";
 import { executionList, executionOf } from "./api/executions";
 import { keyList } from "./api/keys";
+import { whereAllowed } from "./api/may";
+import { userList } from "./api/people";
 import { queries } from "./api/queries";
 import { scheduleList } from "./api/schedules";
 import { session } from "./api/session";
@@ -18,9 +22,13 @@ import { readConnectorSearch } from "./features/connectors/search";
 import { filterOf, readExecutionSearch, readExecutionView } from "./features/executions/search";
 import { readWorkflowSearch } from "./features/workflows/search";
 import { Broken } from "./shell/Broken";
-import { NotFound } from "./shell/NotFound";
 import { Root } from "./shell/Root";
-import { Shell } from "./shell/Shell";
+
+/** What is shown at an address, loaded when it is wanted. */
+const screen = <T extends Record<string, unknown>>(load: () => Promise<T>) =>
+  lazyRouteComponent(() => patiently(load));
+
+const NotFound = screen(() => import("./shell/NotFound"));
 
 const root = createRootRoute({ component: Root, notFoundComponent: NotFound, errorComponent: Broken });
 
@@ -28,7 +36,8 @@ const setUp = createRoute({
   getParentRoute: () => root,
   path: "/setup",
   beforeLoad: leaveIfLoggedIn,
-  component: lazyRouteComponent(() => import("./features/setup/SetUpPage")),
+  loader: () => void queries.prefetchQuery(authState),
+  component: screen(() => import("./features/setup/SetUpPage")),
 });
 
 const logIn = createRoute({
@@ -40,15 +49,22 @@ const logIn = createRoute({
     return { to };
   },
   beforeLoad: leaveIfLoggedIn,
-  component: lazyRouteComponent(() => import("./features/login/LogInPage")),
+  loader: () => void queries.prefetchQuery(authState),
+  component: screen(() => import("./features/login/LogInPage")),
+});
+
+const join = createRoute({
+  getParentRoute: () => root,
+  path: "/join",
+  component: screen(() => import("./features/setup/JoinPage")),
 });
 
 const shell = createRoute({
   getParentRoute: () => root,
   id: "shell",
-  component: Shell,
+  component: screen(() => import("./shell/Shell")),
   beforeLoad: ({ location }) => {
-    if (session.get().token !== undefined) return;
+    if (session.get().id !== undefined) return;
     const to = location.href === "/" || location.href === "/workflows" ? undefined : location.href;
     throw redirect({ to: "/login", search: { to }, replace: true });
   },
@@ -69,14 +85,14 @@ const workflows = createRoute({
   loaderDeps: ({ search: { search, active } }) => ({ search, active }),
   // Asked for while the screen itself is loaded.
   loader: ({ deps }) => void queries.prefetchInfiniteQuery(workflowList(deps)),
-  component: lazyRouteComponent(() => import("./features/workflows/WorkflowsPage")),
+  component: screen(() => import("./features/workflows/WorkflowsPage")),
 });
 
 const workflow = createRoute({
   getParentRoute: () => shell,
   path: "/workflows/$id",
   loader: ({ params }) => void queries.prefetchQuery(workflowOf(params.id)),
-  component: lazyRouteComponent(() => import("./features/workflows/WorkflowPage")),
+  component: screen(() => import("./features/workflows/WorkflowPage")),
 });
 
 const executions = createRoute({
@@ -85,7 +101,7 @@ const executions = createRoute({
   validateSearch: readExecutionSearch,
   loaderDeps: ({ search }) => search,
   loader: ({ deps }) => void queries.prefetchInfiniteQuery(executionList(filterOf(deps))),
-  component: lazyRouteComponent(() => import("./features/executions/ExecutionsPage")),
+  component: screen(() => import("./features/executions/ExecutionsPage")),
 });
 
 const execution = createRoute({
@@ -93,21 +109,21 @@ const execution = createRoute({
   path: "/executions/$id",
   validateSearch: readExecutionView,
   loader: ({ params }) => void queries.prefetchQuery(executionOf(params.id)),
-  component: lazyRouteComponent(() => import("./features/executions/ExecutionPage")),
+  component: screen(() => import("./features/executions/ExecutionPage")),
 });
 
 const schedules = createRoute({
   getParentRoute: () => shell,
   path: "/schedules",
   loader: () => void queries.prefetchInfiniteQuery(scheduleList),
-  component: lazyRouteComponent(() => import("./features/schedules/SchedulesPage")),
+  component: screen(() => import("./features/schedules/SchedulesPage")),
 });
 
 const webhooks = createRoute({
   getParentRoute: () => shell,
   path: "/workspace/webhooks",
   loader: () => void queries.prefetchInfiniteQuery(workflowList({})),
-  component: lazyRouteComponent(() => import("./features/webhooks/WebhooksPage")),
+  component: screen(() => import("./features/webhooks/WebhooksPage")),
 });
 
 const connectors = createRoute({
@@ -115,33 +131,42 @@ const connectors = createRoute({
   path: "/connectors",
   validateSearch: readConnectorSearch,
   loader: () => void queries.prefetchQuery(connectorList),
-  component: lazyRouteComponent(() => import("./features/connectors/ConnectorsPage")),
+  component: screen(() => import("./features/connectors/ConnectorsPage")),
 });
 
 const connector = createRoute({
   getParentRoute: () => shell,
   path: "/connectors/$type",
   loader: () => void queries.prefetchQuery(connectorList),
-  component: lazyRouteComponent(() => import("./features/connectors/ConnectorPage")),
+  component: screen(() => import("./features/connectors/ConnectorPage")),
 });
 
 const keys = createRoute({
   getParentRoute: () => shell,
   path: "/workspace/api-keys",
-  loader: () => void queries.prefetchInfiniteQuery(keyList),
-  component: lazyRouteComponent(() => import("./features/keys/KeysPage")),
+  loader: () => void whereAllowed("keys:manage", () => queries.prefetchInfiniteQuery(keyList)),
+  component: screen(() => import("./features/keys/KeysPage")),
+});
+
+const people = createRoute({
+  getParentRoute: () => shell,
+  path: "/workspace/people",
+  loader: () => void whereAllowed("workspace:admin", () => queries.prefetchInfiniteQuery(userList)),
+  component: screen(() => import("./features/people/PeoplePage")),
 });
 
 const settings = createRoute({
   getParentRoute: () => shell,
   path: "/settings",
-  component: lazyRouteComponent(() => import("./features/settings/SettingsPage")),
+  loader: () => void queries.prefetchQuery(sessionList),
+  component: screen(() => import("./features/settings/SettingsPage")),
 });
 
 export const router = createRouter({
   routeTree: root.addChildren([
     setUp,
     logIn,
+    join,
     shell.addChildren([
       start,
       workflows,
@@ -153,6 +178,7 @@ export const router = createRouter({
       connectors,
       connector,
       keys,
+      people,
       settings,
     ]),
   ]),
@@ -173,5 +199,5 @@ declare module "@tanstack/react-router" {
 session.subscribe(() => void router.invalidate());
 
 function leaveIfLoggedIn({ search }: { search: { to?: string | undefined } }): void {
-  if (session.get().token !== undefined) throw redirect({ href: search.to ?? "/workflows", replace: true });
+  if (session.get().id !== undefined) throw redirect({ href: search.to ?? "/workflows", replace: true });
 }

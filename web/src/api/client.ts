@@ -11,14 +11,11 @@ export type Schemas = components["schemas"];
 /** How long an answer may take. */
 const PATIENCE = 30_000;
 
-export const api = createClient<paths>({ baseUrl: location.origin, fetch: reach });
-
-api.use({
-  onRequest({ request }) {
-    const { token } = session.get();
-    if (token !== undefined) request.headers.set("Authorization", `Bearer ${token}`);
-    return request;
-  },
+/** The session's cookie goes along by itself. */
+export const api = createClient<paths>({
+  baseUrl: location.origin,
+  credentials: "same-origin",
+  fetch: reach,
 });
 
 /** What the call answers, or a [`Failure`] thrown. */
@@ -38,6 +35,7 @@ export async function ask<T>(
 }
 
 async function reach(request: Request): Promise<Response> {
+  const { id } = session.get();
   const late = AbortSignal.timeout(PATIENCE);
   const signal = AbortSignal.any([request.signal, late]);
   let response: Response;
@@ -50,8 +48,7 @@ async function reach(request: Request): Promise<Response> {
     throw new Failure("offline", "the server cannot be reached");
   }
   noteAnswer();
-  const token = request.headers.get("Authorization")?.replace("Bearer ", "");
-  if (response.status === 401 && token !== undefined) expire(token);
+  if (response.status === 401) expire(id);
   return response;
 }
 

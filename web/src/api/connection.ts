@@ -42,13 +42,36 @@ export function noteAnswer(): void {
 export async function tryNow(): Promise<void> {
   clearTimeout(timer);
   tries += 1;
+  if (await answers()) noteAnswer();
+  else schedule();
+}
+
+/** Loads a part of the application. Where the server is away, it is had as soon as the server is back; to load the page
+ *  anew would lose what was typed. */
+export async function patiently<T>(load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (error) {
+    // Another version of the server has no such file any more.
+    if (await answers()) throw error;
+    await new Promise<void>((resolve) => {
+      const stop = onFound(() => {
+        stop();
+        resolve();
+      });
+      noteLost();
+    });
+    return patiently(load);
+  }
+}
+
+async function answers(): Promise<boolean> {
   try {
     const response = await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
-    if (response.ok) return noteAnswer();
+    return response.ok;
   } catch {
-    // Still away.
+    return false;
   }
-  schedule();
 }
 
 function schedule(): void {

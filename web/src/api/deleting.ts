@@ -2,7 +2,6 @@
 
 import { api, ask } from "./client";
 import { queries } from "./queries";
-import { session } from "./session";
 import { store } from "./store";
 import { workflowsKey } from "./workflows";
 
@@ -39,9 +38,7 @@ function show(id: string): void {
 
 /** Who closes the page has not undone it. */
 addEventListener("pagehide", () => {
-  const { token } = session.get();
   for (const id of deleting.get()) {
-    const headers = { Authorization: `Bearer ${token}` };
-    void fetch(`/api/v1/workflows/${id}`, { method: "DELETE", headers, keepalive: true });
+    void fetch(`/api/v1/workflows/${id}`, { method: "DELETE", keepalive: true });
   }
 });

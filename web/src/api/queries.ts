@@ -4,6 +4,7 @@ import { asFailure } from "./failure";
 import { session } from "./session";
 
 const TRIES = 2;
+const SETTLING = 100;
 
 export const queries = new QueryClient({
   defaultOptions: {
@@ -23,13 +24,16 @@ export const queries = new QueryClient({
 /** Asks again for what is on the screen when the server is back, and after a log-in. */
 export function refreshWhenBack(): void {
   const again = () => void queries.refetchQueries({ type: "active" });
-  onFound(again);
+  onFound(() => {
+    // The answer by which the server is known to be back may be that to a log-out.
+    setTimeout(() => session.get().id !== undefined && again(), SETTLING);
+  });
   let before = session.get();
   session.subscribe(() => {
     const now = session.get();
     // Another person must not see what this one had.
-    if (now.token === undefined || now.email !== before.email) queries.clear();
-    else if (now.token !== before.token) again();
+    if (now.id === undefined || now.email !== before.email) queries.clear();
+    else if (now.id !== before.id) again();
     before = now;
   });
 }

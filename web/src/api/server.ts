@@ -7,13 +7,9 @@ export const readiness = queryOptions({
   refetchInterval: 10_000,
 });
 
-/** The server's version, which its description says. */
-export const serverVersion = queryOptions({
-  queryKey: ["version"],
-  queryFn: async ({ signal }) => {
-    const description = await ask(api.GET("/api/openapi.json", { signal }));
-    const { info } = description as { info?: { version?: unknown } };
-    return typeof info?.version === "string" ? info.version : "";
-  },
-  staleTime: Number.POSITIVE_INFINITY,
+/** What it is, how it is set, and how much it holds. */
+export const about = queryOptions({
+  queryKey: ["about"],
+  queryFn: ({ signal }) => ask(api.GET("/api/v1/about", { signal })),
+  refetchInterval: 30_000,
 });

@@ -1,17 +1,19 @@
-// Who is logged in. The token is kept by the browser, for all tabs of this server.
+// Who is logged in. The session itself is in a cookie that no script can read; what is kept here, for all tabs of this
+// server, only says whose it is.
 
 import type { Schemas } from "./client";
 import { type Store, store, useStore } from "./store";
 
 export interface SessionState {
-  token: string | undefined;
+  /** Of this log-in, to tell it from an earlier one; missing where nobody is logged in. */
+  id: string | undefined;
   email: string | undefined;
-  /** The server did not take the token any more: the work goes on after a log-in over it. */
+  /** The server did not take the session any more: the work goes on after a log-in over it. */
   isExpired: boolean;
 }
 
 const KEY = "flowmatic.session";
-const NOBODY: SessionState = { token: undefined, email: undefined, isExpired: false };
+const NOBODY: SessionState = { id: undefined, email: undefined, isExpired: false };
 
 export const session: Store<SessionState> = store(read());
 
@@ -19,18 +21,23 @@ export function useSession(): SessionState {
   return useStore(session);
 }
 
-export function begin(made: Schemas["Session"]): void {
-  write({ token: made.token, email: made.user.email, isExpired: false });
+export function begin({ email }: Schemas["User"]): void {
+  write({ id: Date.now().toString(36), email, isExpired: false });
+}
+
+/** Whose session it is goes by another e-mail now. */
+export function rename(email: string): void {
+  write({ ...session.get(), email });
 }
 
 export function end(): void {
   write(NOBODY);
 }
 
-/** The token that was refused; one that another tab has renewed meanwhile stays. */
-export function expire(token: string): void {
+/** The log-in that was refused; one that another tab has made meanwhile stays. */
+export function expire(id: string | undefined): void {
   const now = session.get();
-  if (now.token === token) session.set({ ...now, isExpired: true });
+  if (id !== undefined && now.id === id) session.set({ ...now, isExpired: true });
 }
 
 /** Another tab has logged in or out. */
@@ -44,9 +51,9 @@ function read(): SessionState {
   try {
     const kept: unknown = JSON.parse(localStorage.getItem(KEY) ?? "null");
     if (typeof kept !== "object" || kept === null) return NOBODY;
-    const { token, email } = kept as Record<string, unknown>;
-    if (typeof token !== "string") return NOBODY;
-    return { token, email: typeof email === "string" ? email : undefined, isExpired: false };
+    const { id, email } = kept as Record<string, unknown>;
+    if (typeof id !== "string") return NOBODY;
+    return { id, email: typeof email === "string" ? email : undefined, isExpired: false };
   } catch {
     return NOBODY;
   }
@@ -54,10 +61,10 @@ function read(): SessionState {
 
 function write(state: SessionState): void {
   try {
-    if (state.token === undefined) localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, JSON.stringify({ token: state.token, email: state.email }));
+    if (state.id === undefined) localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, JSON.stringify({ id: state.id, email: state.email }));
   } catch {
-    // Without storage the session lasts as long as the page.
+    // Without storage one is known as long as the page lasts.
   }
   session.set(state);
 }

@@ -1,6 +1,6 @@
-// Server-sent events, read with `fetch`: an EventSource cannot send a token.
+// Server-sent events, read with `fetch`: an EventSource does not say why it was refused.
 
-import { session } from "./session";
+import { expire, session } from "./session";
 
 const AGAIN = 1_000;
 const LONGEST_WAIT = 15_000;
@@ -22,12 +22,12 @@ export async function watch(
   for (let wait = AGAIN; !signal.aborted; wait = Math.min(wait * 2, LONGEST_WAIT)) {
     try {
       const headers: Record<string, string> = { Accept: "text/event-stream" };
-      const { token } = session.get();
-      if (token !== undefined) headers.Authorization = `Bearer ${token}`;
+      const { id } = session.get();
       if (last !== "") headers["Last-Event-ID"] = last;
       const response = await fetch(path, { headers, signal, cache: "no-store" });
       // Nothing to come, or a server that has no events: asking must do.
       if (response.status === 204 || response.status === 404) return onState(false);
+      if (response.status === 401) expire(id);
       if (response.ok && response.body !== null) {
         onState(true);
         wait = AGAIN;

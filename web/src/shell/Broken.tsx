@@ -1,20 +1,15 @@
 import type { ErrorComponentProps } from "@tanstack/react-router";
-import { TriangleAlert } from "lucide-react";
 import { asFailure } from "../api/failure";
-import { shell } from "../text/shell";
+import { frame } from "../text/frame";
 import { Button } from "../ui/Button";
 import { EmptyState } from "../ui/EmptyState";
 
 /** In place of a screen that failed to be drawn or loaded; the frame around it goes on. */
 export function Broken({ error }: ErrorComponentProps) {
-  const { title, text, reload } = shell.broken;
+  const { title, text, reload } = frame.broken;
   return (
     <div role="alert">
-      <EmptyState
-        icon={<TriangleAlert size={20} aria-hidden />}
-        title={title}
-        actions={<Button onClick={() => location.reload()}>{reload}</Button>}
-      >
+      <EmptyState title={title} actions={<Button onClick={() => location.reload()}>{reload}</Button>}>
         {text} <code>{asFailure(error).message.slice(0, 300)}</code>
       </EmptyState>
     </div>

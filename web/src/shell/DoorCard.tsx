@@ -1,5 +1,8 @@
+import { Link } from "@tanstack/react-router";
 import { type ReactNode, useEffect } from "react";
+import { account } from "../text/account";
 import { shell } from "../text/shell";
+import { buttonClass } from "../ui/Button";
 import { Mark } from "./Mark";
 import "./DoorCard.css";
 
@@ -16,5 +19,19 @@ export function DoorCard({ title, children }: { title: string; children: ReactNo
         {children}
       </div>
     </main>
+  );
+}
+
+/** Where a link leads no further: why, and the way to the log-in. */
+export function DeadEnd({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <DoorCard title={title}>
+      <p>{children}</p>
+      <div className="door-form">
+        <Link to="/login" className={buttonClass("primary")}>
+          {account.toLogIn}
+        </Link>
+      </div>
+    </DoorCard>
   );
 }

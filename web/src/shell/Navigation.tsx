@@ -1,9 +1,11 @@
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { BookOpen, Keyboard, LogOut, Monitor, Moon, Search, Sun } from "lucide-react";
-import { logOut } from "../api/account";
+import { me } from "../api/account";
 import { useSession } from "../api/session";
 import { shell } from "../text/shell";
 import { Keys } from "../ui/Keys";
+import { leave } from "./leave";
 import { Mark } from "./Mark";
 import { openOverlay } from "./overlays";
 import { places } from "./places";
@@ -16,6 +18,7 @@ const THEME_ICONS = { system: Monitor, light: Sun, dark: Moon };
 /** Where one can go, and who one is. */
 export function Navigation({ onGone }: { onGone?: () => void }) {
   const { email } = useSession();
+  const name = useQuery(me).data?.user?.name ?? email;
   const theme = useTheme();
   const ThemeIcon = THEME_ICONS[theme];
   return (
@@ -64,17 +67,17 @@ export function Navigation({ onGone }: { onGone?: () => void }) {
         </button>
         <div className="nav-account">
           <span className="nav-avatar" aria-hidden>
-            {email?.charAt(0).toUpperCase()}
+            {name?.charAt(0).toUpperCase()}
           </span>
           <span className="cut" title={email}>
-            {email}
+            {name}
           </span>
           <button
             type="button"
             className="button button-quiet button-dense icon-button"
             aria-label={shell.logOut}
             title={shell.logOut}
-            onClick={() => void logOut()}
+            onClick={() => leave()}
           >
             <LogOut size={16} aria-hidden />
           </button>

@@ -4,7 +4,7 @@ import { shell } from "../text/shell";
 import { buttonClass } from "../ui/Button";
 import { EmptyState } from "../ui/EmptyState";
 
-export function NotFound() {
+export default function NotFound() {
   const { title, text, home } = shell.notFound;
   return (
     <EmptyState

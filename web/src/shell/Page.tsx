@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect, useRef } from "react";
 import { shell } from "../text/shell";
+import { announce } from "./announce";
 import "./Page.css";
 
 interface PageProps {
@@ -17,13 +18,17 @@ interface PageProps {
 /** A screen: its name, what can be done, and its content. A reader of screens begins at the name. */
 export function Page({ title, path, state, actions, toolbar, children }: PageProps) {
   const heading = useRef<HTMLHeadingElement>(null);
+  const titleAtFirst = useRef(title);
   useEffect(() => {
     document.title = `${title} · ${shell.product}`;
   }, [title]);
   useEffect(() => {
-    // Not where the screen itself has put the focus, nor at the very first load.
-    if (document.activeElement === document.body && history.length > 1)
-      heading.current?.focus({ preventScroll: true });
+    // Not at the very first load: the browser says the name itself.
+    if (history.length <= 1) return;
+    const focused = document.activeElement;
+    if (focused === document.body) heading.current?.focus({ preventScroll: true });
+    // The focus stays in the navigation, for whoever goes on from there; where the screen has taken it, that is enough.
+    else if (focused?.closest(".nav") !== null) announce(titleAtFirst.current);
   }, []);
   return (
     <div className="page">

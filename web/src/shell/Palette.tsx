@@ -2,11 +2,11 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Blocks, ListChecks, LogOut, Monitor, Moon, Plus, Sun, Workflow } from "lucide-react";
 import { useDeferredValue, useMemo, useState } from "react";
-import { logOut } from "../api/account";
 import { connectorList } from "../api/connectors";
 import { workflowsNamed } from "../api/workflows";
 import { shell } from "../text/shell";
 import { type CommandGroup, CommandPalette } from "../ui/CommandPalette";
+import { leave } from "./leave";
 import { places } from "./places";
 import { chooseTheme } from "./theme";
 
@@ -88,7 +88,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
           id: "log-out",
           label: shell.logOut,
           icon: <LogOut size={16} aria-hidden />,
-          run: () => void logOut(),
+          run: () => leave(),
         },
       ],
     });

@@ -1,11 +1,12 @@
 import { CSPProvider } from "@base-ui/react/csp-provider";
 import { Outlet } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useState } from "react";
+import { patiently } from "../api/connection";
 import { useSession } from "../api/session";
 import { waiting } from "../ui/toast";
 
-const Toasts = lazy(() => import("../ui/Toasts"));
-const LogInAgain = lazy(() => import("../features/login/LogInAgain"));
+const Toasts = lazy(() => patiently(() => import("../ui/Toasts")));
+const LogInAgain = lazy(() => patiently(() => import("../features/login/LogInAgain")));
 
 /** Around all screens: messages, and the log-in over a session that has ended. */
 export function Root() {

@@ -1,9 +1,11 @@
 import { Outlet } from "@tanstack/react-router";
 import { Menu as MenuIcon, Search } from "lucide-react";
 import { lazy, Suspense } from "react";
+import { patiently } from "../api/connection";
 import { useStore } from "../api/store";
 import { shell } from "../text/shell";
 import { Button } from "../ui/Button";
+import { announcement } from "./announce";
 import { Mark } from "./Mark";
 import { Navigation } from "./Navigation";
 import { OfflineBar } from "./OfflineBar";
@@ -11,12 +13,12 @@ import { closeOverlay, openOverlay, overlay } from "./overlays";
 import "./Shell.css";
 import { useShortcuts } from "./useShortcuts";
 
-const Palette = lazy(() => import("./Palette"));
-const ShortcutSheet = lazy(() => import("./ShortcutSheet"));
-const NavigationDrawer = lazy(() => import("./NavigationDrawer"));
+const Palette = lazy(() => patiently(() => import("./Palette")));
+const ShortcutSheet = lazy(() => patiently(() => import("./ShortcutSheet")));
+const NavigationDrawer = lazy(() => patiently(() => import("./NavigationDrawer")));
 
 /** The frame of every screen behind the log-in. */
-export function Shell() {
+export default function Shell() {
   useShortcuts();
   const open = useStore(overlay);
   return (
@@ -52,6 +54,9 @@ export function Shell() {
         <main id="content" tabIndex={-1}>
           <Outlet />
         </main>
+      </div>
+      <div role="status" className="unseen">
+        {useStore(announcement)}
       </div>
       <Suspense>
         {open === "palette" && <Palette onClose={closeOverlay} />}

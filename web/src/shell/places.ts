@@ -8,6 +8,7 @@ import {
   ListChecks,
   type LucideIcon,
   Settings,
+  Users,
   Webhook,
   Workflow,
 } from "lucide-react";
@@ -21,6 +22,7 @@ export interface Place {
     | "/workspace/webhooks"
     | "/connectors"
     | "/workspace/api-keys"
+    | "/workspace/people"
     | "/settings";
   label: string;
   icon: LucideIcon;
@@ -39,5 +41,6 @@ export const places: readonly Place[] = [
   { to: "/workspace/webhooks", label: pages.webhooks, icon: Webhook, key: "H" },
   { to: "/connectors", label: pages.connectors, icon: Blocks, key: "N" },
   { to: "/workspace/api-keys", label: pages.apiKeys, icon: KeyRound, key: "K", isAside: true },
+  { to: "/workspace/people", label: pages.people, icon: Users, key: "P", isAside: true },
   { to: "/settings", label: pages.settings, icon: Settings, key: "T", isAside: true },
 ];

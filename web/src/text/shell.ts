@@ -13,10 +13,12 @@ export const shell = {
     webhooks: "Webhooks",
     connectors: "Connectors",
     apiKeys: "API keys",
+    people: "People",
     settings: "Settings",
   },
   shortcuts: "Keyboard shortcuts",
   logOut: "Log out",
+  stillHere: "You are still logged in",
   reference: "API reference",
   themes: { system: "System theme", light: "Light theme", dark: "Dark theme" },
   theme: "Theme",
@@ -62,10 +64,5 @@ export const shell = {
     title: "There is nothing here",
     text: "The address may be mistyped, or what was here is gone.",
     home: "Go to the workflows",
-  },
-  broken: {
-    title: "This screen could not be shown",
-    text: "Nothing was changed on the server.",
-    reload: "Load the page again",
   },
 };

@@ -1,4 +1,3 @@
-import { LoaderCircle } from "lucide-react";
 import type { ComponentProps, ReactNode } from "react";
 import { useId } from "react";
 import "./Button.css";
@@ -44,7 +43,7 @@ export function Button({
           else onClick?.(event);
         }}
       >
-        {isBusy ? <LoaderCircle className="turning" size={16} aria-hidden /> : icon}
+        {isBusy ? <span className="button-busy turning" aria-hidden /> : icon}
         {children}
       </button>
       {isOff && (

@@ -1,14 +1,15 @@
-import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { KeyRound, Plus, Trash2 } from "lucide-react";
 import { useMemo, useState } from "react";
+import { me } from "../../api/account";
 import type { Schemas } from "../../api/client";
 import { asFailure } from "../../api/failure";
 import { deleteKey, keyList, keysKey } from "../../api/keys";
-import { useMay } from "../../api/may";
 import { Page } from "../../shell/Page";
 import { keys as texts } from "../../text/keys";
 import { sentence } from "../../text/text";
 import { Button } from "../../ui/Button";
+import { Chip } from "../../ui/Chip";
 import { Confirm } from "../../ui/Confirm";
 import { EmptyState } from "../../ui/EmptyState";
 import { ErrorCard } from "../../ui/ErrorCard";
@@ -26,13 +27,14 @@ const ALL = Object.keys(texts.scopes).length;
 /** The keys with which programs call the API. */
 export default function KeysPage() {
   const queries = useQueryClient();
-  const may = useMay();
-  const list = useInfiniteQuery(keyList);
+  const who = useQuery(me);
+  const isAllowed = who.data?.scopes.includes("keys:manage");
+  const list = useInfiniteQuery({ ...keyList, enabled: isAllowed === true });
   const [isMaking, setIsMaking] = useState(false);
   const [leaving, setLeaving] = useState<Key>();
   const rows = list.data?.pages.flatMap((page) => page.data) ?? [];
-  const mayNot = may("keys:manage") ? undefined : texts.mayNot;
-  const columns = useMemo(() => columnsOf(setLeaving, mayNot), [mayNot]);
+  const mayNot = isAllowed === false ? texts.mayNot : undefined;
+  const columns = useMemo(() => columnsOf(setLeaving), []);
   const remove = async (key: Key) => {
     try {
       await deleteKey(key.id);
@@ -56,11 +58,19 @@ export default function KeysPage() {
         </Button>
       }
     >
-      {list.isPending && <SkeletonRows count={4} />}
+      {isAllowed === false && (
+        <EmptyState icon={<KeyRound size={20} aria-hidden />} title={texts.mayNotTitle}>
+          {texts.mayNotText}
+        </EmptyState>
+      )}
+      {isAllowed !== false && list.isPending && !who.isError && <SkeletonRows count={4} />}
+      {who.isError && who.data === undefined && (
+        <ErrorCard error={who.error} onRetry={() => void who.refetch()} />
+      )}
       {list.isError && list.data === undefined && (
         <ErrorCard error={list.error} onRetry={() => void list.refetch()} />
       )}
-      {rows.length > 0 && (
+      {isAllowed && rows.length > 0 && (
         <Table
           label={texts.list}
           columns={columns}
@@ -71,12 +81,12 @@ export default function KeysPage() {
           onEnd={() => void (list.hasNextPage && !list.isFetchingNextPage && list.fetchNextPage())}
         />
       )}
-      {list.isSuccess && rows.length === 0 && (
+      {isAllowed && list.isSuccess && rows.length === 0 && (
         <EmptyState
           icon={<KeyRound size={20} aria-hidden />}
           title={texts.empty.title}
           actions={
-            <Button kind="primary" disabledBecause={mayNot} onClick={() => setIsMaking(true)}>
+            <Button kind="primary" onClick={() => setIsMaking(true)}>
               {texts.new}
             </Button>
           }
@@ -99,7 +109,7 @@ export default function KeysPage() {
   );
 }
 
-function columnsOf(remove: (key: Key) => void, mayNot: string | undefined): Column<Key>[] {
+function columnsOf(remove: (key: Key) => void): Column<Key>[] {
   const { columns: titles } = texts;
   return [
     {
@@ -143,6 +153,27 @@ function columnsOf(remove: (key: Key) => void, mayNot: string | undefined): Colu
       ),
     },
     {
+      name: "creator",
+      title: titles.creator,
+      width: "168px",
+      narrow: "hidden",
+      cell: (row) => {
+        const by = row.created_by === undefined ? texts.machine : (row.created_by.name ?? texts.somebody);
+        return (
+          <span className="cut faint" title={by}>
+            {by}
+          </span>
+        );
+      },
+    },
+    {
+      name: "expires",
+      title: titles.expires,
+      width: "116px",
+      narrow: "hidden",
+      cell: (row) => <Expiry time={row.expires_at} />,
+    },
+    {
       name: "used",
       title: titles.used,
       width: "116px",
@@ -163,11 +194,20 @@ function columnsOf(remove: (key: Key) => void, mayNot: string | undefined): Colu
         <IconButton
           size="dense"
           label={texts.delete(row.name)}
-          disabledBecause={mayNot}
           icon={<Trash2 size={16} aria-hidden />}
           onClick={() => remove(row)}
         />
       ),
     },
   ];
+}
+
+function Expiry({ time }: { time: string | undefined }) {
+  if (time === undefined) return <span className="faint">{texts.never}</span>;
+  if (Date.parse(time) <= Date.now()) return <Chip tone="error">{texts.expired}</Chip>;
+  return (
+    <span className="faint">
+      <RelativeTime time={time} />
+    </span>
+  );
 }

@@ -13,15 +13,23 @@ import { Dialog, DialogActions } from "../../ui/Dialog";
 import { FormError } from "../../ui/ErrorCard";
 import { Field } from "../../ui/Field";
 import { Input } from "../../ui/Input";
+import { Select } from "../../ui/Select";
 import { ScopeChoice } from "./ScopeChoice";
 
 const texts = keys.create;
+
+type Lifetime = keyof typeof keys.lifetimes;
+
+const DAYS: Record<Lifetime, number | undefined> = { never: undefined, month: 30, quarter: 90, year: 365 };
+const LIFETIMES = (Object.keys(DAYS) as Lifetime[]).map((value) => ({ value, label: keys.lifetimes[value] }));
+const DAY = 24 * 3_600_000;
 
 /** A name and what the key may do; then the key, this once. */
 export function NewKeyDialog({ onClose }: { onClose: () => void }) {
   const queries = useQueryClient();
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<readonly Schemas["Scope"][]>(["workflows:read", "workflows:execute"]);
+  const [lifetime, setLifetime] = useState<Lifetime>("never");
   const [errors, setErrors] = useState<{ name?: string | undefined; whole?: string | undefined }>({});
   const [isBusy, setIsBusy] = useState(false);
   const [made, setMade] = useState<string>();
@@ -36,7 +44,7 @@ export function NewKeyDialog({ onClose }: { onClose: () => void }) {
     if (found.name !== undefined || found.whole !== undefined) return;
     setIsBusy(true);
     try {
-      const { key } = await createKey({ name: wanted, scopes: [...scopes] });
+      const { key } = await createKey({ name: wanted, scopes: [...scopes], expires_at: endOf(lifetime) });
       setMade(key);
       await queries.invalidateQueries({ queryKey: keysKey });
     } catch (error) {
@@ -67,9 +75,14 @@ export function NewKeyDialog({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title={texts.title} isOpen onClose={onClose} size="wide">
       <form className="form" noValidate onSubmit={create}>
-        <Field label={texts.name} hint={texts.nameHint} error={errors.name}>
-          <Input value={name} maxLength={200} onChange={(event) => setName(event.target.value)} />
-        </Field>
+        <div className="key-facts">
+          <Field label={texts.name} hint={texts.nameHint} error={errors.name}>
+            <Input value={name} maxLength={200} onChange={(event) => setName(event.target.value)} />
+          </Field>
+          <Field label={texts.expires} hint={texts.expiresHint}>
+            <Select choices={LIFETIMES} value={lifetime} onChange={setLifetime} />
+          </Field>
+        </div>
         <ScopeChoice chosen={scopes} onChange={setScopes} />
         <FormError message={errors.whole} />
         <DialogActions>
@@ -81,4 +94,9 @@ export function NewKeyDialog({ onClose }: { onClose: () => void }) {
       </form>
     </Dialog>
   );
+}
+
+function endOf(lifetime: Lifetime): string | undefined {
+  const days = DAYS[lifetime];
+  return days === undefined ? undefined : new Date(Date.now() + days * DAY).toISOString();
 }

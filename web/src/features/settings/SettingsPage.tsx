@@ -1,8 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
-import { CircleCheck, CircleX } from "lucide-react";
 import type { ReactNode } from "react";
 import { me } from "../../api/account";
-import { readiness, serverVersion } from "../../api/server";
 import { useStore } from "../../api/store";
 import { Page } from "../../shell/Page";
 import { chooseTheme, useTheme } from "../../shell/theme";
@@ -10,7 +8,13 @@ import { chooseSingleKeys, singleKeys } from "../../shell/useShortcuts";
 import { settings as texts } from "../../text/settings";
 import { ErrorCard } from "../../ui/ErrorCard";
 import { Segments } from "../../ui/Segments";
+import { SkeletonRows } from "../../ui/Skeleton";
 import { Switch } from "../../ui/Switch";
+import { Fact } from "./Fact";
+import { PasswordForm } from "./PasswordForm";
+import { ProfileForm } from "./ProfileForm";
+import { ServerFacts } from "./ServerFacts";
+import { Sessions } from "./Sessions";
 import "./SettingsPage.css";
 
 const THEMES = [
@@ -22,50 +26,49 @@ const THEMES = [
 /** Who one is, how the application looks, and how the server is. */
 export default function SettingsPage() {
   const who = useQuery(me);
-  const ready = useQuery(readiness);
-  const version = useQuery(serverVersion);
   const theme = useTheme();
   const areKeysOn = useStore(singleKeys);
   const { user, workspace } = who.data ?? {};
   return (
     <Page title={texts.title}>
       <div className="settings">
-        {who.isError && who.data === undefined && (
-          <ErrorCard error={who.error} onRetry={() => void who.refetch()} />
-        )}
         <Section title={texts.profile}>
-          <Fact name={texts.email}>{user?.email}</Fact>
-          <Fact name={texts.role}>{user && (texts.roles[user.role] ?? user.role)}</Fact>
-          <Fact name={texts.workspace}>{workspace?.name}</Fact>
+          {who.isPending && <SkeletonRows count={3} />}
+          {who.isError && who.data === undefined && (
+            <ErrorCard error={who.error} onRetry={() => void who.refetch()} />
+          )}
+          {user !== undefined && (
+            <div className="card">
+              <ProfileForm key={`${user.id} ${user.email} ${user.name}`} user={user} />
+              <dl>
+                <Fact name={texts.role}>{texts.roles[user.role] ?? user.role}</Fact>
+                <Fact name={texts.workspace}>{workspace?.name}</Fact>
+              </dl>
+            </div>
+          )}
+        </Section>
+        {user !== undefined && (
+          <Section title={texts.password.title}>
+            <div className="card">
+              <PasswordForm email={user.email} />
+            </div>
+          </Section>
+        )}
+        <Section title={texts.sessions.title}>
+          <Sessions />
         </Section>
         <Section title={texts.appearance}>
-          <Fact name={texts.theme}>
-            <Segments label={texts.theme} choices={THEMES} value={theme} onChange={chooseTheme} />
-          </Fact>
-          <Fact name={texts.single} hint={texts.singleHint}>
-            <Switch label={texts.single} isOn={areKeysOn} onChange={chooseSingleKeys} />
-          </Fact>
+          <dl className="card">
+            <Fact name={texts.theme}>
+              <Segments label={texts.theme} choices={THEMES} value={theme} onChange={chooseTheme} />
+            </Fact>
+            <Fact name={texts.single} hint={texts.singleHint}>
+              <Switch label={texts.single} isOn={areKeysOn} onChange={chooseSingleKeys} />
+            </Fact>
+          </dl>
         </Section>
-        <Section title={texts.server}>
-          <Fact name={texts.version}>{version.data}</Fact>
-          <Fact name={texts.address}>
-            <code>{location.origin}</code>
-          </Fact>
-          <Fact name={texts.health}>
-            {ready.isSuccess && (
-              <span className="health tone-ok">
-                <CircleCheck size={16} aria-hidden /> {texts.healthy}
-              </span>
-            )}
-            {ready.isError && (
-              <span className="health tone-error">
-                <CircleX size={16} aria-hidden /> {texts.notReady}
-              </span>
-            )}
-          </Fact>
-          <Fact name={texts.reference}>
-            <a href="/docs">{texts.readReference}</a>
-          </Fact>
+        <Section title={texts.server.title}>
+          <ServerFacts />
         </Section>
       </div>
     </Page>
@@ -74,21 +77,9 @@ export default function SettingsPage() {
 
 function Section({ title, children }: { title: string; children: ReactNode }) {
   return (
-    <section className="settings-part">
+    <section className="settings-part" aria-label={title}>
       <h2>{title}</h2>
-      <dl className="card">{children}</dl>
+      {children}
     </section>
-  );
-}
-
-function Fact({ name, hint, children }: { name: string; hint?: string; children: ReactNode }) {
-  return (
-    <div>
-      <dt>
-        {name}
-        {hint !== undefined && <p className="faint">{hint}</p>}
-      </dt>
-      <dd>{children}</dd>
-    </div>
   );
 }

@@ -1,16 +1,16 @@
-import { Link, useLocation } from "@tanstack/react-router";
+import { useQuery } from "@tanstack/react-query";
+import { useLocation } from "@tanstack/react-router";
 import { type FormEvent, useRef, useState } from "react";
-import { setUp } from "../../api/account";
-import { asFailure } from "../../api/failure";
-import { DoorCard } from "../../shell/DoorCard";
+import { authState, setUp } from "../../api/account";
+import { asFailure, type Failure } from "../../api/failure";
+import { DeadEnd, DoorCard } from "../../shell/DoorCard";
+import { NewPassword, passwordProblem } from "../../shell/NewPassword";
 import { account } from "../../text/account";
 import { sentence } from "../../text/text";
-import { Button, buttonClass } from "../../ui/Button";
+import { Button } from "../../ui/Button";
 import { FormError } from "../../ui/ErrorCard";
 import { Field } from "../../ui/Field";
 import { Input } from "../../ui/Input";
-import { PasswordInput } from "../../ui/PasswordInput";
-import { SHORTEST, strength } from "./strength";
 
 const texts = account.setUp;
 
@@ -18,19 +18,18 @@ const texts = account.setUp;
 export default function SetUpPage() {
   const hash = useLocation({ select: (location) => location.hash });
   const token = new URLSearchParams(hash).get("token") ?? "";
+  const state = useQuery(authState);
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const [errors, setErrors] = useState<{ email?: string; password?: string; whole?: string }>({});
   const [isBusy, setIsBusy] = useState(false);
-  const [isTaken, setIsTaken] = useState(false);
   const form = useRef<HTMLFormElement>(null);
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     const found: typeof errors = {};
-    if (!/^\S+@\S+$/.test(email.trim())) found.email = texts.emailWrong;
-    // The server counts characters, not the halves of them that a string has.
-    const length = [...password].length;
-    if (length < SHORTEST) found.password = texts.passwordShort(SHORTEST - length);
+    if (!/^\S+@\S+$/.test(email.trim())) found.email = account.emailWrong;
+    const problem = passwordProblem(password);
+    if (problem !== undefined) found.password = problem;
     setErrors(found);
     const first = found.email !== undefined ? "email" : found.password !== undefined ? "password" : undefined;
     if (first !== undefined) {
@@ -41,25 +40,13 @@ export default function SetUpPage() {
     try {
       await setUp({ token, email: email.trim(), password });
     } catch (error) {
-      const failure = asFailure(error);
-      if (failure.status === 409) setIsTaken(true);
-      else setErrors(explain(failure));
+      setErrors(explain(asFailure(error)));
     } finally {
       setIsBusy(false);
     }
   };
-  if (isTaken || token === "") {
-    return (
-      <DoorCard title={isTaken ? texts.taken : texts.noTokenTitle}>
-        <p>{isTaken ? texts.takenText : texts.noToken}</p>
-        <div className="door-form">
-          <Link to="/login" className={buttonClass("primary")}>
-            {texts.toLogIn}
-          </Link>
-        </div>
-      </DoorCard>
-    );
-  }
+  if (state.data?.has_owner) return <DeadEnd title={texts.taken}>{texts.takenText}</DeadEnd>;
+  if (token === "") return <DeadEnd title={texts.noTokenTitle}>{texts.noToken}</DeadEnd>;
   return (
     <DoorCard title={texts.title}>
       <p>{texts.text}</p>
@@ -75,18 +62,7 @@ export default function SetUpPage() {
             onChange={(event) => setEmail(event.target.value)}
           />
         </Field>
-        <div>
-          <Field label={account.password} hint={texts.passwordHint} error={errors.password}>
-            <PasswordInput
-              name="password"
-              autoComplete="new-password"
-              maxLength={200}
-              value={password}
-              onChange={(event) => setPassword(event.target.value)}
-            />
-          </Field>
-          <Strength password={password} />
-        </div>
+        <NewPassword password={password} error={errors.password} onChange={setPassword} />
         <FormError message={errors.whole} />
         <Button kind="primary" type="submit" isBusy={isBusy}>
           {texts.button}
@@ -96,30 +72,8 @@ export default function SetUpPage() {
   );
 }
 
-function Strength({ password }: { password: string }) {
-  const points = strength(password);
-  return (
-    <p className="strength" aria-live="polite">
-      {password !== "" && (
-        <>
-          <span className="strength-bars" aria-hidden data-weak={points < 2 || undefined}>
-            {texts.strength.map((name, at) => (
-              <span key={name} data-full={at <= points || undefined} />
-            ))}
-          </span>
-          {texts.strength[points]}
-        </>
-      )}
-    </p>
-  );
-}
-
 /** The server's words, at the field they are about. */
-function explain(failure: ReturnType<typeof asFailure>): {
-  email?: string;
-  password?: string;
-  whole?: string;
-} {
+function explain(failure: Failure): { email?: string; password?: string; whole?: string } {
   if (failure.kind === "offline" || failure.kind === "slow") return { whole: account.unreachable };
   for (const { pointer, message } of failure.problems) {
     if (pointer === "/email") return { email: sentence(message) };
