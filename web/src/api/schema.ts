@@ -1994,6 +1994,14 @@ export interface components {
         };
         /**
          * @description What becomes of a call while all places are taken.
+         *
+         *     * `queue`: it is accepted as `QUEUED`, and begins when a place is free. Its caller waits for the answer of a Response
+         *     node as any other does; without one, it gets 202, the id and the address at once.
+         *     * `drop`: it is recorded as an execution that ended at once, `CANCELLED` with the error code `dropped`. Its caller
+         *     gets 200 with that status, so that it does not call again; a `flow.call` that waits for it fails.
+         *     * `cancel_running`: it is queued, and the oldest of those that run or wait are cancelled until there is room for it; it
+         *     begins when they have ended, which is after their effects in flight have come back. Their callers get 200 with
+         *     `CANCELLED`, where the workflow has not answered them.
          * @enum {string}
          */
         WhenFull: "queue" | "drop" | "cancel_running";
