@@ -48,6 +48,16 @@ export function workflowOf(id: string) {
   });
 }
 
+/** A published version. It never changes. */
+export function versionOf(id: string, number: number) {
+  return queryOptions({
+    queryKey: [...workflowsKey, "version", id, number],
+    queryFn: ({ signal }) =>
+      ask(api.GET("/api/v1/workflows/{id}/versions/{number}", { params: { path: { id, number } }, signal })),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
 export function publishWorkflow(id: string) {
   return ask(api.POST("/api/v1/workflows/{id}/publish", { params: { path: { id } }, body: {} }));
 }

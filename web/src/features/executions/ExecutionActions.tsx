@@ -25,6 +25,8 @@ export function ExecutionActions({ execution }: { execution: Schemas["Execution"
   const mayNot = may("executions:write") ? undefined : texts.mayNot;
   const hasEnded = isFinal(execution.status);
   const hasFailed = hasEnded && execution.status !== "COMPLETED";
+  // One that was cancelled before it began has no step to go on from.
+  const from = execution.steps.some((step) => step.status !== "skipped") ? "failed" : "start";
   const attempt = async (title: string, work: () => Promise<void>) => {
     setIsBusy(true);
     try {
@@ -65,9 +67,9 @@ export function ExecutionActions({ execution }: { execution: Schemas["Execution"
           icon={<RotateCcw size={14} aria-hidden />}
           isBusy={isBusy}
           disabledBecause={mayNot}
-          onClick={() => void retry("failed")}
+          onClick={() => void retry(from)}
         >
-          {texts.retryFailed}
+          {from === "failed" ? texts.retryFailed : texts.retry}
         </Button>
       )}
       <Menu
@@ -75,14 +77,19 @@ export function ExecutionActions({ execution }: { execution: Schemas["Execution"
           <Button className="icon-button" aria-label={texts.more} icon={<Ellipsis size={16} aria-hidden />} />
         }
         groups={[
-          [
-            {
-              label: texts.retry,
-              icon: <RotateCcw size={16} aria-hidden />,
-              disabledBecause: mayNot ?? (hasEnded ? undefined : texts.notEnded),
-              onChoose: () => void retry("start"),
-            },
-          ],
+          // It is the button where nothing else can be done.
+          ...(hasFailed && from === "start"
+            ? []
+            : [
+                [
+                  {
+                    label: texts.retry,
+                    icon: <RotateCcw size={16} aria-hidden />,
+                    disabledBecause: mayNot ?? (hasEnded ? undefined : texts.notEnded),
+                    onChoose: () => void retry("start"),
+                  },
+                ],
+              ]),
           [
             {
               label: texts.openWorkflow,
