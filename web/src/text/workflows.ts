@@ -66,6 +66,7 @@ export const workflows = {
     },
     imported: (amount: number) => `${count(amount, "workflow", "workflows")} imported, as drafts`,
     mistakes: (amount: number) => count(amount, "mistake", "mistakes"),
+    someFailed: (failed: number, all: number) => `${failed} of ${all} files could not be imported`,
     noFile: "This is no file of Flowmatic's: it is not JSON.",
     mustMend: "What they need before they can be switched on:",
     dropHere: "Drop the file to import its workflows",

@@ -1,9 +1,9 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { CircleAlert, CircleCheck, Play } from "lucide-react";
-import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import type { Schemas } from "../../api/client";
-import { asFailure } from "../../api/failure";
+import { asFailure, type Failure } from "../../api/failure";
 import { useMay } from "../../api/may";
 import { createWorkflow, publishWorkflow, saveWorkflow, workflowOf, workflowsKey } from "../../api/workflows";
 import { locate } from "../../graph/jsonText";
@@ -21,7 +21,8 @@ import { toText, toUpdate } from "./document";
 import { RunDialog } from "./RunDialog";
 import { Triggers } from "./Triggers";
 import { forgetUnsaved, keepUnsaved, readUnsaved } from "./unsaved";
-import { type LineProblem, useProblems } from "./useProblems";
+import { type LineProblem, refusedIn, useProblems } from "./useProblems";
+import { WorkflowMenu } from "./WorkflowMenu";
 import "./WorkflowEditor.css";
 
 const JsonEditor = lazy(() => import("../../ui/JsonEditor"));
@@ -39,7 +40,14 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
   const [isBusy, setIsBusy] = useState(false);
   const [isConflict, setIsConflict] = useState(kept !== undefined && kept.revision !== workflow.revision);
   const [isRunning, setIsRunning] = useState(false);
-  const { problems, isChecked } = useProblems(text);
+  const checked = useProblems(text);
+  // What only a save could tell: it holds until the text is another.
+  const [refused, setRefused] = useState<{ text: string; problems: LineProblem[] }>();
+  const problems = useMemo(() => {
+    const more = refused?.text === text ? refused.problems : [];
+    const known = new Set(checked.problems.map(({ line, message }) => `${line} ${message}`));
+    return [...checked.problems, ...more.filter(({ line, message }) => !known.has(`${line} ${message}`))];
+  }, [checked.problems, refused, text]);
   const isChanged = text !== toText(base);
   const mayNot = may("workflows:write") ? undefined : texts.mayNot;
   useEffect(() => {
@@ -62,6 +70,12 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
     setBase(saved);
     if (text === isTextOf && toText(saved) !== isTextOf) beginAnew(saved);
   };
+  const refuse = (title: string, failure: Failure) => {
+    const found = refusedIn(text, failure.problems);
+    setRefused({ text, problems: found });
+    tell("error", title, { description: sentence(failure.message) });
+    if (found[0] !== undefined) editor.current?.show(found[0].from);
+  };
   const save = async (): Promise<Schemas["Workflow"] | undefined> => {
     const located = locate(text);
     if ("error" in located || mayNot !== undefined) {
@@ -76,7 +90,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
     } catch (error) {
       const failure = asFailure(error);
       if (failure.status === 409) setIsConflict(true);
-      else tell("error", texts.saveWrong, { description: sentence(failure.message) });
+      else refuse(texts.saveWrong, failure);
       return undefined;
     } finally {
       setIsBusy(false);
@@ -91,7 +105,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
       await take(published, text);
       tell("done", texts.published(published.version));
     } catch (error) {
-      tell("error", texts.publishWrong, { description: sentence(asFailure(error).message) });
+      refuse(texts.publishWrong, asFailure(error));
     } finally {
       setIsBusy(false);
     }
@@ -150,6 +164,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
           >
             {texts.publish}
           </Button>
+          <WorkflowMenu workflow={base} onRun={() => setIsRunning(true)} isOnItsOwn />
         </>
       }
     >
@@ -191,7 +206,11 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
           </Suspense>
         </div>
         <div className="workflow-side">
-          <Problems problems={problems} isChecked={isChecked} onShow={(at) => editor.current?.show(at)} />
+          <Problems
+            problems={problems}
+            isChecked={checked.isChecked}
+            onShow={(at) => editor.current?.show(at)}
+          />
           <Triggers workflow={base} />
         </div>
       </div>
