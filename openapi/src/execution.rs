@@ -100,6 +100,10 @@ impl ExecutionMode {
 pub struct ExecutionSummary {
     pub id: Uuid,
     pub workflow_id: Uuid,
+    /// What the workflow is called now; missing where nothing of it is kept any more.
+    pub workflow_name: Option<String>,
+    /// `true` where the workflow was deleted.
+    pub workflow_deleted: Option<bool>,
     /// The number of the version that ran.
     pub version: i32,
     pub status: ExecutionStatus,
@@ -107,9 +111,28 @@ pub struct ExecutionSummary {
     pub mode: ExecutionMode,
     /// The key of the trigger node it started at.
     pub trigger: String,
+    /// The type of that node, such as `trigger.webhook`.
+    pub trigger_type: Option<String>,
+    /// What that node is called in the version that ran.
+    pub trigger_name: Option<String>,
     pub error: Option<ExecutionError>,
     /// The execution that this one repeats.
     pub retry_of: Option<Uuid>,
+    /// When it was accepted.
+    #[oai(serialize_with = "crate::time::write")]
+    pub started_at: Time,
+    #[oai(serialize_with = "crate::time::write")]
+    pub finished_at: Option<Time>,
+    pub duration_ms: Option<i64>,
+}
+
+/// What a workflow did last.
+#[derive(Debug, Clone, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct LastExecution {
+    pub id: Uuid,
+    pub status: ExecutionStatus,
+    pub mode: ExecutionMode,
     /// When it was accepted.
     #[oai(serialize_with = "crate::time::write")]
     pub started_at: Time,
@@ -124,10 +147,18 @@ pub struct ExecutionSummary {
 pub struct Execution {
     pub id: Uuid,
     pub workflow_id: Uuid,
+    /// What the workflow is called now; missing where nothing of it is kept any more.
+    pub workflow_name: Option<String>,
+    /// `true` where the workflow was deleted.
+    pub workflow_deleted: Option<bool>,
     pub version: i32,
     pub status: ExecutionStatus,
     pub mode: ExecutionMode,
     pub trigger: String,
+    /// The type of the trigger's node, such as `trigger.webhook`.
+    pub trigger_type: Option<String>,
+    /// What that node is called in the version that ran.
+    pub trigger_name: Option<String>,
     pub error: Option<ExecutionError>,
     pub retry_of: Option<Uuid>,
     /// The step that called it.

@@ -22,6 +22,8 @@ mod portable;
 pub use portable::*;
 mod execution;
 pub use execution::*;
+mod bulk;
+pub use bulk::*;
 mod event;
 pub use event::*;
 mod schedule;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use poem_openapi::{Enum, Object};
 use uuid::Uuid;
 
-use crate::{Duration, JsonObject, Problem, StartControl, Time};
+use crate::{Duration, JsonObject, LastExecution, Problem, StartControl, Time};
 
 /// A workflow: its draft, and what of it is live.
 #[derive(Debug, Clone, Object)]
@@ -21,6 +21,8 @@ pub struct Workflow {
     pub revision: i64,
     /// The number of the published version; missing while none was published.
     pub version: Option<i32>,
+    /// Whether the draft is another than the published version; `false` where none was published.
+    pub has_changes: bool,
     /// The draft.
     pub graph: Graph,
     pub triggers: Vec<Trigger>,
@@ -40,11 +42,47 @@ pub struct WorkflowSummary {
     pub active: bool,
     pub revision: i64,
     pub version: Option<i32>,
+    /// Whether the draft is another than the published version; `false` where none was published.
+    pub has_changes: bool,
     pub triggers: Vec<Trigger>,
+    /// Its newest execution, whatever started it.
+    pub last_execution: Option<LastExecution>,
     #[oai(serialize_with = "crate::time::write")]
     pub created_at: Time,
     #[oai(serialize_with = "crate::time::write")]
     pub updated_at: Time,
+}
+
+/// What a list of workflows is narrowed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub enum WorkflowStatus {
+    /// A version is published, and its triggers are on.
+    Published,
+    /// None was ever published.
+    Draft,
+    /// A version is published, and its triggers are off.
+    Off,
+}
+
+/// What a list of workflows is ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Enum)]
+#[oai(rename_all = "snake_case")]
+pub enum WorkflowSort {
+    #[default]
+    CreatedAt,
+    /// When the draft was saved last.
+    UpdatedAt,
+    /// In whatever case.
+    Name,
+}
+
+/// Which way a list goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub enum SortOrder {
+    Asc,
+    Desc,
 }
 
 /// A new workflow. With `active: true` it is published and its triggers are switched on in the same step.

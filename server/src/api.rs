@@ -61,9 +61,11 @@ enum Tag {
 
 type Served = (
     workflows::Workflows,
+    workflows::Switches,
     workflows::Versions,
     workflows::Portability,
     executions::Executions,
+    executions::Bulk,
     events::Events,
     schedules::Schedules,
     connectors::Connectors,
@@ -74,9 +76,11 @@ type Served = (
 
 const SERVED: Served = (
     workflows::Workflows,
+    workflows::Switches,
     workflows::Versions,
     workflows::Portability,
     executions::Executions,
+    executions::Bulk,
     events::Events,
     schedules::Schedules,
     connectors::Connectors,
@@ -100,13 +104,18 @@ enum Accepted {
 }
 
 impl Accepted {
-    fn new(execution: ExecutionSummary) -> Self {
-        Self::before(execution, false)
+    async fn new(app: &App, execution: ExecutionSummary) -> Result<Self, ApiError> {
+        Self::before(app, execution, false).await
     }
 
-    fn before(execution: ExecutionSummary, is_replayed: bool) -> Self {
+    async fn before(app: &App, mut execution: ExecutionSummary, is_replayed: bool) -> Result<Self, ApiError> {
+        app.store.name_executions([&mut execution]).await?;
         let location = format!("/api/v1/executions/{}", execution.id);
-        Self::Accepted(Json(execution), location, is_replayed.then_some(true))
+        Ok(Self::Accepted(
+            Json(execution),
+            location,
+            is_replayed.then_some(true),
+        ))
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod answer;
 mod by_hand;
-mod cache;
 mod calls;
 mod follow;
 mod gate;
@@ -35,12 +34,12 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use self::by_hand::ByHand;
-use self::cache::Cache;
 pub use self::follow::{END, Follow};
 use self::gate::Gate;
 use self::host::ServerHost;
 pub use self::start_control::Admission;
 use self::start_control::Control;
+use crate::cache::Cache;
 use crate::fault;
 use crate::guard::Guard;
 use crate::secret::SecretKey;
@@ -240,15 +239,21 @@ impl Dispatch {
         self.released.notify_one();
     }
 
-    /// Ends an execution; its durable flag is set already.
-    pub fn cancel(self: &Arc<Self>, execution: Uuid) {
-        // One that the engine does not know at first and that is not early any more has been begun in between.
-        let is_here = self.engine.cancel(execution)
-            || self.gate.cancel_early(execution)
-            || self.engine.cancel(execution);
-        if !is_here {
-            // One that waited is taken up once more, so that it ends well; one that ended at once may have had a place.
-            self.take_up_soon(vec![execution]);
+    /// Ends executions; their durable flags are set already.
+    pub fn cancel(self: &Arc<Self>, executions: &[Uuid]) {
+        let mut elsewhere = Vec::new();
+        for &execution in executions {
+            // One that the engine does not know at first and that is not early any more has been begun in between.
+            let is_here = self.engine.cancel(execution)
+                || self.gate.cancel_early(execution)
+                || self.engine.cancel(execution);
+            if !is_here {
+                elsewhere.push(execution);
+            }
+        }
+        // Those that waited are taken up once more, so that they end well; those that ended at once may have had a place.
+        self.take_up_soon(elsewhere.clone());
+        for execution in elsewhere {
             self.gate.freed(execution);
         }
     }

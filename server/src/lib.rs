@@ -14,6 +14,7 @@ pub mod role;
 pub mod api;
 pub mod trigger;
 
+mod cache;
 pub mod dispatch;
 mod fault;
 mod housekeeping;

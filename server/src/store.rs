@@ -25,7 +25,7 @@ pub use children::NewChild;
 mod commit;
 pub use commit::{CommitWriter, Told};
 mod executions;
-pub use executions::{ExecutionFilter, Mark, News, OpenExecution, Progress, StoredExecution, Whose};
+pub use executions::{ExecutionFilter, Mark, News, OpenExecution, Progress, Purpose, StoredExecution, Whose};
 mod start_control;
 pub(crate) use start_control::DROPPED_MESSAGE;
 pub use start_control::{Admission, Admitted, DROPPED, NewStart, Once};
@@ -38,6 +38,7 @@ pub use sqlite::SqliteCheckpoints;
 mod postgres;
 
 mod keys;
+mod names;
 mod retention;
 mod schedules;
 mod secrets;
@@ -57,7 +58,7 @@ pub use space::Spare;
 pub use timers::{DueTimer, TimerKind};
 pub use users::UserWithPassword;
 pub use watchers::Watchers;
-pub use workflows::{WebhookTarget, WorkflowFilter, WorkflowSave};
+pub use workflows::{Activated, WebhookTarget, WorkflowFilter, WorkflowSave};
 
 pub(crate) mod cursor;
 pub(crate) mod entity;
@@ -91,6 +92,7 @@ struct Inner {
     /// Commits of unknown outcome whose rows are looked for.
     settling: AtomicUsize,
     watchers: Arc<Watchers>,
+    labels: names::Labels,
 }
 
 #[derive(Debug)]
@@ -145,6 +147,7 @@ impl Store {
             bell: timers::Bell::default(),
             settling: AtomicUsize::new(0),
             watchers: Arc::default(),
+            labels: names::labels(),
         }));
         migration::refuse_newer(&store).await?;
         Ok(store)

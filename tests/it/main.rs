@@ -3,6 +3,7 @@
 
 mod auth;
 mod bad_input;
+mod bulk;
 mod calls;
 mod commands;
 mod connectors;
@@ -11,6 +12,7 @@ mod database;
 mod durability;
 mod executions;
 mod limits;
+mod lists;
 mod live;
 mod loops;
 mod openapi;

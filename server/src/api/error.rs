@@ -115,6 +115,12 @@ impl ApiError {
         Self::Conflict(body("CONFLICT", message, Vec::new()))
     }
 
+    /// There is no version that could be live.
+    pub fn not_published() -> Self {
+        let message = "the workflow was never published; publish it first";
+        Self::Conflict(body("NOT_PUBLISHED", message, Vec::new()))
+    }
+
     pub fn gone(message: impl Display) -> Self {
         Self::Gone(body("GONE", message, Vec::new()))
     }
@@ -309,6 +315,11 @@ impl Display for ApiError {
 }
 
 impl ApiError {
+    /// The word to branch on.
+    pub fn code(&self) -> &str {
+        &self.detail().code
+    }
+
     fn detail(&self) -> &ErrorDetail {
         let (Self::BadRequest(Json(body))
         | Self::Unauthorized(Json(body), _)

@@ -1,5 +1,7 @@
 //! `/api/v1/executions`.
 
+mod bulk;
+
 use std::borrow::Cow;
 
 use flowmatic_openapi::{
@@ -12,6 +14,7 @@ use poem_openapi::registry::{MetaSchemaRef, Registry};
 use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult, Type};
 use uuid::Uuid;
 
+pub(super) use self::bulk::Bulk;
 use super::cursor::Cursor;
 use super::error::ApiError;
 use super::payload::{Json, OptionalJson};
@@ -39,6 +42,14 @@ impl Executions {
         mode: Query<Option<ExecutionMode>>,
         /// The key of the node that started it.
         trigger: Query<Option<String>>,
+        /// The number of the version that ran.
+        #[oai(validator(minimum(value = "1")))]
+        version: Query<Option<i32>>,
+        /// The execution that they repeat.
+        retry_of: Query<Option<Uuid>>,
+        /// An execution's id, or how it begins.
+        #[oai(validator(min_length = 4, max_length = 200, pattern = r"^[^\x00]*$"))]
+        search: Query<Option<String>>,
         /// Accepted at this moment or later.
         started_after: Query<Option<Time>>,
         /// Accepted before this moment.
@@ -56,12 +67,16 @@ impl Executions {
             started_before: started_before.0,
             mode: mode.0,
             trigger: trigger.0,
+            version: version.0,
+            retry_of: retry_of.0,
+            search: search.0,
         };
         let limit = u32::try_from(limit.0).unwrap_or_default();
-        let page = app
+        let mut page = app
             .store
             .list_executions(auth.workspace_id, &filter, cursor.as_deref(), limit, app.now())
             .await?;
+        app.store.name_executions(&mut page.data).await?;
         Ok(Json(page))
     }
 
@@ -104,13 +119,10 @@ impl Executions {
                 if status.is_final()
                     && (before.status.is_final() || status != ExecutionStatus::Cancelled) =>
             {
-                Err(ApiError::conflict(format!(
-                    "the execution has ended: {}",
-                    status.as_str()
-                )))
+                Err(has_ended(status))
             }
             Some(_) => {
-                app.dispatch.cancel(id.0);
+                app.dispatch.cancel(&[id.0]);
                 Ok(Json(find(&app, auth.workspace_id, id.0).await?.summary))
             }
         }
@@ -128,25 +140,42 @@ impl Executions {
         id: Path<Uuid>,
         body: OptionalJson<ExecutionRetry>,
     ) -> Result<Accepted, ApiError> {
-        let stored = find(&app, auth.workspace_id, id.0).await?;
-        if !stored.summary.status.is_final() {
-            return Err(ApiError::conflict("the execution has not ended; cancel it first"));
-        }
-        let retried = match body.0.from {
-            RetryFrom::Start => app.dispatch.retry(stored).await?,
-            RetryFrom::Failed if stored.summary.status == ExecutionStatus::Completed => {
-                let message = "the execution has succeeded: nothing of it failed";
-                return Err(ApiError::conflict(message));
-            }
-            RetryFrom::Failed => app.dispatch.retry_failed(stored).await?,
-        };
-        Ok(Accepted::new(retried))
+        let retried = retry(&app, auth.workspace_id, id.0, body.0.from).await?;
+        Accepted::new(&app, retried).await
     }
+}
+
+/// Starts an execution again that has ended.
+async fn retry(
+    app: &App,
+    workspace_id: i64,
+    id: Uuid,
+    from: RetryFrom,
+) -> Result<ExecutionSummary, ApiError> {
+    let stored = app.store.get_execution(workspace_id, id, app.now()).await?;
+    let stored = stored.ok_or_else(|| ApiError::not_found("execution", id))?;
+    if !stored.summary.status.is_final() {
+        return Err(ApiError::conflict("the execution has not ended; cancel it first"));
+    }
+    Ok(match from {
+        RetryFrom::Start => app.dispatch.retry(stored).await?,
+        RetryFrom::Failed if stored.summary.status == ExecutionStatus::Completed => {
+            let message = "the execution has succeeded: nothing of it failed";
+            return Err(ApiError::conflict(message));
+        }
+        RetryFrom::Failed => app.dispatch.retry_failed(stored).await?,
+    })
+}
+
+fn has_ended(status: ExecutionStatus) -> ApiError {
+    ApiError::conflict(format!("the execution has ended: {}", status.as_str()))
 }
 
 async fn find(app: &App, workspace_id: i64, id: Uuid) -> Result<StoredExecution, ApiError> {
     let found = app.store.get_execution(workspace_id, id, app.now()).await?;
-    found.ok_or_else(|| ApiError::not_found("execution", id))
+    let mut found = found.ok_or_else(|| ApiError::not_found("execution", id))?;
+    app.store.name_executions([&mut found.summary]).await?;
+    Ok(found)
 }
 
 /// Statuses in a query: repeated, or separated by commas.

@@ -133,7 +133,7 @@ impl Schedules {
                 None,
             )
             .await?;
-        Ok(Accepted::new(started.execution))
+        Accepted::new(&app, started.execution).await
     }
 }
 

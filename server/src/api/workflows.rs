@@ -2,14 +2,15 @@
 
 mod diff;
 mod portability;
+mod switch;
 mod versions;
 
 use std::collections::HashMap;
 
 use flowmatic_executor::Plan;
 use flowmatic_openapi::{
-    Deleted, Execute, ExecutionMode, Graph, GraphCheck, Page, Problem, Validation, Workflow, WorkflowCreate,
-    WorkflowPublish, WorkflowSummary, WorkflowUpdate,
+    Deleted, Execute, ExecutionMode, Graph, GraphCheck, Page, Problem, SortOrder, Validation, Workflow,
+    WorkflowCreate, WorkflowSort, WorkflowStatus, WorkflowSummary, WorkflowUpdate,
 };
 use poem::Request;
 use poem::web::Data;
@@ -18,8 +19,9 @@ use poem_openapi::{ApiResponse, OpenApi};
 use uuid::Uuid;
 
 pub(super) use self::portability::Portability;
+pub(super) use self::switch::Switches;
 pub(super) use self::versions::Versions;
-use super::cursor::Cursor;
+use super::cursor::LongCursor;
 use super::draft::{self, Draft};
 use super::error::ApiError;
 use super::idempotency;
@@ -45,8 +47,9 @@ enum Created {
 impl Workflows {
     /// List workflows
     ///
-    /// The newest first, without their graphs.
+    /// The newest first, unless `sort` says otherwise, without their graphs.
     #[oai(path = "/", method = "get", operation_id = "listWorkflows")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn list(
         &self,
         auth: Auth<may::ReadWorkflows>,
@@ -56,19 +59,33 @@ impl Workflows {
         search: Query<Option<String>>,
         /// Only those whose triggers are on, or off.
         active: Query<Option<bool>>,
-        /// The `next_cursor` of the page before.
-        cursor: Query<Option<Cursor>>,
+        /// Only those that are published and on, drafts that never were published, or published ones that are off.
+        status: Query<Option<WorkflowStatus>>,
+        /// What they are ordered by.
+        #[oai(default)]
+        sort: Query<WorkflowSort>,
+        /// Missing: names from A to Z, the newest times first.
+        order: Query<Option<SortOrder>>,
+        /// The `next_cursor` of the page before, in the same order.
+        cursor: Query<Option<LongCursor>>,
         /// The most workflows on the page.
         #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<i32>,
     ) -> Result<Json<Page<WorkflowSummary>>, ApiError> {
+        let ascending = match order.0 {
+            Some(order) => order == SortOrder::Asc,
+            None => sort.0 == WorkflowSort::Name,
+        };
         let filter = WorkflowFilter {
             search: search.0,
             active: active.0,
+            status: status.0,
+            sort: sort.0,
+            ascending,
             cursor: cursor.as_deref().map(str::to_owned),
             limit: u32::try_from(limit.0).unwrap_or_default(),
         };
-        let mut page = app.store.workflows(auth.workspace_id, filter).await?;
+        let mut page = app.store.workflows(auth.workspace_id, filter, app.now()).await?;
         for workflow in &mut page.data {
             app.with_urls(&mut workflow.triggers);
         }
@@ -201,59 +218,6 @@ impl Workflows {
         }))
     }
 
-    /// Publish a workflow's draft
-    ///
-    /// Makes a numbered version, which never changes, and switches the triggers on. A graph with mistakes is
-    /// refused with all of them. A draft that is the same as the newest version makes no new one.
-    #[oai(path = "/:id/publish", method = "post", operation_id = "publishWorkflow")]
-    async fn publish(
-        &self,
-        auth: Auth<may::WriteWorkflows>,
-        app: Data<&App>,
-        id: Path<Uuid>,
-        body: OptionalJson<WorkflowPublish>,
-    ) -> Result<Json<Workflow>, ApiError> {
-        let draft = find(&app, auth.workspace_id, id.0).await?;
-        if body.0.revision.is_some_and(|revision| revision != draft.revision) {
-            return Err(stale(draft.revision));
-        }
-        compile(&app, auth.workspace_id, draft.graph).await?;
-        let published = app
-            .store
-            .publish_workflow(auth.workspace_id, id.0, draft.revision, auth.caller, app.now())
-            .await?;
-        let Some(workflow) = published else {
-            return Err(stale(find(&app, auth.workspace_id, id.0).await?.revision));
-        };
-        app.dispatch.forget_routes();
-        Ok(Json(shown(&app, workflow, HashMap::new())))
-    }
-
-    /// Switch a workflow's triggers off
-    ///
-    /// Its webhooks answer 404 until it is published again. What is under way goes on.
-    #[oai(
-        path = "/:id/deactivate",
-        method = "post",
-        operation_id = "deactivateWorkflow"
-    )]
-    async fn deactivate(
-        &self,
-        auth: Auth<may::WriteWorkflows>,
-        app: Data<&App>,
-        id: Path<Uuid>,
-    ) -> Result<Json<Workflow>, ApiError> {
-        let switched = app
-            .store
-            .deactivate_workflow(auth.workspace_id, id.0, app.now())
-            .await?;
-        let Some(workflow) = switched else {
-            return Err(ApiError::not_found("workflow", id.0));
-        };
-        app.dispatch.forget_routes();
-        Ok(Json(shown(&app, workflow, HashMap::new())))
-    }
-
     /// Check a workflow's draft
     ///
     /// Lists every mistake, each with the node's key and a JSON pointer.
@@ -315,7 +279,7 @@ impl Workflows {
                 idempotency_key,
             )
             .await?;
-        Ok(Accepted::before(started.execution, started.is_replayed))
+        Accepted::before(&app, started.execution, started.is_replayed).await
     }
 }
 

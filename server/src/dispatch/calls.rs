@@ -78,7 +78,7 @@ impl Dispatch {
         let cancelled = async {
             for (workspace, child) in self.store.open_children(execution, path).await? {
                 self.store.request_cancel(workspace, child, now()).await?;
-                self.cancel(child);
+                self.cancel(&[child]);
             }
             Ok::<_, StoreError>(())
         };

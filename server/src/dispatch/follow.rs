@@ -194,7 +194,7 @@ impl Dispatch {
             None => self.engine.under_way(id),
             Some(_) => Some(Vec::new()),
         };
-        let Some(news) = self
+        let Some(mut news) = self
             .store
             .news(workspace, id, follow.sequence, up_to, now())
             .await?
@@ -202,6 +202,10 @@ impl Dispatch {
             follow.is_over = true;
             return Ok(Vec::new());
         };
+        if !follow.is_begun || news.summary.status.is_final() {
+            // These are told with the execution.
+            self.store.name_executions([&mut news.summary]).await?;
+        }
         if follow.version.is_none() {
             let (workflow, number) = (news.summary.workflow_id, news.summary.version);
             follow.version = match self.version(workflow, number).await {

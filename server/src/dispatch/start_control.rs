@@ -263,9 +263,7 @@ impl Dispatch {
 
     /// What a decision means for others: some are to end, some may be taken up.
     pub(super) fn carry_out(self: &Arc<Self>, cancelled: &[Uuid], released: bool) {
-        for id in cancelled {
-            self.cancel(*id);
-        }
+        self.cancel(cancelled);
         if released {
             self.take_up_released();
         }

@@ -216,7 +216,9 @@ fn summary(mut workflow: Workflow, mut made: HashMap<String, String>) -> Workflo
         active: workflow.active,
         revision: workflow.revision,
         version: workflow.version,
+        has_changes: workflow.has_changes,
         triggers: workflow.triggers,
+        last_execution: None,
         created_at: workflow.created_at,
         updated_at: workflow.updated_at,
     }

@@ -1,14 +1,14 @@
 //! Executions as they are read, cancelled and taken up again. They are written by [`super::CommitWriter`].
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use flowmatic_executor::journal::{Call, ErrorRecord, Record, StepRecord};
 use flowmatic_openapi::{ExecutionError, ExecutionMode, ExecutionStatus, ExecutionSummary, Page};
-use sea_orm::sea_query::{Cond, Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DerivePartialModel, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select, Statement, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, DerivePartialModel, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Statement, Value,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -17,8 +17,10 @@ use super::entity::checkpoint;
 use super::entity::execution::{Column, Entity};
 use super::{Store, StoreError, Time, cursor, millis, time};
 
+mod filter;
 mod news;
 mod recovery;
+pub use filter::{ExecutionFilter, Purpose};
 pub use news::News;
 pub use recovery::{OpenExecution, Whose};
 
@@ -27,35 +29,11 @@ pub(crate) const LEASE_MS: i64 = 60_000;
 
 /// As in the partial index: SQLite uses it only for a condition that reads the same.
 pub(crate) const OPEN: &str = "status IN ('QUEUED', 'WAITING')";
-const ONGOING: [ExecutionStatus; 3] = [
-    ExecutionStatus::Queued,
-    ExecutionStatus::Running,
-    ExecutionStatus::Waiting,
-];
-const IS_UNSUCCESSFUL: &str = "status IN ('FAILED', 'CANCELLED', 'TIMED_OUT')";
-
-const UNSUCCESSFUL: [ExecutionStatus; 3] = [
-    ExecutionStatus::Failed,
-    ExecutionStatus::Cancelled,
-    ExecutionStatus::TimedOut,
-];
+/// Cancels in one transaction, for a few milliseconds.
+const CANCELLED_AT_ONCE: usize = 100;
 
 /// How far the time inside an id may be off `started_at`.
 pub(super) const ID_SLACK_MS: i64 = 3_600_000;
-
-/// What a list of executions is narrowed to; empty, it is all.
-#[derive(Debug, Clone, Default)]
-pub struct ExecutionFilter {
-    pub workflow_id: Option<Uuid>,
-    pub statuses: Vec<ExecutionStatus>,
-    /// This moment included.
-    pub started_after: Option<Time>,
-    /// This moment excluded.
-    pub started_before: Option<Time>,
-    pub mode: Option<ExecutionMode>,
-    /// The key of the trigger node.
-    pub trigger: Option<String>,
-}
 
 /// An execution with all that is recorded of it.
 #[derive(Debug, Clone)]
@@ -214,6 +192,42 @@ impl Store {
         Ok(progress)
     }
 
+    /// Those of these executions that the workspace has, by their ids.
+    pub async fn summaries(
+        &self,
+        workspace_id: i64,
+        ids: &[Uuid],
+        now: Time,
+    ) -> Result<HashMap<Uuid, ExecutionSummary>, StoreError> {
+        let rows = Entity::find()
+            .filter(Column::Id.is_in(ids.iter().copied()))
+            .filter(Expr::col(Column::WorkspaceId).add(0).eq(workspace_id))
+            .into_partial_model::<SummaryRow>()
+            .all(&self.reader())
+            .await?;
+        rows.into_iter()
+            .map(|row| Ok((row.id, row.summary(now)?)))
+            .collect()
+    }
+
+    /// As [`Store::request_cancel`], of many that the workspace has.
+    pub async fn request_cancels(&self, ids: &[Uuid], now: Time) -> Result<(), StoreError> {
+        let writer = self.writer();
+        // PostgreSQL locks rows: of one at a time, so that nobody waits in a circle.
+        let at_once = match writer.get_database_backend() {
+            DbBackend::Sqlite => CANCELLED_AT_ONCE,
+            _ => 1,
+        };
+        for ids in ids.chunks(at_once) {
+            let transaction = self.begin().await?;
+            for id in ids {
+                cancel(&transaction, *id, now).await?;
+            }
+            transaction.commit().await?;
+        }
+        Ok(())
+    }
+
     /// Asks that an execution ends, and says where it stands. One that no process runs ends at once, unless others
     /// are to learn of it; in one that is final nothing changes.
     pub async fn request_cancel(
@@ -253,78 +267,6 @@ impl Store {
     }
 }
 
-impl ExecutionFilter {
-    fn select(&self, workspace_id: i64, now: Time) -> Select<Entity> {
-        let workspace = Expr::col(Column::WorkspaceId);
-        // SQLite has no statistics and would walk through the workspace; a sum keeps it from that index.
-        let workspace = match self.workflow_id.is_some() || self.all_of(&ONGOING) {
-            true => workspace.add(0).eq(workspace_id),
-            false => workspace.eq(workspace_id),
-        };
-        Entity::find()
-            .filter(workspace)
-            .filter(self.condition(now))
-            .order_by_desc(Column::Id)
-    }
-
-    /// Whether all the statuses it asks for are of a group.
-    fn all_of(&self, group: &[ExecutionStatus]) -> bool {
-        !self.statuses.is_empty() && self.statuses.iter().all(|status| group.contains(status))
-    }
-
-    fn condition(&self, now: Time) -> Condition {
-        Cond::all()
-            .add_option(self.workflow_id.map(|id| Column::WorkflowId.eq(id)))
-            .add_option(self.mode.map(|mode| Column::Mode.eq(mode.as_str())))
-            .add_option(self.trigger.as_deref().map(|node| Column::TriggerNode.eq(node)))
-            .add_option(self.statuses(now))
-            .add_option(self.started_after.map(|after| {
-                // The ids begin with the time, so that a range of them spares the others.
-                Column::StartedAt
-                    .gte(millis(after))
-                    .and(Column::Id.gte(first_id(millis(after) - ID_SLACK_MS)))
-            }))
-            .add_option(self.started_before.map(|before| {
-                Column::StartedAt
-                    .lt(millis(before))
-                    .and(Column::Id.lt(first_id(millis(before) + ID_SLACK_MS)))
-            }))
-    }
-
-    fn statuses(&self, now: Time) -> Option<Condition> {
-        use ExecutionStatus::{Queued, Running};
-        if self.statuses.is_empty() {
-            return None;
-        }
-        let running = || {
-            Column::Owner
-                .is_not_null()
-                .and(Column::LeaseUntil.gt(millis(now)))
-        };
-        let any = self
-            .statuses
-            .iter()
-            .fold(Cond::any(), |any, status| match status {
-                Queued => any.add(Column::Status.eq("QUEUED").and(running().not())),
-                Running => any.add(Column::Status.eq("QUEUED").and(running())),
-                other => any.add(Column::Status.eq(other.as_str())),
-            });
-        // Said once more as the partial indexes say it.
-        let index = if self.all_of(&ONGOING) {
-            Some(Expr::cust(OPEN))
-        } else if self.all_of(&UNSUCCESSFUL) {
-            Some(Expr::cust(IS_UNSUCCESSFUL))
-        } else {
-            None
-        };
-        // Both are stored as one: the index has them in order.
-        let of_one = self
-            .all_of(&[Queued, Running])
-            .then(|| Column::Status.eq("QUEUED"));
-        Some(Cond::all().add(any).add_option(index).add_option(of_one))
-    }
-}
-
 impl SummaryRow {
     fn status(&self, now: Time) -> Result<ExecutionStatus, StoreError> {
         let stored = stored_status(self.id, &self.status)?;
@@ -344,10 +286,14 @@ impl SummaryRow {
         Ok(ExecutionSummary {
             id: self.id,
             workflow_id: self.workflow_id,
+            workflow_name: None,
+            workflow_deleted: None,
             version: self.version,
             status,
             mode: mode(&self.mode)?,
             trigger: self.trigger_node,
+            trigger_type: None,
+            trigger_name: None,
             error: error.transpose()?.map(|error| ExecutionError {
                 code: error.code,
                 message: error.message,

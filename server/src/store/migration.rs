@@ -12,6 +12,8 @@ mod m20261121_000003_timers;
 mod m20261121_000004_start_control;
 mod m20261121_000005_versions;
 mod m20261121_000006_retention;
+mod m20261122_000007_lists;
+mod m20261122_000009_retries;
 
 struct Migrator;
 
@@ -24,6 +26,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_start_control::Migration),
             Box::new(m20261121_000005_versions::Migration),
             Box::new(m20261121_000006_retention::Migration),
+            Box::new(m20261122_000007_lists::Migration),
+            Box::new(m20261122_000009_retries::Migration),
         ]
     }
 }

@@ -132,6 +132,7 @@ impl Store {
             let summary = row.summary(now)?;
             last.insert(summary.id, summary);
         }
+        self.name_executions(last.values_mut()).await?;
         let triggers: Vec<Uuid> = rows.iter().map(|row| row.trigger_id).collect();
         let waiting = waiting(&reader, &triggers).await?;
         rows.into_iter()

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -59,4 +60,21 @@ async fn open(name: &'static str, database_url: Option<String>) -> TestStore {
         options,
         _folder: folder,
     }
+}
+
+/// How SQLite goes about a query over all tables.
+pub(crate) async fn planned(query: impl FnOnce(DbBackend) -> Statement) -> String {
+    let test = sqlite().await;
+    let reader = test.store.reader();
+    let query = query(reader.get_database_backend());
+    let plan = Statement {
+        sql: format!("EXPLAIN QUERY PLAN {}", query.sql),
+        ..query
+    };
+    let rows = reader.query_all_raw(plan).await.expect("it can be planned");
+    let steps: Vec<String> = rows
+        .iter()
+        .map(|row| row.try_get("", "detail").expect("a text"))
+        .collect();
+    steps.join("; ")
 }

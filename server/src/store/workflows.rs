@@ -1,26 +1,29 @@
 //! Workflows: drafts, published versions and the triggers that lead to them.
 
+mod list;
 mod triggers;
 mod versions;
 
 use std::collections::HashSet;
 
-use flowmatic_openapi::{Graph, Page, Time, Workflow, WorkflowSummary};
+use flowmatic_openapi::{Graph, Time, Workflow};
 use poem_openapi::types::{ParseFromJSON, ToJSON};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Cond, Expr, ExprTrait, Func, LikeExpr};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
 };
 use uuid::Uuid;
 
-use self::triggers::{TRIGGER_GROUP, listed, save_triggers, trigger_nodes, triggers_of};
+pub use self::list::WorkflowFilter;
+use self::list::changed_among;
+use self::triggers::{TRIGGER_GROUP, listed, save_triggers, triggers_of};
 use self::versions::author_text;
 use super::entity::{trigger, version, workflow};
 use super::schedules;
 use super::secrets::{self, SealedSecret};
 use super::start_control::places;
-use super::{Store, StoreError, cursor, millis, time};
+use super::{Store, StoreError, millis, time};
 use crate::auth::Caller;
 
 /// A draft to be written.
@@ -39,15 +42,12 @@ pub struct WorkflowSave {
     pub now: Time,
 }
 
-/// Which workflows a list shows.
-#[derive(Debug, Default)]
-pub struct WorkflowFilter {
-    /// Part of the name, in whatever case.
-    pub search: Option<String>,
-    pub active: Option<bool>,
-    /// The `next_cursor` of the page before.
-    pub cursor: Option<String>,
-    pub limit: u32,
+/// What became of a workflow whose triggers were to be switched on.
+#[derive(Debug)]
+pub enum Activated {
+    Workflow(Box<Workflow>),
+    /// It has no version that could run.
+    NeverPublished,
 }
 
 /// Where the calls of a webhook go.
@@ -118,8 +118,9 @@ impl Store {
             row.active = active;
             set_live(&transaction, &row, save.now).await?;
         }
+        let workflow = shown(&transaction, row, save.graph, triggers).await?;
         self.commit_live(transaction).await?;
-        workflow_of(row, save.graph, triggers).map(Some)
+        Ok(Some(workflow))
     }
 
     /// Publishes the draft of this revision and switches its triggers on; `None` where there is another one
@@ -146,6 +147,28 @@ impl Store {
         self.with_triggers(row).await.map(Some)
     }
 
+    /// Switches the triggers of a workflow's published version on; `None` where there is no such workflow.
+    pub async fn activate_workflow(
+        &self,
+        workspace_id: i64,
+        id: Uuid,
+        now: Time,
+    ) -> Result<Option<Activated>, StoreError> {
+        let transaction = self.begin().await?;
+        let Some(mut row) = locked(&transaction, workspace_id, id).await? else {
+            return Ok(None);
+        };
+        if row.version.is_none() {
+            return Ok(Some(Activated::NeverPublished));
+        }
+        if !std::mem::replace(&mut row.active, true) {
+            set_live(&transaction, &row, now).await?;
+        }
+        self.commit_live(transaction).await?;
+        let workflow = self.with_triggers(row).await?;
+        Ok(Some(Activated::Workflow(Box::new(workflow))))
+    }
+
     /// Switches a workflow's triggers off; `None` where there is no such workflow.
     pub async fn deactivate_workflow(
         &self,
@@ -154,7 +177,7 @@ impl Store {
         now: Time,
     ) -> Result<Option<Workflow>, StoreError> {
         let transaction = self.begin().await?;
-        let Some(mut row) = row(&transaction, workspace_id, id).await? else {
+        let Some(mut row) = locked(&transaction, workspace_id, id).await? else {
             return Ok(None);
         };
         row.active = false;
@@ -193,58 +216,6 @@ impl Store {
             Some(row) => self.with_triggers(row).await.map(Some),
             None => Ok(None),
         }
-    }
-
-    /// The newest first.
-    pub async fn workflows(
-        &self,
-        workspace_id: i64,
-        filter: WorkflowFilter,
-    ) -> Result<Page<WorkflowSummary>, StoreError> {
-        let mut query = workflow::Entity::find()
-            .filter(workflow::Column::WorkspaceId.eq(workspace_id))
-            .filter(workflow::Column::DeletedAt.is_null())
-            .order_by_desc(workflow::Column::Id)
-            .limit(u64::from(filter.limit) + 1);
-        if let Some(cursor) = filter.cursor {
-            query = query.filter(workflow::Column::Id.lt(cursor::decode(&cursor)?));
-        }
-        if let Some(active) = filter.active {
-            query = query.filter(workflow::Column::Active.eq(active));
-        }
-        if let Some(search) = filter.search {
-            let like = |part: &str| {
-                let part = part.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-                LikeExpr::new(format!("%{part}%")).escape('!')
-            };
-            let name = || Expr::col(workflow::Column::Name);
-            let lower = Expr::expr(Func::lower(name())).like(like(&search.to_lowercase()));
-            // SQLite lowers ASCII letters alone: what is beyond is found as it is written.
-            query = query.filter(Cond::any().add(lower).add(name().like(like(&search))));
-        }
-        let mut rows = query.all(&self.reader()).await?;
-        let next_cursor = cursor::cut(&mut rows, filter.limit, |row| row.id);
-        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-        let mut triggers = triggers_of(&self.reader(), &ids).await?;
-        let workflows = rows
-            .into_iter()
-            .map(|row| {
-                let nodes = trigger_nodes(&row)?;
-                let triggers = triggers.remove(&row.id).unwrap_or_default();
-                Ok(WorkflowSummary {
-                    triggers: listed(&nodes, triggers),
-                    id: row.id,
-                    name: row.name,
-                    description: row.description,
-                    active: row.active,
-                    revision: row.revision,
-                    version: row.version,
-                    created_at: time(row.created_at),
-                    updated_at: time(row.updated_at),
-                })
-            })
-            .collect::<Result<_, StoreError>>()?;
-        Ok(Page::new(workflows, next_cursor))
     }
 
     /// The ids of all workflows, the oldest first.
@@ -353,8 +324,9 @@ impl Store {
 
     async fn with_triggers(&self, row: workflow::Model) -> Result<Workflow, StoreError> {
         let graph = graph_of(row.id, &row.graph)?;
-        let triggers = triggers_of(&self.reader(), &[row.id]).await?.remove(&row.id);
-        workflow_of(row, graph, triggers.unwrap_or_default())
+        let reader = self.reader();
+        let triggers = triggers_of(&reader, &[row.id]).await?.remove(&row.id);
+        shown(&reader, row, graph, triggers.unwrap_or_default()).await
     }
 }
 
@@ -388,7 +360,7 @@ async fn insert(transaction: &impl ConnectionTrait, save: WorkflowSave) -> Resul
         row.active = true;
         set_live(transaction, &row, save.now).await?;
     }
-    workflow_of(row, save.graph, triggers)
+    shown(transaction, row, save.graph, triggers).await
 }
 
 async fn row(
@@ -396,11 +368,22 @@ async fn row(
     workspace_id: i64,
     id: Uuid,
 ) -> Result<Option<workflow::Model>, StoreError> {
-    Ok(workflow::Entity::find_by_id(id)
+    Ok(select(workspace_id, id).one(connection).await?)
+}
+
+/// As it stays until the transaction ends.
+async fn locked(
+    transaction: &impl ConnectionTrait,
+    workspace_id: i64,
+    id: Uuid,
+) -> Result<Option<workflow::Model>, StoreError> {
+    Ok(select(workspace_id, id).lock_exclusive().one(transaction).await?)
+}
+
+fn select(workspace_id: i64, id: Uuid) -> Select<workflow::Entity> {
+    workflow::Entity::find_by_id(id)
         .filter(workflow::Column::WorkspaceId.eq(workspace_id))
         .filter(workflow::Column::DeletedAt.is_null())
-        .one(connection)
-        .await?)
 }
 
 /// Makes a version of the draft, or finds that the newest one is the same; gives its number.
@@ -456,11 +439,14 @@ async fn set_live(
     Ok(true)
 }
 
-fn workflow_of(
+/// A workflow as it stands in the database.
+async fn shown(
+    connection: &impl ConnectionTrait,
     row: workflow::Model,
     graph: Graph,
     triggers: Vec<trigger::Model>,
 ) -> Result<Workflow, StoreError> {
+    let has_changes = row.version.is_some() && !changed_among(connection, &[row.id]).await?.is_empty();
     let nodes: Vec<(String, String)> = graph
         .nodes
         .iter()
@@ -476,6 +462,7 @@ fn workflow_of(
         active: row.active,
         revision: row.revision,
         version: row.version,
+        has_changes,
         created_at: time(row.created_at),
         updated_at: time(row.updated_at),
     })

@@ -254,7 +254,7 @@ impl Place {
         self.store
             .request_cancel(self.workspace_id, started.id, Utc::now())
             .await?;
-        self.dispatch.cancel(started.id);
+        self.dispatch.cancel(&[started.id]);
         eprintln!("told to end: nothing new is begun, and what is in flight is awaited");
         tokio::select! {
             ended = self.end(started.id) => ended,

@@ -1,13 +1,15 @@
 use std::sync::Arc;
 
 use flowmatic_executor::{Accept, Checkpoint, Finish, Journal};
-use sea_orm::{QueryTrait, Set};
+use sea_orm::{QueryTrait, Select, Set};
 use tokio::task::JoinHandle;
 
 use super::*;
 use crate::store::entity::execution;
-use crate::store::testing::{TestStore, stores};
+use crate::store::testing::{TestStore, planned, stores};
 use crate::store::{CommitWriter, OpenExecution, Whose};
+
+mod many;
 
 const WORKSPACE: i64 = 1;
 
@@ -293,23 +295,9 @@ async fn finds_what_may_be_taken_up_among_many_that_are_held_back_by_an_index() 
 
 /// It reads this index alone, in its order.
 async fn is_planned_by(index: &str, list: &Select<Entity>) {
-    let test = crate::store::testing::sqlite().await;
-    let reader = test.store.reader();
-    let list = list.build(reader.get_database_backend());
-    let plan = Statement {
-        sql: format!("EXPLAIN QUERY PLAN {}", list.sql),
-        ..list
-    };
-    let rows = reader.query_all_raw(plan).await.expect("it can be planned");
-    let plan: Vec<String> = rows
-        .iter()
-        .map(|row| row.try_get("", "detail").expect("a text"))
-        .collect();
-    assert!(plan.iter().any(|step| step.contains(index)), "{index}: {plan:?}");
-    assert!(
-        !plan.iter().any(|step| step.contains("TEMP B-TREE")),
-        "{index}: {plan:?}"
-    );
+    let plan = planned(|backend| list.build(backend)).await;
+    assert!(plan.contains(index), "{index}: {plan}");
+    assert!(!plan.contains("TEMP B-TREE"), "{index}: {plan}");
 }
 
 #[tokio::test]

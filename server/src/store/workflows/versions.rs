@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::super::entity::{api_key, user, version, workflow};
 use super::super::{Store, StoreError, cursor, millis, time};
 use super::triggers::save_triggers;
-use super::{broken, graph_of, row, workflow_of};
+use super::{broken, graph_of, row, shown};
 use crate::auth::Caller;
 
 impl Store {
@@ -117,8 +117,9 @@ impl Store {
         let row = row(&transaction, workspace_id, id)
             .await?
             .ok_or_else(|| StoreError::Internal(format!("workflow {id} is gone")))?;
+        let workflow = shown(&transaction, row, graph, triggers).await?;
         transaction.commit().await?;
-        workflow_of(row, graph, triggers).map(Some)
+        Ok(Some(workflow))
     }
 }
 

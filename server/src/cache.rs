@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
+#[derive(Debug)]
 pub struct Cache<K, V> {
     entries: RwLock<HashMap<K, V>>,
     generation: AtomicU64,
