@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * List workflows
-         * @description The newest first, without their graphs.
+         * @description The newest first, unless `sort` says otherwise, without their graphs.
          *
          *     Needs the scope `workflows:read`.
          */
@@ -88,51 +88,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/workflows/{id}/publish": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Publish a workflow's draft
-         * @description Makes a numbered version, which never changes, and switches the triggers on. A graph with mistakes is
-         *     refused with all of them. A draft that is the same as the newest version makes no new one.
-         *
-         *     Needs the scope `workflows:write`.
-         */
-        post: operations["publishWorkflow"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/workflows/{id}/deactivate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Switch a workflow's triggers off
-         * @description Its webhooks answer 404 until it is published again. What is under way goes on.
-         *
-         *     Needs the scope `workflows:write`.
-         */
-        post: operations["deactivateWorkflow"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/workflows/{id}/validate": {
         parameters: {
             query?: never;
@@ -173,6 +128,74 @@ export interface paths {
          *     Needs the scope `workflows:execute`.
          */
         post: operations["executeWorkflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{id}/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Publish a workflow's draft
+         * @description Makes a numbered version, which never changes, and switches the triggers on. A graph with mistakes is
+         *     refused with all of them. A draft that is the same as the newest version makes no new one.
+         *
+         *     Needs the scope `workflows:write`.
+         */
+        post: operations["publishWorkflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{id}/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Switch a workflow's triggers on
+         * @description Those of the published version, as it is: the draft is not published. One whose triggers are on stays as it is;
+         *     one that was never published is refused with 409 and the code `NOT_PUBLISHED`.
+         *
+         *     Needs the scope `workflows:write`.
+         */
+        post: operations["activateWorkflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{id}/deactivate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Switch a workflow's triggers off
+         * @description Its webhooks answer 404 until it is activated or published again. What is under way goes on.
+         *
+         *     Needs the scope `workflows:write`.
+         */
+        post: operations["deactivateWorkflow"];
         delete?: never;
         options?: never;
         head?: never;
@@ -443,6 +466,54 @@ export interface paths {
          *     Needs the scope `executions:write`.
          */
         post: operations["retryExecution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/executions/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry many executions
+         * @description As a retry of each, the older ones first. Of a `filter`, up to `limit` of the newest that have ended and were not
+         *     retried before; with `next_cursor` as the `cursor` of another call it goes on. What cannot be retried is told
+         *     of, each with its reason, and keeps no other from being retried.
+         *
+         *     Needs the scope `executions:write`.
+         */
+        post: operations["retryExecutions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/executions/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel many executions
+         * @description As a cancel of each: what is in flight is awaited and recorded, and nothing follows it. Of a `filter`, up to
+         *     `limit` of the newest that have not ended and were not cancelled before. What cannot be cancelled is told of, each
+         *     with its reason.
+         *
+         *     Needs the scope `executions:write`.
+         */
+        post: operations["cancelExecutions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -956,6 +1027,81 @@ export interface components {
         /** @enum {string} */
         AuthorKind: "user" | "key";
         /**
+         * BulkAnswer
+         * @description What became of many executions.
+         */
+        BulkAnswer: {
+            success: boolean;
+            done: components["schemas"]["BulkDone"][];
+            failed: components["schemas"]["BulkFailed"][];
+            /** @description Whether the filter has more than what was done. */
+            more: boolean;
+            /** @description What to send as `cursor` to go on with these; null where there are none. */
+            next_cursor?: string | null;
+        };
+        /**
+         * BulkCancel
+         * @description Which executions to cancel: either `ids` or a `filter`.
+         */
+        BulkCancel: {
+            ids?: string[] | null;
+            /** @description Those that have not ended, and were not cancelled yet. */
+            filter?: components["schemas"]["ExecutionSelection"] | null;
+            /**
+             * Format: int32
+             * @description The most that are cancelled of a filter's executions, the newest of them; 1,000 where it is missing.
+             */
+            limit?: number | null;
+            /** @description The `next_cursor` of the answer before, which goes on with the same filter. */
+            cursor?: string | null;
+        };
+        /**
+         * BulkDone
+         * @description An execution with which it was done.
+         */
+        BulkDone: {
+            /** Format: uuid */
+            id: string;
+            /** @description The new execution of a retry; the execution itself, as it stands, of a cancel. */
+            execution: components["schemas"]["ExecutionSummary"];
+        };
+        /**
+         * BulkError
+         * @description Why it could not: what the operation for one execution would have said.
+         */
+        BulkError: {
+            /** @description A stable word, such as `NOT_FOUND`, `CONFLICT` or `TOO_MANY_REQUESTS`. */
+            code: string;
+            message: string;
+        };
+        /**
+         * BulkFailed
+         * @description An execution with which it could not be done.
+         */
+        BulkFailed: {
+            /** Format: uuid */
+            id: string;
+            error: components["schemas"]["BulkError"];
+        };
+        /**
+         * BulkRetry
+         * @description Which executions to repeat, and how: either `ids` or a `filter`.
+         */
+        BulkRetry: {
+            ids?: string[] | null;
+            /** @description Those that have ended and were not retried yet; without a `status`, those that did not succeed. */
+            filter?: components["schemas"]["ExecutionSelection"] | null;
+            /**
+             * Format: int32
+             * @description The most that are retried of a filter's executions, the newest of them; 1,000 where it is missing.
+             */
+            limit?: number | null;
+            /** @description The `next_cursor` of the answer before, which goes on with the same filter. */
+            cursor?: string | null;
+            /** @default start */
+            from?: components["schemas"]["RetryFrom"] | null;
+        };
+        /**
          * CalledBy
          * @description A step of another execution that calls this one.
          */
@@ -1123,11 +1269,19 @@ export interface components {
             id: string;
             /** Format: uuid */
             workflow_id: string;
+            /** @description What the workflow is called now; missing where nothing of it is kept any more. */
+            workflow_name?: string;
+            /** @description `true` where the workflow was deleted. */
+            workflow_deleted?: boolean;
             /** Format: int32 */
             version: number;
             status: components["schemas"]["ExecutionStatus"];
             mode: components["schemas"]["ExecutionMode"];
             trigger: string;
+            /** @description The type of the trigger's node, such as `trigger.webhook`. */
+            trigger_type?: string;
+            /** @description What that node is called in the version that ran. */
+            trigger_name?: string;
             error?: components["schemas"]["ExecutionError"];
             /** Format: uuid */
             retry_of?: string;
@@ -1203,6 +1357,28 @@ export interface components {
             from?: components["schemas"]["RetryFrom"] | null;
         };
         /**
+         * ExecutionSelection
+         * @description Which executions are meant; empty, it is all that can be.
+         */
+        ExecutionSelection: {
+            /** Format: uuid */
+            workflow_id?: string | null;
+            status?: components["schemas"]["ExecutionStatus"][] | null;
+            mode?: components["schemas"]["ExecutionMode"] | null;
+            /** @description The key of the trigger's node. */
+            trigger?: string | null;
+            /**
+             * Format: date-time
+             * @description Accepted at this moment or later.
+             */
+            started_after?: string | null;
+            /**
+             * Format: date-time
+             * @description Accepted before this moment.
+             */
+            started_before?: string | null;
+        };
+        /**
          * @description Where an execution stands. The last four are final.
          * @enum {string}
          */
@@ -1216,6 +1392,10 @@ export interface components {
             id: string;
             /** Format: uuid */
             workflow_id: string;
+            /** @description What the workflow is called now; missing where nothing of it is kept any more. */
+            workflow_name?: string;
+            /** @description `true` where the workflow was deleted. */
+            workflow_deleted?: boolean;
             /**
              * Format: int32
              * @description The number of the version that ran.
@@ -1226,6 +1406,10 @@ export interface components {
             mode: components["schemas"]["ExecutionMode"];
             /** @description The key of the trigger node it started at. */
             trigger: string;
+            /** @description The type of that node, such as `trigger.webhook`. */
+            trigger_type?: string;
+            /** @description What that node is called in the version that ran. */
+            trigger_name?: string;
             error?: components["schemas"]["ExecutionError"];
             /**
              * Format: uuid
@@ -1324,6 +1508,25 @@ export interface components {
          * @enum {string}
          */
         Join: "all_decided" | "all" | "first";
+        /**
+         * LastExecution
+         * @description What a workflow did last.
+         */
+        LastExecution: {
+            /** Format: uuid */
+            id: string;
+            status: components["schemas"]["ExecutionStatus"];
+            mode: components["schemas"]["ExecutionMode"];
+            /**
+             * Format: date-time
+             * @description When it was accepted.
+             */
+            started_at: string;
+            /** Format: date-time */
+            finished_at?: string;
+            /** Format: int64 */
+            duration_ms?: number;
+        };
         /**
          * LoggedOut
          * @description A session that has ended.
@@ -1742,6 +1945,11 @@ export interface components {
          */
         SkipReason: "missed" | "overlap" | "queue_full";
         /**
+         * @description Which way a list goes.
+         * @enum {string}
+         */
+        SortOrder: "asc" | "desc";
+        /**
          * StartControl
          * @description Which calls of a workflow become executions, when, and in what order. It holds for this workflow alone, and over all
          *     its versions: a key that an older version used is still used.
@@ -2027,6 +2235,8 @@ export interface components {
              * @description The number of the published version; missing while none was published.
              */
             version?: number;
+            /** @description Whether the draft is another than the published version; `false` where none was published. */
+            has_changes: boolean;
             /** @description The draft. */
             graph: components["schemas"]["Graph"];
             triggers: components["schemas"]["Trigger"][];
@@ -2075,6 +2285,16 @@ export interface components {
             revision?: number | null;
         };
         /**
+         * @description What a list of workflows is ordered by.
+         * @enum {string}
+         */
+        WorkflowSort: "created_at" | "updated_at" | "name";
+        /**
+         * @description What a list of workflows is narrowed to.
+         * @enum {string}
+         */
+        WorkflowStatus: "published" | "draft" | "off";
+        /**
          * WorkflowSummary
          * @description A workflow in a list: all but its graph.
          */
@@ -2088,7 +2308,11 @@ export interface components {
             revision: number;
             /** Format: int32 */
             version?: number;
+            /** @description Whether the draft is another than the published version; `false` where none was published. */
+            has_changes: boolean;
             triggers: components["schemas"]["Trigger"][];
+            /** @description Its newest execution, whatever started it. */
+            last_execution?: components["schemas"]["LastExecution"];
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
@@ -2135,7 +2359,13 @@ export interface operations {
                 search?: string;
                 /** @description Only those whose triggers are on, or off. */
                 active?: boolean;
-                /** @description The `next_cursor` of the page before. */
+                /** @description Only those that are published and on, drafts that never were published, or published ones that are off. */
+                status?: components["schemas"]["WorkflowStatus"];
+                /** @description What they are ordered by. */
+                sort?: components["schemas"]["WorkflowSort"] & unknown;
+                /** @description Missing: names from A to Z, the newest times first. */
+                order?: components["schemas"]["SortOrder"];
+                /** @description The `next_cursor` of the page before, in the same order. */
                 cursor?: string;
                 /** @description The most workflows on the page. */
                 limit?: number;
@@ -3002,296 +3232,6 @@ export interface operations {
             };
         };
     };
-    publishWorkflow: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["WorkflowPublish"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Workflow"];
-                };
-            };
-            /** @description The request is malformed; `details` point at each mistake of its body. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description There is no valid token in `Authorization: Bearer …`. */
-            401: {
-                headers: {
-                    "WWW-AUTHENTICATE": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The token lacks the scope that the operation needs. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description There is no such thing in this workspace. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The path does not take this method. */
-            405: {
-                headers: {
-                    ALLOW: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description It was changed or has ended in the meantime. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description It can be done no more. */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The body is larger than `--max-body`. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The body is not `application/json`. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The request is well-formed but cannot be done; `details` list each problem. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description Too many attempts; `Retry-After` says how many seconds to wait. */
-            429: {
-                headers: {
-                    "RETRY-AFTER": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description A mistake of the server's, logged under the request id. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The server cannot take this now; nothing was done. `Retry-After` says how many seconds to wait. */
-            503: {
-                headers: {
-                    "RETRY-AFTER": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    deactivateWorkflow: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Workflow"];
-                };
-            };
-            /** @description The request is malformed; `details` point at each mistake of its body. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description There is no valid token in `Authorization: Bearer …`. */
-            401: {
-                headers: {
-                    "WWW-AUTHENTICATE": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The token lacks the scope that the operation needs. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description There is no such thing in this workspace. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The path does not take this method. */
-            405: {
-                headers: {
-                    ALLOW: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description It was changed or has ended in the meantime. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description It can be done no more. */
-            410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The body is larger than `--max-body`. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The body is not `application/json`. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The request is well-formed but cannot be done; `details` list each problem. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description Too many attempts; `Retry-After` says how many seconds to wait. */
-            429: {
-                headers: {
-                    "RETRY-AFTER": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description A mistake of the server's, logged under the request id. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The server cannot take this now; nothing was done. `Retry-After` says how many seconds to wait. */
-            503: {
-                headers: {
-                    "RETRY-AFTER": number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
     validateWorkflow: {
         parameters: {
             query?: never;
@@ -3463,6 +3403,439 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExecutionSummary"];
+                };
+            };
+            /** @description The request is malformed; `details` point at each mistake of its body. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no valid token in `Authorization: Bearer …`. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The token lacks the scope that the operation needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing in this workspace. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    ALLOW: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It was changed or has ended in the meantime. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It can be done no more. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than `--max-body`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The request is well-formed but cannot be done; `details` list each problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many attempts; `Retry-After` says how many seconds to wait. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A mistake of the server's, logged under the request id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server cannot take this now; nothing was done. `Retry-After` says how many seconds to wait. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    publishWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["WorkflowPublish"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description The request is malformed; `details` point at each mistake of its body. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no valid token in `Authorization: Bearer …`. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The token lacks the scope that the operation needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing in this workspace. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    ALLOW: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It was changed or has ended in the meantime. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It can be done no more. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than `--max-body`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The request is well-formed but cannot be done; `details` list each problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many attempts; `Retry-After` says how many seconds to wait. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A mistake of the server's, logged under the request id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server cannot take this now; nothing was done. `Retry-After` says how many seconds to wait. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    activateWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description The request is malformed; `details` point at each mistake of its body. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no valid token in `Authorization: Bearer …`. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The token lacks the scope that the operation needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing in this workspace. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    ALLOW: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It was changed or has ended in the meantime. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It can be done no more. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than `--max-body`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The request is well-formed but cannot be done; `details` list each problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many attempts; `Retry-After` says how many seconds to wait. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A mistake of the server's, logged under the request id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server cannot take this now; nothing was done. `Retry-After` says how many seconds to wait. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    deactivateWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
                 };
             };
             /** @description The request is malformed; `details` point at each mistake of its body. */
@@ -4764,6 +5137,12 @@ export interface operations {
                 mode?: components["schemas"]["ExecutionMode"];
                 /** @description The key of the node that started it. */
                 trigger?: string;
+                /** @description The number of the version that ran. */
+                version?: number;
+                /** @description The execution that they repeat. */
+                retry_of?: string;
+                /** @description An execution's id, or how it begins. */
+                search?: string;
                 /** @description Accepted at this moment or later. */
                 started_after?: string;
                 /** @description Accepted before this moment. */
@@ -5222,6 +5601,296 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExecutionSummary"];
+                };
+            };
+            /** @description The request is malformed; `details` point at each mistake of its body. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no valid token in `Authorization: Bearer …`. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The token lacks the scope that the operation needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing in this workspace. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    ALLOW: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It was changed or has ended in the meantime. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It can be done no more. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than `--max-body`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The request is well-formed but cannot be done; `details` list each problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many attempts; `Retry-After` says how many seconds to wait. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A mistake of the server's, logged under the request id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server cannot take this now; nothing was done. `Retry-After` says how many seconds to wait. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    retryExecutions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkRetry"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkAnswer"];
+                };
+            };
+            /** @description The request is malformed; `details` point at each mistake of its body. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no valid token in `Authorization: Bearer …`. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The token lacks the scope that the operation needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing in this workspace. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    ALLOW: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It was changed or has ended in the meantime. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It can be done no more. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than `--max-body`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The request is well-formed but cannot be done; `details` list each problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many attempts; `Retry-After` says how many seconds to wait. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A mistake of the server's, logged under the request id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server cannot take this now; nothing was done. `Retry-After` says how many seconds to wait. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cancelExecutions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkCancel"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkAnswer"];
                 };
             };
             /** @description The request is malformed; `details` point at each mistake of its body. */
