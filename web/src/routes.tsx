@@ -66,7 +66,7 @@ const workflows = createRoute({
   getParentRoute: () => shell,
   path: "/workflows",
   validateSearch: readWorkflowSearch,
-  loaderDeps: ({ search: { search, active } }) => ({ search, active }),
+  loaderDeps: ({ search: { search, status, sort } }) => ({ search, status, sort }),
   // Asked for while the screen itself is loaded.
   loader: ({ deps }) => void queries.prefetchInfiniteQuery(workflowList(deps)),
   component: lazyRouteComponent(() => import("./features/workflows/WorkflowsPage")),

@@ -3,7 +3,8 @@ import { api, ask, type Schemas } from "./client";
 
 export interface WorkflowFilter {
   search?: string | undefined;
-  active?: boolean | undefined;
+  status?: Schemas["WorkflowStatus"] | undefined;
+  sort?: Schemas["WorkflowSort"] | undefined;
 }
 
 const PAGE = 100;
@@ -62,6 +63,11 @@ export function publishWorkflow(id: string) {
   return ask(api.POST("/api/v1/workflows/{id}/publish", { params: { path: { id } }, body: {} }));
 }
 
+/** Switches the triggers of the published version on; the draft is left alone. */
+export function activateWorkflow(id: string) {
+  return ask(api.POST("/api/v1/workflows/{id}/activate", { params: { path: { id } } }));
+}
+
 export function deactivateWorkflow(id: string) {
   return ask(api.POST("/api/v1/workflows/{id}/deactivate", { params: { path: { id } } }));
 }
@@ -86,16 +92,6 @@ export function createWorkflow(workflow: Schemas["WorkflowCreate"]) {
 export function executeWorkflow(id: string, input: Record<string, unknown>) {
   return ask(api.POST("/api/v1/workflows/{id}/execute", { params: { path: { id } }, body: { input } }));
 }
-
-/** The names of the newest, by their ids. */
-export const workflowNames = queryOptions({
-  queryKey: [...workflowsKey, "names"],
-  queryFn: async ({ signal }) => {
-    const page = await ask(api.GET("/api/v1/workflows", { params: { query: { limit: PAGE } }, signal }));
-    return new Map(page.data.map((workflow) => [workflow.id, workflow.name]));
-  },
-  staleTime: 60_000,
-});
 
 export function saveWorkflow(id: string, update: Schemas["WorkflowUpdate"]) {
   return ask(api.PUT("/api/v1/workflows/{id}", { params: { path: { id } }, body: update }));

@@ -93,6 +93,7 @@ export function ExecutionActions({ execution }: { execution: Schemas["Execution"
           [
             {
               label: texts.openWorkflow,
+              disabledBecause: execution.workflow_deleted ? texts.workflowDeleted : undefined,
               icon: <Workflow size={16} aria-hidden />,
               onChoose: () => void navigate({ to: "/workflows/$id", params: { id: execution.workflow_id } }),
             },

@@ -8,16 +8,17 @@ import type { OpenStep } from "../../graph/steps";
 import { Page } from "../../shell/Page";
 import { executions } from "../../text/executions";
 import { buttonClass } from "../../ui/Button";
+import { Chip } from "../../ui/Chip";
 import { EmptyState } from "../../ui/EmptyState";
 import { ErrorCard } from "../../ui/ErrorCard";
 import { RelativeTime } from "../../ui/RelativeTime";
 import { SkeletonRows } from "../../ui/Skeleton";
 import { StatusBadge } from "../../ui/StatusBadge";
+import { nameOf } from "./columns";
 import { ExecutionActions } from "./ExecutionActions";
 import { ExecutionInspector, OpenStepInspector, StepInspector } from "./Inspector";
 import { StepTree } from "./StepTree";
 import { useExecution } from "./useExecution";
-import { useWorkflowName } from "./WorkflowName";
 import "./ExecutionPage.css";
 
 const route = getRouteApi("/shell/executions/$id");
@@ -71,7 +72,6 @@ function Found({
 }) {
   const { step: path } = route.useSearch();
   const navigate = route.useNavigate();
-  const name = useWorkflowName(execution.workflow_id);
   const inspector = useRef<HTMLElement>(null);
   const step = path === undefined ? undefined : execution.steps.find((one) => one.path === path);
   const openStep = path === undefined ? undefined : open.find((one) => one.path === path);
@@ -82,10 +82,11 @@ function Found({
   };
   return (
     <Page
-      title={name}
+      title={nameOf(execution)}
       path={back}
       state={
         <>
+          {execution.workflow_deleted && <Chip>{texts.deleted}</Chip>}
           <StatusBadge status={execution.status} />
           <span className="execution-when">
             <RelativeTime time={execution.started_at} />

@@ -113,7 +113,8 @@ export function ExecutionInspector({
       facts={[
         [facts.id, <code key="id">{execution.id}</code>],
         [facts.mode, statuses.modes[execution.mode] ?? execution.mode],
-        [facts.trigger, <code key="trigger">{execution.trigger}</code>],
+        [facts.trigger, execution.trigger_name],
+        [facts.triggerNode, <code key="trigger">{execution.trigger}</code>],
         [facts.version, String(execution.version)],
         [facts.started, exactly(execution.started_at)],
         [facts.finished, execution.finished_at && exactly(execution.finished_at)],

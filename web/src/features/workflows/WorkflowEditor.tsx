@@ -16,12 +16,14 @@ import { Chip } from "../../ui/Chip";
 import type { JsonEditorHandle } from "../../ui/JsonEditor";
 import { Words } from "../../ui/Prose";
 import { SkeletonRows } from "../../ui/Skeleton";
+import { Switch } from "../../ui/Switch";
 import { tell } from "../../ui/toast";
 import { toText, toUpdate } from "./document";
 import { RunDialog } from "./RunDialog";
 import { Triggers } from "./Triggers";
 import { forgetUnsaved, keepUnsaved, readUnsaved } from "./unsaved";
 import { type LineProblem, refusedIn, useProblems } from "./useProblems";
+import { useWorkflowActions } from "./useWorkflowActions";
 import { WorkflowMenu } from "./WorkflowMenu";
 import "./WorkflowEditor.css";
 
@@ -31,6 +33,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
   const queries = useQueryClient();
   const navigate = useNavigate();
   const may = useMay();
+  const actions = useWorkflowActions();
   const editor = useRef<JsonEditorHandle>(null);
   // The draft that the text began from. A newer one of someone else's does not replace it.
   const [base, setBase] = useState(workflow);
@@ -110,6 +113,10 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
       setIsBusy(false);
     }
   };
+  const turn = async (isOn: boolean) => {
+    const turned = await actions.turn(base, isOn);
+    if (turned !== undefined) setBase((now) => ({ ...now, active: turned.active }));
+  };
   const keepMine = async () => {
     const located = locate(text);
     if ("error" in located) return editor.current?.show(located.error.at);
@@ -132,10 +139,18 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
           {base.version === undefined ? (
             <Chip tone="warning">{workflows.state.draft}</Chip>
           ) : (
-            <Chip tone={base.active ? "ok" : "neutral"}>{workflows.state.published(base.version)}</Chip>
+            <>
+              <Chip>{workflows.state.published(base.version)}</Chip>
+              <Switch
+                label={workflows.switchFor(base.name)}
+                isOn={base.active}
+                disabledBecause={mayNot}
+                onChange={(isOn) => void turn(isOn)}
+              />
+            </>
           )}
-          <span className="saved" role="status">
-            {isChanged ? texts.unsaved : texts.saved}
+          <span className="saved" role="status" title={base.has_changes ? workflows.changedHint : undefined}>
+            {isChanged ? texts.unsaved : base.has_changes ? workflows.state.changed : texts.saved}
           </span>
         </>
       }

@@ -38,13 +38,20 @@ export function columns(
     {
       name: "state",
       title: titles.state,
-      width: "96px",
+      width: "136px",
       narrow: "hidden",
       cell: (row) =>
         row.version === undefined ? (
           <Chip tone="warning">{texts.state.draft}</Chip>
         ) : (
-          <Chip>{texts.state.published(row.version)}</Chip>
+          <span className="workflow-state">
+            <Chip>{texts.state.published(row.version)}</Chip>
+            {row.has_changes && (
+              <span className="faint" title={texts.changedHint}>
+                {texts.state.changed}
+              </span>
+            )}
+          </span>
         ),
     },
     {
@@ -54,7 +61,12 @@ export function columns(
       narrow: "hidden",
       cell: (row) => <Starts row={row} />,
     },
-    { name: "last", title: titles.lastRun, width: "132px", cell: (row) => <LastRun id={row.id} /> },
+    {
+      name: "last",
+      title: titles.lastRun,
+      width: "132px",
+      cell: (row) => <LastRun last={row.last_execution} />,
+    },
     {
       name: "updated",
       title: titles.updated,

@@ -4,6 +4,7 @@ import type { Schemas } from "../../api/client";
 import { hideWorkflow } from "../../api/deleting";
 import { asFailure } from "../../api/failure";
 import {
+  activateWorkflow,
   deactivateWorkflow,
   duplicateWorkflow,
   exportWorkflow,
@@ -15,7 +16,7 @@ import { workflows as texts } from "../../text/workflows";
 import { save } from "../../ui/JsonView";
 import { tell } from "../../ui/toast";
 
-type Workflow = Pick<Schemas["WorkflowSummary"], "id" | "name">;
+type Workflow = Pick<Schemas["WorkflowSummary"], "id" | "name" | "version">;
 
 const UNDO_TIME = 10_000;
 
@@ -24,22 +25,29 @@ export function useWorkflowActions() {
   const queries = useQueryClient();
   const navigate = useNavigate();
   const refresh = () => queries.invalidateQueries({ queryKey: workflowsKey });
-  const attempt = async (title: string, work: () => Promise<unknown>) => {
+  const attempt = async <T>(title: string, work: () => Promise<T>): Promise<T | undefined> => {
     try {
-      await work();
+      return await work();
     } catch (error) {
       const failure = asFailure(error);
       const mistakes =
         failure.problems.length > 0 ? ` (${texts.told.mistakes(failure.problems.length)})` : "";
       tell("error", title, { description: sentence(`${failure.message}${mistakes}`) });
+      return undefined;
     }
   };
   return {
     turn: (workflow: Workflow, isOn: boolean) =>
       attempt(isOn ? texts.told.failed.on : texts.told.failed.off, async () => {
-        const now = await (isOn ? publishWorkflow : deactivateWorkflow)(workflow.id);
+        // What was never published can only be switched on as it is drafted.
+        const isFirst = isOn && workflow.version === undefined;
+        const turn = isFirst ? publishWorkflow : isOn ? activateWorkflow : deactivateWorkflow;
+        const turned = await turn(workflow.id);
+        const { name, version } = turned;
         await refresh();
-        tell("done", isOn ? texts.told.on(now.name, now.version) : texts.told.off(now.name));
+        const told = isFirst ? texts.told.published(name, version) : texts.told.on(name, version);
+        tell("done", isOn ? told : texts.told.off(name));
+        return turned;
       }),
     duplicate: (workflow: Workflow) =>
       attempt(texts.told.failed.duplicate, async () => {
