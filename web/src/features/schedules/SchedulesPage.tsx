@@ -62,7 +62,10 @@ export default function SchedulesPage() {
     });
   }, [queries, navigate, mayWrite, mayRun]);
   return (
-    <Page title={texts.title}>
+    <Page
+      title={texts.title}
+      state={list.isSuccess && <span className="faint">{texts.total(rows.length, list.hasNextPage)}</span>}
+    >
       {list.isPending && <SkeletonRows count={4} />}
       {list.isError && list.data === undefined && (
         <ErrorCard error={list.error} onRetry={() => void list.refetch()} />
