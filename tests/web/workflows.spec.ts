@@ -44,6 +44,51 @@ test("keeps search and filter in the address", async ({ page, server }) => {
   await expect(page.getByRole("row", row)).toBeVisible();
 });
 
+test("keeps the order in the address, and tells drafts from what is off", async ({ page, server }) => {
+  await createWorkflow(server, { ...ORDER_INTAKE, name: "B" });
+  await createWorkflow(server, { ...ORDER_INTAKE, name: "A", active: false });
+  await page.goto("/workflows");
+  const names = page.getByRole("row").getByRole("link", { name: /^[AB]$/ });
+  await expect(names).toHaveText(["A", "B"]);
+  await page.getByRole("switch", { name: "B on" }).click();
+  await expect(page.getByText("B is off")).toBeVisible();
+  await page.getByRole("button", { name: "Off", exact: true }).click();
+  await expect(names).toHaveText(["B"]);
+  await page.getByRole("button", { name: "Drafts" }).click();
+  await expect(names).toHaveText(["A"]);
+  await expect(page).toHaveURL(/status=draft/);
+  await page.getByRole("button", { name: "All", exact: true }).click();
+  await page.getByRole("combobox", { name: "Order" }).click();
+  await page.getByRole("option", { name: "By name" }).click();
+  await expect(page).toHaveURL(/sort=name/);
+  await expect(names).toHaveText(["A", "B"]);
+});
+
+test("does not publish a draft by switching on", async ({ page, server }) => {
+  const { id, graph, revision } = await createWorkflow(server);
+  await server.api("POST", `/api/v1/workflows/${id}/deactivate`);
+  await server.api("PUT", `/api/v1/workflows/${id}`, { name: "Order intake", graph: { ...(graph as object), edges: [] }, revision });
+  await page.goto("/workflows");
+  await expect(page.getByRole("row", row)).toContainText("Edited");
+  await page.getByRole("switch", { name: "Order intake on" }).click();
+  await expect(page.getByText("Order intake is on, with version 1")).toBeVisible();
+  await expect(page.getByRole("row", row)).toContainText("Edited");
+});
+
+test("does on a workflow's own screen what its row does", async ({ page, server }) => {
+  const { id } = await createWorkflow(server);
+  await page.goto(`/workflows/${id}`);
+  await page.getByRole("switch", { name: "Order intake on" }).click();
+  await expect(page.getByText("Order intake is off")).toBeVisible();
+  await expect(page.getByRole("switch", { name: "Order intake on" })).not.toBeChecked();
+  await page.getByRole("button", { name: "More for Order intake" }).click();
+  await expectAccessible(page);
+  await page.getByRole("menuitem", { name: "Delete" }).click();
+  await expect(page.getByRole("heading", { name: "Make your first workflow" })).toBeVisible();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await expect(page.getByRole("row", row)).toBeVisible();
+});
+
 test("switches off and on", async ({ page, server }) => {
   const { id } = await createWorkflow(server);
   await page.goto("/workflows");
@@ -247,4 +292,20 @@ test("loses nothing when two edit one workflow", async ({ page, server, bears })
   await page.getByRole("button", { name: "Keep mine as a copy" }).click();
   await expect(page.getByRole("heading", { name: "Order intake (my copy)" })).toBeVisible();
   expect((await server.api<Workflow>("GET", `/api/v1/workflows/${workflow.id}`)).name).toBe("Theirs");
+});
+
+test("shows what a save was refused for at its lines", async ({ page, server, bears }) => {
+  bears.push(/400|422/);
+  const { id } = await createWorkflow(server);
+  await page.goto(`/workflows/${id}`);
+  const editor = page.getByLabel("Workflow as JSON");
+  await editor.click();
+  await page.keyboard.press("Control+a");
+  const text = JSON.stringify({ name: "x".repeat(300), graph: { nodes: [] } }, null, 2);
+  await page.evaluate((what) => navigator.clipboard.writeText(what), text);
+  await page.keyboard.press("Control+v");
+  await page.keyboard.press("Control+s");
+  await expect(page.getByRole("button", { name: /^Line 2 / })).toBeVisible();
+  await expect(page.getByText("Not saved yet")).toBeVisible();
+  await expectAccessible(page);
 });

@@ -102,17 +102,15 @@ export function columns(
 function Starts({ row }: { row: Row }) {
   const kinds = [...new Set(row.triggers.map((trigger) => trigger.type.replace("trigger.", "")))];
   if (kinds.length === 0) return <span className="faint">{texts.noTrigger}</span>;
+  const [first = ""] = kinds;
+  const Icon = ICONS[first];
+  const names = kinds.map((kind) => texts.starts[kind] ?? kind);
   return (
-    <span className="workflow-starts faint">
-      {kinds.slice(0, 2).map((kind) => {
-        const Icon = ICONS[kind];
-        return (
-          <span key={kind}>
-            {Icon !== undefined && <Icon size={14} aria-hidden />}
-            {texts.starts[kind] ?? kind}
-          </span>
-        );
-      })}
+    <span className="workflow-starts faint" title={names.join(", ")}>
+      {Icon !== undefined && <Icon size={14} aria-hidden />}
+      {names[0]}
+      {kinds.length > 1 && <span aria-hidden>+{kinds.length - 1}</span>}
+      <span className="unseen">{names.slice(1).join(", ")}</span>
     </span>
   );
 }
