@@ -52,7 +52,8 @@ pub struct ExecutionEvent {
     /// What to send as `Last-Event-ID` to go on after this event. What is not on disk has none.
     pub id: Option<String>,
     pub event: EventKind,
-    pub workflow_id: Uuid,
+    /// Left out of `events.missed` where the stream is that of the workspace.
+    pub workflow_id: Option<Uuid>,
     /// Left out of `events.missed`.
     pub execution_id: Option<Uuid>,
     /// When it happened.

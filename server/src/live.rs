@@ -1,6 +1,8 @@
 //! Streams of what happens in executions. They are pulled by those who read them; whoever does not keep up is struck
 //! off, and comes back with the id of the last event he has.
 
+mod overview;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use flowmatic_openapi::{EventKind, ExecutionEvent};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use uuid::Uuid;
 
+pub use self::overview::{Overview, Scope};
 use crate::dispatch::{Dispatch, Follow};
 use crate::store::watchers::{Heard, Watch, What};
 use crate::store::{Store, StoreError};
@@ -86,12 +89,12 @@ impl Events {
         };
         let mut pending = VecDeque::new();
         let (recent, has_more) = store
-            .recent(workspace_id, id, workflow.since, MOST as u64)
+            .recent(workspace_id, Some(id), workflow.since, MOST as u64)
             .await?;
         if has_more && after.is_some() {
             pending.push_back(workflow.missed(now));
         }
-        let open = store.open_of(workspace_id, id, MOST as u64).await?;
+        let open = store.open_of(workspace_id, Some(id), MOST as u64).await?;
         let older = open.into_iter().filter(|open| !recent.contains(open));
         workflow.behind = older.chain(recent.iter().copied()).take(MOST).collect();
         let subject = Subject::Workflow(workflow);
@@ -180,7 +183,7 @@ impl Events {
         let over = self.store.over_among(&followed).await?;
         let (recent, _) = self
             .store
-            .recent(workflow.workspace_id, workflow.id, workflow.since, RECENT)
+            .recent(workflow.workspace_id, Some(workflow.id), workflow.since, RECENT)
             .await?;
         let unknown = recent.into_iter().filter(|id| !workflow.knows(*id));
         let mut events = Vec::new();
@@ -252,7 +255,7 @@ impl Workflow {
         ExecutionEvent {
             id: None,
             event: EventKind::EventsMissed,
-            workflow_id: self.id,
+            workflow_id: Some(self.id),
             execution_id: None,
             at,
             step: None,

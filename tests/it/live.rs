@@ -11,6 +11,7 @@ on_both_databases! {
     tells_each_thing_as_it_happens_and_goes_on_after_any_event
     misses_and_repeats_no_step_over_a_crash
     tells_of_all_executions_of_a_workflow
+    tells_what_begins_and_ends_in_a_workspace
 }
 
 /// A stream that is read.
@@ -288,6 +289,74 @@ async fn tells_of_all_executions_of_a_workflow(database: Database) {
     }
 }
 
+async fn tells_what_begins_and_ends_in_a_workspace(database: Database) {
+    let app = TestApp::builder().database(database).start().await;
+    let wait = json!({"key": "wait", "type": "flow.wait", "parameters": {"duration": "1h"}});
+    let (quick, slow) = (
+        create(&app, hooked(&[kept("one")])).await,
+        create(&app, hooked(&[wait])).await,
+    );
+    let before = start(&app, &slow).await;
+    app.wait_for(&before, &["WAITING"]).await;
+    let mut all = Stream::open(&app, ALL, None).await;
+    let mut ends = Stream::open(&app, &format!("{ALL}?status=CANCELLED,FAILED"), None).await;
+    let of_quick = format!("{ALL}?workflow_id={}", id(&quick));
+    let mut of_quick = Stream::open(&app, &of_quick, None).await;
+
+    let first = start(&app, &slow).await;
+    let began = all.expect(("execution.started", "")).await;
+    let told = &began.data["execution"];
+    assert_eq!(
+        (&began.data["execution_id"], &told["id"]),
+        (&json!(first), &json!(first))
+    );
+    assert_eq!(
+        (
+            &told["workflow_name"],
+            &told["trigger_type"],
+            &began.data["workflow_id"]
+        ),
+        (&json!("Test"), &json!("trigger.webhook"), &slow["id"])
+    );
+    // Those that began before are told of when they end, by whatever way.
+    for execution in [&first, &before] {
+        let cancel = format!("/api/v1/executions/{execution}/cancel");
+        assert_eq!(app.api("POST", &cancel, Value::Null).await.0, 200);
+        for stream in [&mut all, &mut ends] {
+            let ended = stream.expect(("execution.ended", "")).await;
+            assert_eq!(ended.data["execution_id"], execution.as_str());
+            assert_eq!(ended.data["execution"]["status"], "CANCELLED");
+        }
+    }
+    let second = start(&app, &quick).await;
+    let mut last = String::new();
+    for stream in [&mut all, &mut of_quick] {
+        let mut event = stream.next().await.expect("the stream goes on");
+        if event.kind == "execution.started" {
+            event = stream.next().await.expect("the stream goes on");
+        }
+        assert_eq!(event.what(), ("execution.ended", ""));
+        assert_eq!(event.data["execution_id"], second.as_str());
+        last = event.id;
+    }
+
+    // What happens while nobody listens is told when somebody comes back.
+    drop((all, of_quick));
+    let third = start(&app, &quick).await;
+    app.wait_for(&third, &["COMPLETED"]).await;
+    let mut stream = Stream::open(&app, ALL, Some(&last)).await;
+    loop {
+        let event = stream.next().await.expect("the stream goes on");
+        assert_ne!(event.kind, "events.missed");
+        if event.data["execution_id"] == third.as_str() {
+            assert_eq!(event.kind, "execution.ended");
+            break;
+        }
+    }
+}
+
+const ALL: &str = "/api/v1/executions/events";
+
 #[tokio::test]
 async fn a_loop_is_told_of_item_by_item() {
     let app = TestApp::start().await;
@@ -335,6 +404,9 @@ async fn what_cannot_be_watched_is_refused() {
         (format!("{of_workflow}?max_seconds=0"), "1", 400),
         (format!("{of_workflow}?max_seconds=601"), "1", 400),
         (format!("{of_workflow}?for=ever"), "1", 400),
+        (ALL.to_owned(), "end", 400),
+        (format!("{ALL}?status=ODD"), "1", 400),
+        (format!("{ALL}?max_seconds=601"), "1", 400),
     ] {
         let answer = ask(&path, after).await;
         assert_eq!(answer.status, status, "{path} {after}: {}", answer.error());

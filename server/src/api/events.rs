@@ -1,8 +1,8 @@
-//! `/api/v1/executions/{id}/events` and `/api/v1/workflows/{id}/events`: server-sent events.
+//! `/api/v1/executions/{id}/events`, `/api/v1/workflows/{id}/events` and `/api/v1/executions/events`: server-sent events.
 
 use std::time::Duration;
 
-use flowmatic_openapi::ExecutionEvent;
+use flowmatic_openapi::{ExecutionEvent, Time};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use poem::web::Data;
 use poem::web::sse::Event;
@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::Tag;
 use super::error::ApiError;
+use super::executions::Statuses;
 use crate::app::App;
 use crate::auth::{Auth, may};
 use crate::dispatch::{END, Follow};
@@ -108,18 +109,7 @@ impl Events {
     ) -> Result<Watched, ApiError> {
         let found = app.store.workflow(auth.workspace_id, id.0).await?;
         found.ok_or_else(|| ApiError::not_found("workflow", id.0))?;
-        let last = last_event_id.0.filter(|id| !id.is_empty());
-        let after = last
-            .map(|id| {
-                let millis = id
-                    .parse()
-                    .ok()
-                    .filter(|millis| (0..=MOST_MILLIS).contains(millis));
-                millis
-                    .and_then(chrono::DateTime::from_timestamp_millis)
-                    .ok_or_else(unknown_event)
-            })
-            .transpose()?;
+        let after = moment(last_event_id.0)?;
         let (watch, lasts) = (watch(&app, id.0)?, seconds(max_seconds.0));
         let events = live::Events::of_workflow(
             app.dispatch.clone(),
@@ -131,6 +121,72 @@ impl Events {
         );
         Ok(stream_of(events.await?))
     }
+
+    /// Watch all executions
+    ///
+    /// Server-sent events of the workspace: `execution.started` and `execution.ended`, without those of steps, from now
+    /// on, or from where a stream before ended: events may come twice then. They are told within half a second. Of an
+    /// execution that is over by then its end is told alone; of more than 200 in a fifth of a second the others are not
+    /// told of. `events.missed` says so: read the list. A reader who does not keep up is cut off.
+    #[oai(
+        path = "/executions/events",
+        method = "get",
+        operation_id = "watchExecutions",
+        tag = "Tag::Executions"
+    )]
+    async fn of_all(
+        &self,
+        auth: Auth<may::ReadExecutions>,
+        app: Data<&App>,
+        /// Only those of this workflow.
+        workflow_id: Query<Option<Uuid>>,
+        /// Only events of executions that stand so: one or more, repeated or separated by commas.
+        status: Query<Option<Statuses>>,
+        /// The id of the last event that came.
+        #[oai(name = "Last-Event-ID", validator(max_length = 32))]
+        last_event_id: Header<Option<String>>,
+        /// The stream ends after so many seconds at the latest; go on with another.
+        #[oai(
+            default = "ten_minutes",
+            validator(minimum(value = "1"), maximum(value = "600"))
+        )]
+        max_seconds: Query<i32>,
+    ) -> Result<Watched, ApiError> {
+        let after = moment(last_event_id.0)?;
+        let watchers = app.store.watchers();
+        let watch = match workflow_id.0 {
+            Some(id) => watchers.watch(id),
+            None => watchers.watch_all(),
+        };
+        let scope = live::Scope {
+            workspace_id: auth.workspace_id,
+            workflow_id: workflow_id.0,
+            statuses: status.0.map(|statuses| statuses.0).unwrap_or_default(),
+        };
+        let (times, lasts) = ((app.now(), after), seconds(max_seconds.0));
+        let overview = live::Overview::new(
+            app.store.clone(),
+            watch.ok_or_else(too_many)?,
+            scope,
+            times,
+            lasts,
+        );
+        let events = stream::unfold(overview.await?, |mut overview| async {
+            overview.next().await.map(|event| (event, overview))
+        });
+        Ok(sent(events.boxed()))
+    }
+}
+
+/// The moment that an id of a stream of many executions is.
+fn moment(last_event_id: Option<String>) -> Result<Option<Time>, ApiError> {
+    let last = last_event_id.filter(|id| !id.is_empty());
+    let moment = |id: String| {
+        let millis = id.parse().ok();
+        let millis = millis.filter(|millis| (0..=MOST_MILLIS).contains(millis));
+        millis.and_then(chrono::DateTime::from_timestamp_millis)
+    };
+    last.map(|id| moment(id).ok_or_else(unknown_event)).transpose()
 }
 
 /// The end of the year 9999.
@@ -150,14 +206,22 @@ fn unknown_event() -> ApiError {
 
 fn watch(app: &App, subject: Uuid) -> Result<Watch, ApiError> {
     let watch = app.store.watchers().watch(subject);
-    watch.ok_or_else(|| ApiError::unavailable("there are as many event streams as there may be; try again"))
+    watch.ok_or_else(too_many)
+}
+
+fn too_many() -> ApiError {
+    ApiError::unavailable("there are as many event streams as there may be; try again")
 }
 
 fn stream_of(events: live::Events) -> Watched {
     let events = stream::unfold(events, |mut events| async {
         events.next().await.map(|event| (event, events))
     });
-    let sent = EventStream::new(events.boxed())
+    sent(events.boxed())
+}
+
+fn sent(events: BoxStream<'static, ExecutionEvent>) -> Watched {
+    let sent = EventStream::new(events)
         .keep_alive(KEEP_ALIVE)
         .to_event(|event: ExecutionEvent| {
             let data = poem_openapi::types::ToJSON::to_json_string(&event);

@@ -180,7 +180,7 @@ async fn find(app: &App, workspace_id: i64, id: Uuid) -> Result<StoredExecution,
 
 /// Statuses in a query: repeated, or separated by commas.
 #[derive(Debug)]
-struct Statuses(Vec<ExecutionStatus>);
+pub(super) struct Statuses(pub(super) Vec<ExecutionStatus>);
 
 impl Type for Statuses {
     const IS_REQUIRED: bool = true;

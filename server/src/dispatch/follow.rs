@@ -72,7 +72,7 @@ impl Follow {
         ExecutionEvent {
             id,
             event,
-            workflow_id: summary.map(|summary| summary.workflow_id).unwrap_or_default(),
+            workflow_id: summary.map(|summary| summary.workflow_id),
             execution_id: Some(self.execution),
             at,
             step: None,

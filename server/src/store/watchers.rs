@@ -15,6 +15,9 @@ const MOST: usize = 1_000;
 /// What one of them may be behind.
 const BEHIND: usize = 1_024;
 
+/// Stands for all executions: who watches it hears of their beginnings and ends.
+const ALL: Uuid = Uuid::max();
+
 /// All watchers, by the execution or the workflow that they watch.
 #[derive(Debug, Default)]
 pub struct Watchers {
@@ -77,6 +80,11 @@ impl Watchers {
         })
     }
 
+    /// Hears of all executions that they are accepted, and that they end.
+    pub fn watch_all(self: &Arc<Self>) -> Option<Watch> {
+        self.watch(ALL)
+    }
+
     /// Ends all streams, and there will be no more.
     pub fn close(&self) {
         let mut watched = self.lock();
@@ -89,8 +97,9 @@ impl Watchers {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
+        let to_all = matches!(what, What::Accepted | What::Ended).then_some(ALL);
         let mut watched = self.lock();
-        for subject in [execution, workflow] {
+        for subject in [execution, workflow].into_iter().chain(to_all) {
             let Some(ears) = watched.by_subject.get_mut(&subject) else {
                 continue;
             };
@@ -174,6 +183,32 @@ mod tests {
                 ..
             })
         ));
+    }
+
+    #[tokio::test]
+    async fn who_watches_all_hears_of_beginnings_and_ends() {
+        let watchers = Arc::<Watchers>::default();
+        let mut all = watchers.watch_all().expect("there is room");
+        let execution = Uuid::now_v7();
+        for what in [What::Accepted, What::Checkpoint(1), What::Ended] {
+            watchers.tell(execution, Uuid::now_v7(), &what);
+        }
+        watchers.close();
+        assert!(matches!(
+            all.next().await,
+            Some(Heard {
+                what: What::Accepted,
+                ..
+            })
+        ));
+        assert!(matches!(
+            all.next().await,
+            Some(Heard {
+                what: What::Ended,
+                ..
+            })
+        ));
+        assert!(all.next().await.is_none());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sea_orm::{ColumnTrait, Condition, DbBackend, EntityTrait, QueryFilter, Query
 use uuid::Uuid;
 
 use super::super::entity::checkpoint;
-use super::{Column, Entity, OPEN, Store, StoreError, SummaryRow, Time, millis, parse};
+use super::{Column, Entity, ExecutionFilter, OPEN, Store, StoreError, SummaryRow, Time, millis, parse};
 
 /// What was written of an execution since somebody looked last.
 #[derive(Debug, Clone)]
@@ -82,21 +82,23 @@ impl Store {
         Ok(Some(news))
     }
 
-    /// The executions among a workflow's newest `most` that are open, or ended since a moment: the oldest first. Tells
-    /// too whether there are more than it looked at.
+    /// The executions among the newest `most` of a workflow, or of all, that are open, or ended since a moment: the oldest
+    /// first. Tells too whether there are more than it looked at.
     pub async fn recent(
         &self,
         workspace_id: i64,
-        workflow_id: Uuid,
+        workflow_id: Option<Uuid>,
         since: Time,
         most: u64,
     ) -> Result<(Vec<Uuid>, bool), StoreError> {
-        let newest: Vec<(Uuid, Option<i64>)> = Entity::find()
+        let list = ExecutionFilter {
+            workflow_id,
+            ..ExecutionFilter::default()
+        };
+        let newest: Vec<(Uuid, Option<i64>)> = list
+            .select(workspace_id, since)
             .select_only()
             .columns([Column::Id, Column::FinishedAt])
-            .filter(Column::WorkflowId.eq(workflow_id))
-            .filter(Expr::col(Column::WorkspaceId).add(0).eq(workspace_id))
-            .order_by_desc(Column::Id)
             .limit(most + 1)
             .into_tuple()
             .all(&self.reader())
@@ -110,24 +112,24 @@ impl Store {
         Ok((recent.collect(), has_more))
     }
 
-    /// Up to `most` executions of a workflow that are not over, the oldest first.
+    /// Up to `most` executions of a workflow, or of all, that are not over, the oldest first.
     pub async fn open_of(
         &self,
         workspace_id: i64,
-        workflow_id: Uuid,
+        workflow_id: Option<Uuid>,
         most: u64,
     ) -> Result<Vec<Uuid>, StoreError> {
         let reader = self.reader();
-        let of_workflow = match reader.get_database_backend() {
+        let of_workflow = workflow_id.map(|id| match reader.get_database_backend() {
             // It would walk through all that the workflow ever ran.
-            DbBackend::Sqlite => Expr::cust_with_values("+workflow_id = ?", [workflow_id]),
-            _ => Column::WorkflowId.eq(workflow_id),
-        };
+            DbBackend::Sqlite => Expr::cust_with_values("+workflow_id = ?", [id]),
+            _ => Column::WorkflowId.eq(id),
+        });
         Ok(Entity::find()
             .select_only()
             .column(Column::Id)
             .filter(Expr::cust(OPEN))
-            .filter(of_workflow)
+            .filter(Condition::all().add_option(of_workflow))
             .filter(Expr::col(Column::WorkspaceId).add(0).eq(workspace_id))
             .order_by_asc(Column::Id)
             .limit(most)
