@@ -67,7 +67,11 @@ test("keeps the order in the address, and tells drafts from what is off", async 
 test("does not publish a draft by switching on", async ({ page, server }) => {
   const { id, graph, revision } = await createWorkflow(server);
   await server.api("POST", `/api/v1/workflows/${id}/deactivate`);
-  await server.api("PUT", `/api/v1/workflows/${id}`, { name: "Order intake", graph: { ...(graph as object), edges: [] }, revision });
+  await server.api("PUT", `/api/v1/workflows/${id}`, {
+    name: "Order intake",
+    graph: { ...(graph as object), edges: [] },
+    revision,
+  });
   await page.goto("/workflows");
   await expect(page.getByRole("row", row)).toContainText("Edited");
   await page.getByRole("switch", { name: "Order intake on" }).click();
@@ -269,7 +273,7 @@ test("edits one as JSON, with the server's mistakes at their lines", async ({ pa
   await problem.click();
   await expect(editor).toBeFocused();
   await page.keyboard.press("Control+s");
-  await expect(page.getByText("Saved", { exact: true })).toBeVisible();
+  await expect(page.getByText("Saved, not published")).toBeVisible();
   await expect(page.getByRole("heading", { name: "Orders" })).toBeVisible();
 });
 

@@ -36,7 +36,8 @@ function Fetch() {
         title,
         description,
         timeout: lasts,
-        priority: kind === "error" ? "high" : "low",
+        // Those of a high priority would be hidden from readers of screens, with the buttons in them, and read from a copy.
+        priority: "low",
         data: { kind },
         onClose: onClosed,
         actionProps: action && {

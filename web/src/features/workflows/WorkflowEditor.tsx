@@ -149,8 +149,8 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
               />
             </>
           )}
-          <span className="saved" role="status" title={base.has_changes ? workflows.changedHint : undefined}>
-            {isChanged ? texts.unsaved : base.has_changes ? workflows.state.changed : texts.saved}
+          <span className="saved" role="status">
+            {isChanged ? texts.unsaved : base.has_changes ? texts.savedOnly : texts.saved}
           </span>
         </>
       }
