@@ -67,6 +67,7 @@ type Served = (
     executions::Executions,
     executions::Bulk,
     events::Events,
+    webhooks::Incoming,
     schedules::Schedules,
     connectors::Connectors,
     session::Sessions,
@@ -82,6 +83,7 @@ const SERVED: Served = (
     executions::Executions,
     executions::Bulk,
     events::Events,
+    webhooks::Incoming,
     schedules::Schedules,
     connectors::Connectors,
     session::Sessions,
@@ -149,12 +151,7 @@ pub fn description() -> &'static Value {
 pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
     description();
     let service = OpenApiService::new(SERVED, "Flowmatic", env!("CARGO_PKG_VERSION"));
-    let door = WebhookDoor {
-        dispatch: app.dispatch.clone(),
-        max_body: app.config.max_body,
-        request_timeout: app.config.request_timeout,
-        sync_timeout: app.config.sync_timeout,
-    };
+    let door = door(&app);
     let resume = Arc::new(ResumeDoor {
         store: app.store.clone(),
         dispatch: app.dispatch.clone(),
@@ -173,6 +170,16 @@ pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
     }
     let inner = Arc::new(routes.data(app.clone()));
     Framed { inner, app }
+}
+
+/// Where calls of webhooks come in.
+fn door(app: &App) -> WebhookDoor {
+    WebhookDoor {
+        dispatch: app.dispatch.clone(),
+        max_body: app.config.max_body,
+        request_timeout: app.config.request_timeout,
+        sync_timeout: app.config.sync_timeout,
+    }
 }
 
 tokio::task_local! {

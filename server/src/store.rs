@@ -47,6 +47,7 @@ mod space;
 pub(crate) mod timers;
 mod users;
 pub mod watchers;
+mod webhooks;
 mod workflows;
 pub use keys::NewKey;
 pub(crate) use retention::after;
@@ -58,6 +59,7 @@ pub use space::Spare;
 pub use timers::{DueTimer, TimerKind};
 pub use users::UserWithPassword;
 pub use watchers::Watchers;
+pub use webhooks::WebhookFilter;
 pub use workflows::{Activated, WebhookTarget, WorkflowFilter, WorkflowSave};
 
 pub(crate) mod cursor;

@@ -5,4 +5,4 @@ pub mod schedule;
 pub mod webhook;
 
 mod body;
-mod verify;
+pub(crate) mod verify;

@@ -9,6 +9,7 @@ use crate::workflow::{
 };
 
 mod bodies;
+mod incoming;
 mod proof;
 
 on_both_databases! {

@@ -127,9 +127,9 @@ fn guard(operation: &mut Map<String, Value>) {
 
 /// A webhook whose workflow fails before it answers has the status of a mistake, and a body of its own.
 fn tell_of_failed_workflows(operation: &mut Map<String, Value>) {
-    let is_webhook = operation["tags"]
-        .as_array()
-        .is_some_and(|tags| tags.iter().any(|tag| tag == "Webhooks"));
+    let is_webhook = operation["operationId"]
+        .as_str()
+        .is_some_and(|id| id.starts_with("callWebhook"));
     let Some(response) = operation["responses"].get_mut("500").filter(|_| is_webhook) else {
         return;
     };

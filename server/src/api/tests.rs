@@ -152,6 +152,7 @@ async fn hides_what_belongs_to_another_workspace() {
         {"key": "start", "type": "trigger.manual"},
         {"key": "daily", "type": "trigger.schedule", "parameters": {"cron": "0 9 * * *"}},
         {"key": "set", "type": "data.set", "parameters": {"fields": {"a": 1}}},
+        {"key": "hook", "type": "trigger.webhook"},
     ], "edges": [{"from": "start", "to": "set"}]});
     let create = json!({"name": "mine", "active": true, "graph": graph});
     let workflow = api
@@ -159,6 +160,10 @@ async fn hides_what_belongs_to_another_workspace() {
         .await;
     assert_eq!(workflow.status, StatusCode::CREATED, "{}", workflow.body);
     let schedule = workflow.body["triggers"][1]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let webhook = workflow.body["triggers"][2]["id"]
         .as_str()
         .expect("an id")
         .to_owned();
@@ -183,6 +188,7 @@ async fn hides_what_belongs_to_another_workspace() {
             "workflows" => &workflow,
             "executions" => &execution,
             "schedules" => &schedule,
+            "webhooks" => &webhook,
             "keys" => &key,
             _ => continue,
         };

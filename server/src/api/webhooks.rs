@@ -1,11 +1,14 @@
-//! How the description shows the door for callers from outside. The door itself takes raw requests of any
+//! `/api/v1/webhooks`, and how the description shows the door for callers from outside. The door itself takes raw requests of any
 //! content type and stands beside the service; these operations are described, never served.
+
+mod incoming;
 
 use flowmatic_openapi::{Json as AnyJson, TriggerAnswer};
 use poem_openapi::param::{Header, Path};
 use poem_openapi::{ApiResponse, OpenApi};
 use uuid::Uuid;
 
+pub(super) use self::incoming::Incoming;
 use super::Tag;
 use super::error::ApiError;
 use super::payload::{Json, OptionalJson};

@@ -52,6 +52,17 @@ pub enum Admission {
     },
 }
 
+impl Admission {
+    /// The execution that it is about.
+    pub fn execution(&self) -> Uuid {
+        match self {
+            Self::Started(started) => started.id,
+            Self::Queued(id) | Self::Debounced(id) | Self::Dropped(id) => *id,
+            Self::Replayed { execution, .. } => *execution,
+        }
+    }
+}
+
 /// How an execution goes on that was claimed.
 pub(super) enum GoesOn {
     /// It runs, or ends where it was cancelled.

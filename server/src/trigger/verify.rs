@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use flowmatic_executor::Secrets;
 use flowmatic_nodes::trigger::webhook::{Algorithm, Auth, Basic, Encoding, Hmac, Token};
 use hmac::{KeyInit, Mac};
-use poem::http::HeaderMap;
+use poem::http::{HeaderMap, HeaderName, HeaderValue};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 use subtle::ConstantTimeEq;
@@ -26,6 +26,45 @@ pub fn is_genuine(auth: &Auth, secrets: &Secrets, headers: &HeaderMap, body: &[u
         Auth::Basic(basic) => {
             secret(secrets, &basic.secret_ref).is_some_and(|password| named(basic, password, headers))
         }
+    }
+}
+
+/// Adds to a call what the trigger asks for, unless the call has that header already.
+pub fn prove(auth: &Auth, secrets: &Secrets, headers: &mut HeaderMap, body: &[u8]) {
+    let (name, value) = match auth {
+        Auth::None => return,
+        Auth::Hmac(hmac) => {
+            let signature = |key: &str| {
+                let digest = digest(hmac.algorithm, key.as_bytes(), body);
+                let written = match hmac.encoding {
+                    Encoding::Hex => hex::encode(digest),
+                    Encoding::Base64 => STANDARD.encode(digest),
+                };
+                format!("{}{written}", hmac.prefix())
+            };
+            (&*hmac.header, secret(secrets, &hmac.secret_ref).map(signature))
+        }
+        Auth::Token(token) => {
+            let secret = secret(secrets, &token.secret_ref);
+            (&*token.header, secret.map(str::to_owned))
+        }
+        Auth::Basic(basic) => {
+            let credential = |password: &str| {
+                let pair = format!("{}:{password}", basic.username);
+                format!("Basic {}", STANDARD.encode(pair))
+            };
+            (
+                "authorization",
+                secret(secrets, &basic.secret_ref).map(credential),
+            )
+        }
+    };
+    let (Ok(name), Some(value)) = (HeaderName::try_from(name), value) else {
+        return;
+    };
+    // A secret may have letters that a sender could not put into a header either.
+    if let (false, Ok(value)) = (headers.contains_key(&name), HeaderValue::try_from(value)) {
+        headers.insert(name, value);
     }
 }
 
@@ -109,7 +148,7 @@ mod tests {
     use poem::http::{HeaderMap, HeaderName, HeaderValue};
     use serde_json::{Value, json};
 
-    use super::is_genuine;
+    use super::{is_genuine, prove};
 
     fn check(auth: Value, secret: &str, header: (&str, &str), body: &str) -> bool {
         let webhook: Webhook = serde_json::from_value(json!({"auth": auth})).expect("valid parameters");
@@ -189,6 +228,27 @@ mod tests {
             "",
         ] {
             assert!(!check(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn proves_what_it_asks_for() {
+        for auth in [
+            json!({"type": "hmac", "secret_ref": "ref"}),
+            json!({"type": "hmac", "secret_ref": "ref", "algorithm": "sha512", "encoding": "base64", "prefix": "v1="}),
+            json!({"type": "token", "secret_ref": "ref", "header": "X-Key"}),
+            json!({"type": "basic", "username": "Ada", "secret_ref": "ref"}),
+        ] {
+            let webhook: Webhook = serde_json::from_value(json!({"auth": auth})).expect("valid parameters");
+            let secrets = Secrets::new(HashMap::from([("ref".to_owned(), "s3cret".to_owned())]));
+            let mut headers = HeaderMap::new();
+            prove(&webhook.auth, &secrets, &mut headers, b"body");
+            assert!(is_genuine(&webhook.auth, &secrets, &headers, b"body"), "{auth}");
+            let (name, _) = headers.iter().next().expect("a header");
+            let wrong = HeaderMap::from_iter([(name.clone(), HeaderValue::from_static("mine"))]);
+            let mut kept = wrong.clone();
+            prove(&webhook.auth, &secrets, &mut kept, b"body");
+            assert_eq!(kept, wrong, "{auth}");
         }
     }
 

@@ -35,21 +35,33 @@ impl Endpoint for WebhookDoor {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        Ok(self
-            .answer(request)
-            .await
-            .unwrap_or_else(IntoResponse::into_response))
-    }
-}
-
-impl WebhookDoor {
-    async fn answer(&self, mut request: Request) -> Result<Response, ApiError> {
         let id = request
             .raw_path_param("webhook_id")
             .unwrap_or_default()
             .to_owned();
-        let unknown = || ApiError::not_found("active webhook", &id);
-        let webhook_id = Uuid::try_parse(&id).map_err(|_| unknown())?;
+        Ok(self.answer(&id, request).await)
+    }
+}
+
+/// The execution that an answer is of.
+#[derive(Clone, Copy)]
+pub struct Caused(pub Uuid);
+
+impl WebhookDoor {
+    /// The answer to a call of a webhook; where it has to do with an execution, it says with which as [`Caused`].
+    pub async fn answer(&self, id: &str, request: Request) -> Response {
+        match self.take(id, request).await {
+            Ok((execution, mut response)) => {
+                response.extensions_mut().insert(Caused(execution));
+                response
+            }
+            Err(error) => error.into_response(),
+        }
+    }
+
+    async fn take(&self, id: &str, mut request: Request) -> Result<(Uuid, Response), ApiError> {
+        let unknown = || ApiError::not_found("active webhook", id);
+        let webhook_id = Uuid::try_parse(id).map_err(|_| unknown())?;
         let route = self.dispatch.route(webhook_id).await?.ok_or_else(unknown)?;
         if !route.takes(request.method()) {
             return Err(ApiError::method_not_allowed(route.methods()));
@@ -70,14 +82,14 @@ impl WebhookDoor {
         let start = start_request(&request, &route, content_type, body)?;
         let Some(control) = &route.version.plan.start else {
             let started = self.dispatch.start(start)?;
-            return self.started(&route, started).await;
+            return Ok((started.id, self.started(&route, started).await?));
         };
         let key = match control.takes_caller_key() {
             true => idempotency::key(request.headers())?,
             false => None,
         };
         let admission = self.dispatch.admit(start, key).await?;
-        self.admitted(&route, admission).await
+        Ok((admission.execution(), self.admitted(&route, admission).await?))
     }
 
     /// The answer of an execution that this call has started.
