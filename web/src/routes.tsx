@@ -13,9 +13,11 @@ import { keyList } from "./api/keys";
 import { queries } from "./api/queries";
 import { scheduleList } from "./api/schedules";
 import { session } from "./api/session";
+import { webhookList } from "./api/webhooks";
 import { workflowList, workflowOf } from "./api/workflows";
 import { readConnectorSearch } from "./features/connectors/search";
 import { filterOf, readExecutionSearch, readExecutionView } from "./features/executions/search";
+import { readWebhookSearch } from "./features/webhooks/search";
 import { readWorkflowSearch } from "./features/workflows/search";
 import { Broken } from "./shell/Broken";
 import { NotFound } from "./shell/NotFound";
@@ -106,7 +108,9 @@ const schedules = createRoute({
 const webhooks = createRoute({
   getParentRoute: () => shell,
   path: "/workspace/webhooks",
-  loader: () => void queries.prefetchInfiniteQuery(workflowList({})),
+  validateSearch: readWebhookSearch,
+  loaderDeps: ({ search: { search, active } }) => ({ search, active }),
+  loader: ({ deps }) => void queries.prefetchInfiniteQuery(webhookList(deps)),
   component: lazyRouteComponent(() => import("./features/webhooks/WebhooksPage")),
 });
 

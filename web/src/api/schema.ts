@@ -593,6 +593,73 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List incoming webhooks
+         * @description The webhook triggers of all workflows, those of the newest triggers first: as the published version has them, else
+         *     as the draft does. A page may have fewer than `limit`, with more to come.
+         *
+         *     Needs the scope `workflows:read`.
+         */
+        get: operations["listWebhooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an incoming webhook
+         * @description Needs the scope `workflows:read`.
+         */
+        get: operations["getWebhook"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try an incoming webhook
+         * @description Makes a call of it, with the signature or credential that it asks for, and gives the answer that its caller would
+         *     get, whatever that is. It starts an execution of the published version as any call does; a webhook that takes no
+         *     calls is refused with 409.
+         *
+         *     Needs the scope `workflows:execute`.
+         */
+        post: operations["testWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schedules": {
         parameters: {
             query?: never;
@@ -1051,6 +1118,8 @@ export interface components {
         };
         /** @enum {string} */
         AuthorKind: "user" | "key";
+        /** @enum {string} */
+        BodyAs: "json" | "text" | "base64";
         /**
          * BulkAnswer
          * @description What became of many executions.
@@ -1532,10 +1601,72 @@ export interface components {
             problems: components["schemas"]["Problem"][];
         };
         /**
+         * IncomingAuth
+         * @description How callers prove who they are, as a sender must be set up.
+         */
+        IncomingAuth: {
+            /** @description `none`, `hmac`, `token` or `basic`; more will come. */
+            type: string;
+            /** @description The header that carries the signature or credential. */
+            header?: string;
+            /** @description Of `hmac`: the hash function. */
+            algorithm?: string;
+            /** @description Of `hmac`: how the signature's bytes are written, `hex` or `base64`. */
+            encoding?: string;
+            /** @description Of `hmac`: the text before the signature. */
+            prefix?: string;
+            /** @description Of `basic`: the name. */
+            username?: string;
+            /** @description Whether a secret is kept for it. */
+            has_secret: boolean;
+        };
+        /**
+         * IncomingWebhook
+         * @description A webhook trigger: a way into a workflow over HTTP.
+         */
+        IncomingWebhook: {
+            /**
+             * Format: uuid
+             * @description The id of its trigger.
+             */
+            id: string;
+            /** Format: uuid */
+            webhook_id: string;
+            /** @description Where callers send their requests. */
+            url: string;
+            /** Format: uuid */
+            workflow_id: string;
+            workflow_name: string;
+            /** @description The key of the trigger's node. */
+            node: string;
+            /** @description What that node is called. */
+            name: string;
+            /** @description The HTTP methods it takes; none where its draft has mistakes. */
+            methods: string[];
+            auth: components["schemas"]["IncomingAuth"];
+            /** @description Whether it takes calls: the published version has it, and the workflow's triggers are on. */
+            live: boolean;
+            /** @description Whether the published version does not have it. Then the draft is shown, else what is published. */
+            draft_only: boolean;
+            /** @description The newest call that started an execution, if that is among the workflow's newest 1,000 executions. */
+            last_call?: components["schemas"]["LastCall"];
+        };
+        /**
          * @description When a node with several incoming edges runs.
          * @enum {string}
          */
         Join: "all_decided" | "all" | "first";
+        /**
+         * LastCall
+         * @description A call that started an execution.
+         */
+        LastCall: {
+            /** Format: date-time */
+            at: string;
+            /** Format: uuid */
+            execution_id: string;
+            status: components["schemas"]["ExecutionStatus"];
+        };
         /**
          * LastExecution
          * @description What a workflow did last.
@@ -1685,6 +1816,17 @@ export interface components {
             /** @default true */
             success?: boolean;
             data: components["schemas"]["ExecutionSummary"][];
+            next_cursor?: string | null;
+        };
+        /**
+         * Page_IncomingWebhook
+         * @description A page of a list. `next_cursor` fetches the next one and is null on the last; pages stay stable while
+         *     rows are inserted.
+         */
+        Page_IncomingWebhook: {
+            /** @default true */
+            success?: boolean;
+            data: components["schemas"]["IncomingWebhook"][];
             next_cursor?: string | null;
         };
         /**
@@ -2227,6 +2369,40 @@ export interface components {
             node_count: number;
             /** @description Whether it is the published version: the one that runs when the workflow is started. */
             live: boolean;
+        };
+        /**
+         * WebhookTest
+         * @description A call to make of a webhook.
+         */
+        WebhookTest: {
+            /** @description The first that the webhook takes, where it is missing. */
+            method?: string | null;
+            /** @description Header values by name: texts, numbers or booleans. What the webhook's `auth` asks for is added, unless it is here. */
+            headers?: Record<string, unknown> | null;
+            /** @description Query values by name: texts, numbers or booleans. */
+            query?: Record<string, unknown> | null;
+            /** @description Sent as JSON; a text as it is, where `headers` name a `Content-Type` other than JSON. Missing or null: no body. */
+            body?: unknown;
+        };
+        /**
+         * WebhookTestResult
+         * @description What the webhook answered.
+         */
+        WebhookTestResult: {
+            /** Format: uint16 */
+            status: number;
+            headers: Record<string, unknown>;
+            /** @description The value of a JSON body, any other as text. */
+            body: unknown;
+            /** @description How `body` is to be read. */
+            body_as: components["schemas"]["BodyAs"];
+            /** Format: int64 */
+            duration_ms: number;
+            /**
+             * Format: uuid
+             * @description The execution that the call started, or one that a call before had started.
+             */
+            execution_id?: string;
         };
         /**
          * @description What becomes of a call while all places are taken.
@@ -6405,6 +6581,447 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request is malformed; `details` point at each mistake of its body. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no valid token in `Authorization: Bearer …`. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The token lacks the scope that the operation needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing in this workspace. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    ALLOW: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It was changed or has ended in the meantime. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It can be done no more. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than `--max-body`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The request is well-formed but cannot be done; `details` list each problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many attempts; `Retry-After` says how many seconds to wait. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A mistake of the server's, logged under the request id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server cannot take this now; nothing was done. `Retry-After` says how many seconds to wait. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listWebhooks: {
+        parameters: {
+            query?: {
+                /** @description Part of the name of the workflow or the node, or how an id begins; in whatever case. */
+                search?: string;
+                workflow_id?: string;
+                /** @description Only those that take calls, or do not. */
+                active?: boolean;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description The most webhooks on the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_IncomingWebhook"];
+                };
+            };
+            /** @description The request is malformed; `details` point at each mistake of its body. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no valid token in `Authorization: Bearer …`. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The token lacks the scope that the operation needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing in this workspace. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    ALLOW: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It was changed or has ended in the meantime. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It can be done no more. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than `--max-body`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The request is well-formed but cannot be done; `details` list each problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many attempts; `Retry-After` says how many seconds to wait. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A mistake of the server's, logged under the request id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server cannot take this now; nothing was done. `Retry-After` says how many seconds to wait. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncomingWebhook"];
+                };
+            };
+            /** @description The request is malformed; `details` point at each mistake of its body. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no valid token in `Authorization: Bearer …`. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The token lacks the scope that the operation needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing in this workspace. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    ALLOW: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It was changed or has ended in the meantime. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It can be done no more. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than `--max-body`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The request is well-formed but cannot be done; `details` list each problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many attempts; `Retry-After` says how many seconds to wait. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A mistake of the server's, logged under the request id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server cannot take this now; nothing was done. `Retry-After` says how many seconds to wait. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    testWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["WebhookTest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookTestResult"];
+                };
             };
             /** @description The request is malformed; `details` point at each mistake of its body. */
             400: {

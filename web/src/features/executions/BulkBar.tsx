@@ -1,15 +1,9 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Ban, ChevronDown, RotateCcw, X } from "lucide-react";
 import { useState } from "react";
+import { cancelExecutions, retryExecutions, type Selection } from "../../api/bulk";
 import type { Schemas } from "../../api/client";
-import {
-  cancelExecutions,
-  type ExecutionFilter,
-  executionsKey,
-  isFinal,
-  retryExecutions,
-  type Selection,
-} from "../../api/executions";
+import { type ExecutionFilter, executionsKey, isFinal } from "../../api/executions";
 import { asFailure } from "../../api/failure";
 import { useMay } from "../../api/may";
 import { executions } from "../../text/executions";
