@@ -51,6 +51,9 @@ pub struct WorkflowSummary {
     pub created_at: Time,
     #[oai(serialize_with = "crate::time::write")]
     pub updated_at: Time,
+    /// When it was deleted: it can be restored for 30 days.
+    #[oai(serialize_with = "crate::time::write")]
+    pub deleted_at: Option<Time>,
 }
 
 /// What a list of workflows is narrowed to.
@@ -63,6 +66,8 @@ pub enum WorkflowStatus {
     Draft,
     /// A version is published, and its triggers are off.
     Off,
+    /// Deleted, and can be restored.
+    Deleted,
 }
 
 /// What a list of workflows is ordered by.

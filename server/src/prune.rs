@@ -14,7 +14,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::store::{DueTimer, History, Kept, Spare, Store, StoreError, after};
+use crate::store::{DueTimer, History, Kept, RESTORABLE, Spare, Store, StoreError, after};
 
 /// What has just ended stays for whoever asks for it, whatever the limits.
 const FRESH: Duration = Duration::from_secs(10);
@@ -47,6 +47,8 @@ const GIVING_BACK: Duration = Duration::from_secs(10);
 /// What must look through all that is left (a vacuum of PostgreSQL's, the rewriting of a small SQLite file) takes at
 /// most a fifth of the time.
 const THOROUGH_REST: u32 = 4;
+/// How long a deleted workflow is kept at least: a little longer than it can be restored.
+const DELETED: Duration = Duration::from_secs(RESTORABLE.num_seconds().unsigned_abs() + 3_600);
 /// Deleted workflows that are forgotten in one pass.
 const FORGOTTEN: u32 = 50;
 
@@ -315,7 +317,8 @@ impl Pruner {
     }
 
     async fn forget_deleted(&mut self, pass: &mut Pass) -> Result<(), Stop> {
-        let deleted_before = (self.clock)() - self.limits.retention;
+        let kept = self.limits.retention.max(DELETED);
+        let deleted_before = (self.clock)() - kept;
         let ids = self
             .store
             .forgettable_workflows(deleted_before, FORGOTTEN)

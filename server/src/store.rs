@@ -60,6 +60,7 @@ pub use timers::{DueTimer, TimerKind};
 pub use users::UserWithPassword;
 pub use watchers::Watchers;
 pub use webhooks::WebhookFilter;
+pub(crate) use workflows::RESTORABLE;
 pub use workflows::{Activated, WebhookTarget, WorkflowFilter, WorkflowSave};
 
 pub(crate) mod cursor;

@@ -21,6 +21,7 @@ mod poison;
 mod portability;
 mod raw;
 mod readme;
+mod restore;
 mod retention;
 mod retries;
 mod schedules;

@@ -59,7 +59,8 @@ impl Workflows {
         search: Query<Option<String>>,
         /// Only those whose triggers are on, or off.
         active: Query<Option<bool>>,
-        /// Only those that are published and on, drafts that never were published, or published ones that are off.
+        /// Only those that are published and on, drafts that never were published, published ones that are off, or
+        /// deleted ones, which are in no other list.
         status: Query<Option<WorkflowStatus>>,
         /// What they are ordered by.
         #[oai(default)]
@@ -196,7 +197,8 @@ impl Workflows {
 
     /// Delete a workflow
     ///
-    /// Its webhooks answer 404 from now on. Its executions stay readable.
+    /// Its webhooks answer 404 and its schedules start nothing from now on; its executions stay readable. For 30 days
+    /// `/restore` takes it back.
     #[oai(path = "/:id", method = "delete", operation_id = "deleteWorkflow")]
     async fn delete(
         &self,

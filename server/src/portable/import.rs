@@ -221,5 +221,6 @@ fn summary(mut workflow: Workflow, mut made: HashMap<String, String>) -> Workflo
         last_execution: None,
         created_at: workflow.created_at,
         updated_at: workflow.updated_at,
+        deleted_at: None,
     }
 }

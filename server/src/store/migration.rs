@@ -14,6 +14,7 @@ mod m20261121_000005_versions;
 mod m20261121_000006_retention;
 mod m20261122_000007_lists;
 mod m20261122_000009_retries;
+mod m20261122_000011_restore;
 
 struct Migrator;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000006_retention::Migration),
             Box::new(m20261122_000007_lists::Migration),
             Box::new(m20261122_000009_retries::Migration),
+            Box::new(m20261122_000011_restore::Migration),
         ]
     }
 }

@@ -13,10 +13,11 @@ use chrono::TimeDelta;
 use flowmatic_nodes::trigger::schedule::Schedule as Parameters;
 use flowmatic_nodes::trigger::schedule::timetable::Timetable;
 use flowmatic_openapi::{ExecutionSummary, JsonObject, Page, Schedule, ScheduleSkip, SkipReason};
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-pub(super) use self::follow::{follow, forget};
+pub(super) use self::follow::follow;
 use super::entity::{execution, firing, schedule, workflow};
 use super::executions::SummaryRow;
 use super::timers::{self, TimerKind};
@@ -31,6 +32,10 @@ pub struct ScheduleFilter {
     pub limit: u32,
 }
 
+/// Whether its workflow was not deleted.
+const IS_THERE: &str = "NOT EXISTS (SELECT 1 FROM workflows WHERE workflows.id = schedules.workflow_id \
+     AND workflows.deleted_at IS NOT NULL)";
+
 /// Further than a clock is put back when it is set right.
 const CLOCK_SLACK: TimeDelta = TimeDelta::hours(1);
 
@@ -44,6 +49,7 @@ impl Store {
     ) -> Result<Page<Schedule>, StoreError> {
         let mut query = schedule::Entity::find()
             .filter(schedule::Column::WorkspaceId.eq(workspace_id))
+            .filter(Expr::cust(IS_THERE))
             .order_by_desc(schedule::Column::TriggerId)
             .limit(u64::from(filter.limit) + 1);
         if let Some(workflow_id) = filter.workflow_id {
@@ -65,6 +71,7 @@ impl Store {
     ) -> Result<Option<Schedule>, StoreError> {
         let row = schedule::Entity::find_by_id(trigger_id)
             .filter(schedule::Column::WorkspaceId.eq(workspace_id))
+            .filter(Expr::cust(IS_THERE))
             .one(&self.reader())
             .await?;
         Ok(self.shown(row.into_iter().collect(), now).await?.pop())
@@ -81,6 +88,7 @@ impl Store {
         let transaction = self.begin().await?;
         let row = schedule::Entity::find_by_id(trigger_id)
             .filter(schedule::Column::WorkspaceId.eq(workspace_id))
+            .filter(Expr::cust(IS_THERE))
             .lock_exclusive()
             .one(&transaction)
             .await?;

@@ -1,5 +1,6 @@
 //! Workflows: drafts, published versions and the triggers that lead to them.
 
+mod deletion;
 mod list;
 mod triggers;
 mod versions;
@@ -15,6 +16,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+pub(crate) use self::deletion::RESTORABLE;
 pub use self::list::WorkflowFilter;
 use self::list::changed_among;
 use self::triggers::{TRIGGER_GROUP, listed, save_triggers, triggers_of};
@@ -186,24 +188,6 @@ impl Store {
         self.with_triggers(row).await.map(Some)
     }
 
-    /// Deletes a workflow; its rows stay for the executions that name it. Whether there was one.
-    pub async fn delete_workflow(&self, workspace_id: i64, id: Uuid, now: Time) -> Result<bool, StoreError> {
-        let transaction = self.begin().await?;
-        let deleted = workflow::Entity::update_many()
-            .col_expr(workflow::Column::DeletedAt, Some(millis(now)).into())
-            .col_expr(workflow::Column::Active, false.into())
-            .filter(workflow::Column::Id.eq(id))
-            .filter(workflow::Column::WorkspaceId.eq(workspace_id))
-            .filter(workflow::Column::DeletedAt.is_null())
-            .exec(&transaction)
-            .await?;
-        if deleted.rows_affected > 0 {
-            schedules::forget(&transaction, id).await?;
-        }
-        transaction.commit().await?;
-        Ok(deleted.rows_affected > 0)
-    }
-
     /// What is live now may be due before all that was.
     async fn commit_live(&self, transaction: DatabaseTransaction) -> Result<(), StoreError> {
         transaction.commit().await?;
@@ -349,6 +333,7 @@ async fn insert(transaction: &impl ConnectionTrait, save: WorkflowSave) -> Resul
         updated_at: Set(at),
         deleted_at: Set(None),
         graph: Set(graph),
+        was_active: Set(false),
     };
     let mut row = workflow::Entity::insert(row)
         .exec_with_returning(transaction)

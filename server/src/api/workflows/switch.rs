@@ -1,4 +1,4 @@
-//! Workflows that go live, and back: publish, activate, deactivate.
+//! Workflows that go live, and back: publish, activate, restore, deactivate.
 
 use std::collections::HashMap;
 
@@ -71,6 +71,26 @@ impl Switches {
                 Ok(Json(shown(&app, *workflow, HashMap::new())))
             }
         }
+    }
+
+    /// Restore a deleted workflow
+    ///
+    /// Takes a deletion of the last 30 days back: ids, addresses and versions are those from before, its triggers are on
+    /// if they were, and schedules go on with their first time from now on. One that is not deleted stays as it is.
+    #[oai(path = "/:id/restore", method = "post", operation_id = "restoreWorkflow")]
+    async fn restore(
+        &self,
+        auth: Auth<may::WriteWorkflows>,
+        app: Data<&App>,
+        id: Path<Uuid>,
+    ) -> Result<Json<Workflow>, ApiError> {
+        let restored = app
+            .store
+            .restore_workflow(auth.workspace_id, id.0, app.now())
+            .await?;
+        let workflow = restored.ok_or_else(|| ApiError::not_found("deleted workflow", id.0))?;
+        app.dispatch.forget_routes();
+        Ok(Json(shown(&app, workflow, HashMap::new())))
     }
 
     /// Switch a workflow's triggers off

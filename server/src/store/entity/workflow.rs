@@ -19,6 +19,8 @@ pub struct Model {
     pub deleted_at: Option<i64>,
     /// JSON text.
     pub graph: String,
+    /// Of a deleted one: whether its triggers were on.
+    pub was_active: bool,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

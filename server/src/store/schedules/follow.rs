@@ -14,7 +14,7 @@ use super::super::timers::{self, TimerKind};
 use super::super::{StoreError, Time};
 use super::{next_due, parameters, set_timers};
 
-/// To be called where `active` or `version` of a workflow was written.
+/// To be called where `active` or `version` of a workflow was written; one that is deleted is not active.
 ///
 /// A schedule that is published again as it is keeps its times. One that is new, changed or switched on goes on with
 /// the first time from now on. What waits for its turn is dropped where a schedule is switched off, or queues no more.
@@ -82,16 +82,6 @@ pub(in crate::store) async fn follow(
     delete(transaction, &gone).await?;
     drop_waiting(transaction, &queue_no_more).await?;
     write(transaction, rows, now).await
-}
-
-/// To be called where a workflow was deleted.
-pub(in crate::store) async fn forget(
-    transaction: &impl ConnectionTrait,
-    workflow_id: Uuid,
-) -> Result<(), StoreError> {
-    let rows = rows_of(transaction, workflow_id).await?;
-    let triggers: Vec<Uuid> = rows.into_iter().map(|row| row.trigger_id).collect();
-    delete(transaction, &triggers).await
 }
 
 /// Locked, so that nothing fires meanwhile.

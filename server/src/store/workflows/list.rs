@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::super::entity::{execution, workflow};
 use super::super::executions::SummaryRow;
 use super::super::{Store, StoreError, time};
+use super::deletion::is_restorable;
 use super::triggers::{listed, trigger_nodes, triggers_of};
 
 /// Which workflows a list shows, and in which order.
@@ -41,7 +42,7 @@ impl Store {
         now: Time,
     ) -> Result<Page<WorkflowSummary>, StoreError> {
         let reader = self.reader();
-        let mut rows = filter.select(workspace_id)?.all(&reader).await?;
+        let mut rows = filter.select(workspace_id, now)?.all(&reader).await?;
         let limit = filter.limit as usize;
         let has_more = rows.len() > limit;
         rows.truncate(limit);
@@ -70,6 +71,7 @@ impl Store {
                     version: row.version,
                     created_at: time(row.created_at),
                     updated_at: time(row.updated_at),
+                    deleted_at: row.deleted_at.map(time),
                 })
             })
             .collect::<Result<_, StoreError>>()?;
@@ -78,10 +80,13 @@ impl Store {
 }
 
 impl WorkflowFilter {
-    fn select(&self, workspace_id: i64) -> Result<Select<workflow::Entity>, StoreError> {
+    fn select(&self, workspace_id: i64, now: Time) -> Result<Select<workflow::Entity>, StoreError> {
         let mut query = workflow::Entity::find()
             .filter(workflow::Column::WorkspaceId.eq(workspace_id))
-            .filter(workflow::Column::DeletedAt.is_null())
+            .filter(match self.status {
+                Some(WorkflowStatus::Deleted) => is_restorable(now),
+                _ => workflow::Column::DeletedAt.is_null(),
+            })
             .limit(u64::from(self.limit) + 1);
         if let Some(cursor) = &self.cursor {
             query = query.filter(self.after(cursor)?);
@@ -97,7 +102,7 @@ impl WorkflowFilter {
         }
         let is_published = || workflow::Column::Version.is_not_null();
         query = match self.status {
-            None => query,
+            None | Some(WorkflowStatus::Deleted) => query,
             Some(WorkflowStatus::Published) => {
                 query.filter(is_published().and(workflow::Column::Active.eq(true)))
             }

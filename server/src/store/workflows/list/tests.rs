@@ -138,7 +138,8 @@ async fn lists_by_an_index() {
                 limit: 50,
                 ..WorkflowFilter::default()
             };
-            let plan = planned(|backend| filter.select(WORKSPACE).expect("no cursor").build(backend)).await;
+            let plan =
+                planned(|backend| filter.select(WORKSPACE, at(0)).expect("no cursor").build(backend)).await;
             assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
         }
     }
