@@ -130,24 +130,32 @@ test("runs one with an input, and leads to its execution", async ({ page, server
   await expect(page.getByRole("treeitem", { name: /Answer/ })).toBeVisible();
 });
 
-test("deletes after a moment in which it can be undone", async ({ page, server }) => {
+test("deletes, and takes it back", async ({ page, server, bears }) => {
+  bears.push(/404/);
   const { id } = await createWorkflow(server);
   await page.goto("/workflows");
-  const remove = async () => {
-    await page.getByRole("button", { name: "More for Order intake" }).click();
-    await page.getByRole("menuitem", { name: "Delete" }).click();
-    await expect(page.getByRole("row", row)).toBeHidden();
-  };
-  await remove();
+  await page.getByRole("button", { name: "More for Order intake" }).click();
+  await page.getByRole("menuitem", { name: "Delete" }).click();
+  await expect(page.getByRole("row", row)).toBeHidden();
+  await expect(server.api("GET", `/api/v1/workflows/${id}`)).rejects.toThrow();
   await page.getByRole("button", { name: "Undo" }).click();
   await expect(page.getByRole("row", row)).toBeVisible();
-  expect((await server.api<Workflow>("GET", `/api/v1/workflows/${id}`)).id).toBe(id);
-  await remove();
-  const deleted = page.waitForResponse((response) => response.request().method() === "DELETE");
-  await page.getByText("Order intake is deleted").first().hover();
-  await page.getByRole("button", { name: "Close" }).last().click();
-  expect((await deleted).status()).toBe(200);
-  await expect(page.getByRole("heading", { name: "Make your first workflow" })).toBeVisible();
+  const { active } = await server.api<Workflow>("GET", `/api/v1/workflows/${id}`);
+  expect(active).toBe(true);
+});
+
+test("restores a deleted workflow from what it has run", async ({ page, server }) => {
+  const workflow = await createWorkflow(server);
+  await call(workflow, { data: { amount: 99 } });
+  await server.api("DELETE", `/api/v1/workflows/${workflow.id}`);
+  await page.goto("/executions");
+  await page.getByRole("link", { name: "Order intake" }).click();
+  await expect(page.getByText("Workflow deleted")).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "More", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Restore workflow" }).click();
+  await expect(page.getByText("Workflow deleted")).toBeHidden();
+  expect((await server.api<Workflow>("GET", `/api/v1/workflows/${workflow.id}`)).name).toBe("Order intake");
 });
 
 test("takes a workflow out to a file and back in", async ({ page, server }) => {

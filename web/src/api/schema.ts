@@ -78,7 +78,8 @@ export interface paths {
         post?: never;
         /**
          * Delete a workflow
-         * @description Its webhooks answer 404 from now on. Its executions stay readable.
+         * @description Its webhooks answer 404 and its schedules start nothing from now on; its executions stay readable. For 30 days
+         *     `/restore` takes it back.
          *
          *     Needs the scope `workflows:write`.
          */
@@ -174,6 +175,29 @@ export interface paths {
          *     Needs the scope `workflows:write`.
          */
         post: operations["activateWorkflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore a deleted workflow
+         * @description Takes a deletion of the last 30 days back: ids, addresses and versions are those from before, its triggers are on
+         *     if they were, and schedules go on with their first time from now on. One that is not deleted stays as it is.
+         *
+         *     Needs the scope `workflows:write`.
+         */
+        post: operations["restoreWorkflow"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2497,7 +2521,7 @@ export interface components {
          * @description What a list of workflows is narrowed to.
          * @enum {string}
          */
-        WorkflowStatus: "published" | "draft" | "off";
+        WorkflowStatus: "published" | "draft" | "off" | "deleted";
         /**
          * WorkflowSummary
          * @description A workflow in a list: all but its graph.
@@ -2521,6 +2545,11 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
+            /**
+             * Format: date-time
+             * @description When it was deleted: it can be restored for 30 days.
+             */
+            deleted_at?: string;
         };
         /**
          * WorkflowUpdate
@@ -2563,7 +2592,10 @@ export interface operations {
                 search?: string;
                 /** @description Only those whose triggers are on, or off. */
                 active?: boolean;
-                /** @description Only those that are published and on, drafts that never were published, or published ones that are off. */
+                /**
+                 * @description Only those that are published and on, drafts that never were published, published ones that are off, or
+                 *     deleted ones, which are in no other list.
+                 */
                 status?: components["schemas"]["WorkflowStatus"];
                 /** @description What they are ordered by. */
                 sort?: components["schemas"]["WorkflowSort"] & unknown;
@@ -3880,6 +3912,149 @@ export interface operations {
         };
     };
     activateWorkflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description The request is malformed; `details` point at each mistake of its body. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no valid token in `Authorization: Bearer …`. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The token lacks the scope that the operation needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing in this workspace. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    ALLOW: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It was changed or has ended in the meantime. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It can be done no more. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than `--max-body`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is not `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The request is well-formed but cannot be done; `details` list each problem. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many attempts; `Retry-After` says how many seconds to wait. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A mistake of the server's, logged under the request id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server cannot take this now; nothing was done. `Retry-After` says how many seconds to wait. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    restoreWorkflow: {
         parameters: {
             query?: never;
             header?: never;

@@ -72,6 +72,15 @@ export function deactivateWorkflow(id: string) {
   return ask(api.POST("/api/v1/workflows/{id}/deactivate", { params: { path: { id } } }));
 }
 
+export function deleteWorkflow(id: string) {
+  return ask(api.DELETE("/api/v1/workflows/{id}", { params: { path: { id } } }));
+}
+
+/** Takes a deletion of the last 30 days back. */
+export function restoreWorkflow(id: string) {
+  return ask(api.POST("/api/v1/workflows/{id}/restore", { params: { path: { id } } }));
+}
+
 export function duplicateWorkflow(id: string) {
   return ask(api.POST("/api/v1/workflows/{id}/duplicate", { params: { path: { id } }, body: {} }));
 }

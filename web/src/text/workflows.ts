@@ -63,6 +63,7 @@ export const workflows = {
       on: "It could not be switched on",
       off: "It could not be switched off",
       delete: "It could not be deleted",
+      restore: "It could not be restored",
       duplicate: "It could not be duplicated",
       export: "It could not be exported",
       import: "The file could not be imported",

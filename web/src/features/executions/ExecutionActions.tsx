@@ -1,11 +1,12 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { Ban, Ellipsis, Link2, RotateCcw, Workflow } from "lucide-react";
+import { Ban, Ellipsis, Link2, RotateCcw, Undo2, Workflow } from "lucide-react";
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { cancelExecution, executionsKey, isFinal, retryExecution } from "../../api/executions";
 import { asFailure } from "../../api/failure";
 import { useMay } from "../../api/may";
+import { restoreWorkflow } from "../../api/workflows";
 import { executions } from "../../text/executions";
 import { sentence } from "../../text/text";
 import { Button } from "../../ui/Button";
@@ -47,6 +48,12 @@ export function ExecutionActions({ execution }: { execution: Schemas["Execution"
     attempt(texts.cancelWrong, async () => {
       await cancelExecution(execution.id);
       tell("done", texts.cancelled);
+      await queries.invalidateQueries({ queryKey: [...executionsKey, "one", execution.id] });
+    });
+  const restore = () =>
+    attempt(texts.restoreWrong, async () => {
+      await restoreWorkflow(execution.workflow_id);
+      tell("done", texts.restored);
       await queries.invalidateQueries({ queryKey: [...executionsKey, "one", execution.id] });
     });
   return (
@@ -91,12 +98,19 @@ export function ExecutionActions({ execution }: { execution: Schemas["Execution"
                 ],
               ]),
           [
-            {
-              label: texts.openWorkflow,
-              disabledBecause: execution.workflow_deleted ? texts.workflowDeleted : undefined,
-              icon: <Workflow size={16} aria-hidden />,
-              onChoose: () => void navigate({ to: "/workflows/$id", params: { id: execution.workflow_id } }),
-            },
+            execution.workflow_deleted
+              ? {
+                  label: texts.restoreWorkflow,
+                  icon: <Undo2 size={16} aria-hidden />,
+                  disabledBecause: may("workflows:write") ? undefined : texts.mayNotRestore,
+                  onChoose: () => void restore(),
+                }
+              : {
+                  label: texts.openWorkflow,
+                  icon: <Workflow size={16} aria-hidden />,
+                  onChoose: () =>
+                    void navigate({ to: "/workflows/$id", params: { id: execution.workflow_id } }),
+                },
             {
               label: texts.copyLink,
               icon: <Link2 size={16} aria-hidden />,

@@ -88,10 +88,8 @@ export function WorkflowMenu({
             icon: <Trash2 size={16} aria-hidden />,
             isDanger: true,
             disabledBecause: write,
-            onChoose: () => {
-              actions.remove(workflow);
-              if (isOnItsOwn) void navigate({ to: "/workflows" });
-            },
+            onChoose: () =>
+              void actions.remove(workflow, isOnItsOwn ? () => navigate({ to: "/workflows" }) : undefined),
           },
         ],
       ]}

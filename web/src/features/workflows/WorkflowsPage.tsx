@@ -3,9 +3,7 @@ import { getRouteApi } from "@tanstack/react-router";
 import { FileUp, Plus, Workflow } from "lucide-react";
 import { useCallback, useMemo, useState } from "react";
 import type { Schemas } from "../../api/client";
-import { deleting } from "../../api/deleting";
 import { useMay } from "../../api/may";
-import { useStore } from "../../api/store";
 import { workflowList } from "../../api/workflows";
 import { Page } from "../../shell/Page";
 import { workflows as texts } from "../../text/workflows";
@@ -52,16 +50,12 @@ export default function WorkflowsPage() {
     ...workflowList({ search: search.search, status: search.status, sort: search.sort }),
     refetchInterval: AGAIN,
   });
-  const hidden = useStore(deleting);
   const may = useMay();
   const { turn } = useWorkflowActions();
   const setMaking = (make: Starter | undefined) => void navigate({ search: (now) => ({ ...now, make }) });
   const [running, setRunning] = useState<Schemas["WorkflowSummary"]>();
   const mayWrite = may("workflows:write");
-  const rows = useMemo(
-    () => list.data?.pages.flatMap((page) => page.data).filter((row) => !hidden.has(row.id)) ?? [],
-    [list.data, hidden],
-  );
+  const rows = useMemo(() => list.data?.pages.flatMap((page) => page.data) ?? [], [list.data]);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
   const more = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();

@@ -1,14 +1,15 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import type { Schemas } from "../../api/client";
-import { hideWorkflow } from "../../api/deleting";
 import { asFailure } from "../../api/failure";
 import {
   activateWorkflow,
   deactivateWorkflow,
+  deleteWorkflow,
   duplicateWorkflow,
   exportWorkflow,
   publishWorkflow,
+  restoreWorkflow,
   workflowsKey,
 } from "../../api/workflows";
 import { sentence } from "../../text/text";
@@ -61,14 +62,23 @@ export function useWorkflowActions() {
         const file = await exportWorkflow(workflow.id);
         save(`${fileName(workflow.name)}.json`, JSON.stringify(file, null, 2));
       }),
-    remove: (workflow: Workflow) => {
-      const { undo, carryOut } = hideWorkflow(workflow.id);
-      tell("plain", texts.told.deleted(workflow.name), {
-        lasts: UNDO_TIME,
-        action: { label: texts.told.undo, run: () => void undo() },
-        onClosed: () => void attempt(texts.told.failed.delete, carryOut),
-      });
-    },
+    /** `leave` is called when it is gone: its own screen has nothing to show any more. */
+    remove: (workflow: Workflow, leave?: () => Promise<void>) =>
+      attempt(texts.told.failed.delete, async () => {
+        await deleteWorkflow(workflow.id);
+        await leave?.();
+        await refresh();
+        const undo = () =>
+          attempt(texts.told.failed.restore, async () => {
+            await restoreWorkflow(workflow.id);
+            await refresh();
+            tell("done", texts.told.back(workflow.name));
+          });
+        tell("plain", texts.told.deleted(workflow.name), {
+          lasts: UNDO_TIME,
+          action: { label: texts.told.undo, run: () => void undo() },
+        });
+      }),
   };
 }
 
