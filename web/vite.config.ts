@@ -11,6 +11,15 @@ const proxy = Object.fromEntries(
   ["/api", "/docs", "/healthz", "/readyz"].map((path) => [path, { target: server }]),
 );
 
+// What changes never and every screen needs: the libraries, and the icons of the navigation.
+const CORE = new RegExp(
+  "node_modules/(react|react-dom|scheduler|use-sync-external-store|openapi-fetch" +
+    "|@tanstack/(router-core|react-router|history|store|react-store" +
+    "|(query-core|react-query)(?!.*[iI]nfiniteQueryObserver|.*useInfiniteQuery))" +
+    "|lucide-react/dist/esm(?!/icons/)" +
+    "|lucide-react/dist/esm/icons(?=/(blocks|calendar-clock|key-round|list-checks)\\.))/",
+);
+
 export default defineConfig({
   plugins: [react(), layered(), compressed()],
   build: {
@@ -29,7 +38,7 @@ export default defineConfig({
           groups: [
             {
               name: "core",
-              test: /node_modules\/(react|react-dom|scheduler|use-sync-external-store|openapi-fetch|@tanstack\/(router-core|react-router|history|store|react-store|(?:query-core|react-query)(?!.*[iI]nfiniteQueryObserver|.*useInfiniteQuery)))\//,
+              test: CORE,
             },
             {
               name: "kit",

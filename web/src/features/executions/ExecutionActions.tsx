@@ -6,7 +6,7 @@ import type { Schemas } from "../../api/client";
 import { cancelExecution, executionsKey, isFinal, retryExecution } from "../../api/executions";
 import { asFailure } from "../../api/failure";
 import { useMay } from "../../api/may";
-import { restoreWorkflow } from "../../api/workflows";
+import { restoreWorkflow } from "../../api/workflowChanges";
 import { executions } from "../../text/executions";
 import { sentence } from "../../text/text";
 import { Button } from "../../ui/Button";

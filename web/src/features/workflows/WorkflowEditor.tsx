@@ -5,7 +5,8 @@ import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } 
 import type { Schemas } from "../../api/client";
 import { asFailure, type Failure } from "../../api/failure";
 import { useMay } from "../../api/may";
-import { createWorkflow, publishWorkflow, saveWorkflow, workflowOf, workflowsKey } from "../../api/workflows";
+import { createWorkflow, publishWorkflow, saveWorkflow } from "../../api/workflowChanges";
+import { workflowOf, workflowsKey } from "../../api/workflows";
 import { locate } from "../../graph/jsonText";
 import { Page } from "../../shell/Page";
 import { sentence } from "../../text/text";

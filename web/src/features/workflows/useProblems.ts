@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { asFailure } from "../../api/failure";
-import { validateGraph } from "../../api/workflows";
+import { validateGraph } from "../../api/workflowChanges";
 import { lineOf, locate, type Range, rangeOf } from "../../graph/jsonText";
 import { sentence } from "../../text/text";
 import { graphOf } from "./document";

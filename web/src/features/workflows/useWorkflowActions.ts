@@ -10,8 +10,8 @@ import {
   exportWorkflow,
   publishWorkflow,
   restoreWorkflow,
-  workflowsKey,
-} from "../../api/workflows";
+} from "../../api/workflowChanges";
+import { workflowsKey } from "../../api/workflows";
 import { sentence } from "../../text/text";
 import { workflows as texts } from "../../text/workflows";
 import { save } from "../../ui/JsonView";
