@@ -40,6 +40,12 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
   const [base, setBase] = useState(workflow);
   const [kept, setKept] = useState(() => readUnsaved(workflow.id));
   const [text, setText] = useState(() => kept?.text ?? toText(workflow));
+  // Ctrl+S may come before what was typed last is drawn.
+  const typed = useRef(text);
+  const type = (next: string) => {
+    typed.current = next;
+    setText(next);
+  };
   const [begun, setBegun] = useState(0);
   const [isBusy, setIsBusy] = useState(false);
   const [isConflict, setIsConflict] = useState(kept !== undefined && kept.revision !== workflow.revision);
@@ -61,7 +67,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
   /** Another text in the editor. */
   const beginAnew = (from: Schemas["Workflow"]) => {
     setBase(from);
-    setText(toText(from));
+    type(toText(from));
     setKept(undefined);
     setIsConflict(false);
     setBegun(begun + 1);
@@ -72,16 +78,17 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
     setKept(undefined);
     // What was typed while it was saved stays.
     setBase(saved);
-    if (text === isTextOf && toText(saved) !== isTextOf) beginAnew(saved);
+    if (typed.current === isTextOf && toText(saved) !== isTextOf) beginAnew(saved);
   };
   const refuse = (title: string, failure: Failure) => {
-    const found = refusedIn(text, failure.problems);
-    setRefused({ text, problems: found });
+    const found = refusedIn(typed.current, failure.problems);
+    setRefused({ text: typed.current, problems: found });
     tell("error", title, { description: sentence(failure.message) });
     if (found[0] !== undefined) editor.current?.show(found[0].from);
   };
   const save = async (): Promise<Schemas["Workflow"] | undefined> => {
-    const located = locate(text);
+    const sent = typed.current;
+    const located = locate(sent);
     if ("error" in located || mayNot !== undefined) {
       editor.current?.show("error" in located ? located.error.at : 0);
       return undefined;
@@ -89,7 +96,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
     setIsBusy(true);
     try {
       const saved = await saveWorkflow(base.id, toUpdate(located.value, kept?.revision ?? base.revision));
-      await take(saved, text);
+      await take(saved, sent);
       return saved;
     } catch (error) {
       const failure = asFailure(error);
@@ -101,12 +108,12 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
     }
   };
   const publish = async () => {
-    const saved = isChanged ? await save() : base;
+    const saved = typed.current !== toText(base) ? await save() : base;
     if (saved === undefined) return;
     setIsBusy(true);
     try {
       const published = await publishWorkflow(saved.id);
-      await take(published, text);
+      await take(published, toText(saved));
       tell("done", texts.published(published.version));
     } catch (error) {
       refuse(texts.publishWrong, asFailure(error));
@@ -119,7 +126,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
     if (turned !== undefined) setBase((now) => ({ ...now, active: turned.active }));
   };
   const keepMine = async () => {
-    const located = locate(text);
+    const located = locate(typed.current);
     if ("error" in located) return editor.current?.show(located.error.at);
     try {
       const { name, description, graph } = toUpdate(located.value, 0);
@@ -216,7 +223,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
               initial={text}
               problems={problems}
               isReadOnly={mayNot !== undefined}
-              onChange={setText}
+              onChange={type}
               onSave={() => void save()}
             />
           </Suspense>
