@@ -1,4 +1,24 @@
-import { call, createWorkflow, expect, expectAccessible, ORDER_INTAKE, test } from "./flowmatic.js";
+import {
+  call,
+  createWorkflow,
+  expect,
+  expectAccessible,
+  ORDER_INTAKE,
+  test,
+  type Workflow,
+} from "./flowmatic.js";
+
+const WAITS = {
+  name: "Waits",
+  active: true,
+  graph: {
+    nodes: [
+      { key: "start", type: "trigger.manual" },
+      { key: "wait", type: "flow.wait", name: "Wait", parameters: { duration: "1h" } },
+    ],
+    edges: [{ from: "start", to: "wait" }],
+  },
+};
 
 test("shows executions while they happen", async ({ page, server }) => {
   const workflow = await createWorkflow(server);
@@ -44,8 +64,71 @@ test("retries many at once", async ({ page, server }) => {
   await expect(page.getByText("3 selected")).toBeVisible();
   await expectAccessible(page);
   await page.getByRole("button", { name: "Retry" }).click();
+  await page.getByRole("menuitem", { name: "From the start" }).click();
   await expect(page.getByText("3 executions retried")).toBeVisible();
   await expect(page.getByRole("row")).toHaveCount(7);
+});
+
+test("retries and cancels more than one sees, after a question", async ({ page, server }) => {
+  const workflow = await createWorkflow(server, WAITS);
+  const path = `/api/v1/workflows/${workflow.id}/execute`;
+  for (let at = 0; at < 110; at += 10)
+    await Promise.all(Array.from({ length: 10 }, () => server.api("POST", path, {})));
+  await page.goto("/executions?status=waiting");
+  await expect(page.getByText("100+ executions")).toBeVisible();
+  await page.getByRole("checkbox", { name: "Select all" }).click();
+  await page.getByRole("button", { name: "Select all that fit" }).click();
+  await page
+    .getByRole("region", { name: "Selected executions" })
+    .getByRole("button", { name: "Cancel" })
+    .click();
+  const question = page.getByRole("dialog", { name: "Cancel all that fit the filters?" });
+  await expect(question).toBeVisible();
+  await expectAccessible(page);
+  await question.getByRole("button", { name: "Cancel all" }).click();
+  await expect(page.getByText("110 executions cancelled")).toBeVisible();
+});
+
+test("says of those that never began what kept them, and of those that wait what they wait for", async ({
+  page,
+  server,
+}) => {
+  const one = await createWorkflow(server, {
+    ...WAITS,
+    name: "One at a time",
+    graph: { ...WAITS.graph, settings: { start: { concurrency: { limit: 1 } } } },
+  });
+  const start = (workflow: Workflow) =>
+    server.api<{ id: string }>("POST", `/api/v1/workflows/${workflow.id}/execute`, {});
+  await start(one);
+  const queued = await start(one);
+  await page.goto(`/executions/${queued.id}`);
+  await expect(page.getByRole("tabpanel")).toContainText("waits to begin");
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await expect(page.getByText("It was cancelled before it began.")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Retry from the start" })).toBeVisible();
+  const asks = await createWorkflow(server, {
+    name: "Asks",
+    active: true,
+    graph: {
+      nodes: [
+        { key: "start", type: "trigger.manual" },
+        {
+          key: "ask",
+          type: "flow.wait",
+          name: "Ask",
+          parameters: { resume: "approval", message: "Pay it back?" },
+        },
+      ],
+      edges: [{ from: "start", to: "ask" }],
+    },
+  });
+  const asked = await start(asks);
+  await page.goto(`/executions/${asked.id}?step=ask`);
+  await expect(page.getByRole("tabpanel")).toContainText("until a person approves or rejects");
+  await expect(page.getByRole("tabpanel")).toContainText("Pay it back?");
+  await expectAccessible(page);
 });
 
 test("says which step failed and why, and retries from there", async ({ page, server }) => {
@@ -132,17 +215,7 @@ test("shows steps under way by the server's events", async ({ page, server }) =>
 });
 
 test("cancels one that waits", async ({ page, server }) => {
-  const workflow = await createWorkflow(server, {
-    name: "Waits",
-    active: true,
-    graph: {
-      nodes: [
-        { key: "start", type: "trigger.manual" },
-        { key: "wait", type: "flow.wait", name: "Wait", parameters: { duration: "1h" } },
-      ],
-      edges: [{ from: "start", to: "wait" }],
-    },
-  });
+  const workflow = await createWorkflow(server, WAITS);
   const { id } = await server.api<{ id: string }>("POST", `/api/v1/workflows/${workflow.id}/execute`, {});
   await page.goto(`/executions/${id}`);
   await page.getByRole("button", { name: "Cancel" }).click();

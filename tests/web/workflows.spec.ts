@@ -44,6 +44,55 @@ test("keeps search and filter in the address", async ({ page, server }) => {
   await expect(page.getByRole("row", row)).toBeVisible();
 });
 
+test("keeps the order in the address, and tells drafts from what is off", async ({ page, server }) => {
+  await createWorkflow(server, { ...ORDER_INTAKE, name: "B" });
+  await createWorkflow(server, { ...ORDER_INTAKE, name: "A", active: false });
+  await page.goto("/workflows");
+  const names = page.getByRole("row").getByRole("link", { name: /^[AB]$/ });
+  await expect(names).toHaveText(["A", "B"]);
+  await page.getByRole("switch", { name: "B on" }).click();
+  await expect(page.getByText("B is off")).toBeVisible();
+  await page.getByRole("button", { name: "Off", exact: true }).click();
+  await expect(names).toHaveText(["B"]);
+  await page.getByRole("button", { name: "Drafts" }).click();
+  await expect(names).toHaveText(["A"]);
+  await expect(page).toHaveURL(/status=draft/);
+  await page.getByRole("button", { name: "All", exact: true }).click();
+  await page.getByRole("combobox", { name: "Order" }).click();
+  await page.getByRole("option", { name: "By name" }).click();
+  await expect(page).toHaveURL(/sort=name/);
+  await expect(names).toHaveText(["A", "B"]);
+});
+
+test("does not publish a draft by switching on", async ({ page, server }) => {
+  const { id, graph, revision } = await createWorkflow(server);
+  await server.api("POST", `/api/v1/workflows/${id}/deactivate`);
+  await server.api("PUT", `/api/v1/workflows/${id}`, {
+    name: "Order intake",
+    graph: { ...(graph as object), edges: [] },
+    revision,
+  });
+  await page.goto("/workflows");
+  await expect(page.getByRole("row", row)).toContainText("Edited");
+  await page.getByRole("switch", { name: "Order intake on" }).click();
+  await expect(page.getByText("Order intake is on, with version 1")).toBeVisible();
+  await expect(page.getByRole("row", row)).toContainText("Edited");
+});
+
+test("does on a workflow's own screen what its row does", async ({ page, server }) => {
+  const { id } = await createWorkflow(server);
+  await page.goto(`/workflows/${id}`);
+  await page.getByRole("switch", { name: "Order intake on" }).click();
+  await expect(page.getByText("Order intake is off")).toBeVisible();
+  await expect(page.getByRole("switch", { name: "Order intake on" })).not.toBeChecked();
+  await page.getByRole("button", { name: "More for Order intake" }).click();
+  await expectAccessible(page);
+  await page.getByRole("menuitem", { name: "Delete" }).click();
+  await expect(page.getByRole("heading", { name: "Make your first workflow" })).toBeVisible();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await expect(page.getByRole("row", row)).toBeVisible();
+});
+
 test("switches off and on", async ({ page, server }) => {
   const { id } = await createWorkflow(server);
   await page.goto("/workflows");
@@ -81,24 +130,32 @@ test("runs one with an input, and leads to its execution", async ({ page, server
   await expect(page.getByRole("treeitem", { name: /Answer/ })).toBeVisible();
 });
 
-test("deletes after a moment in which it can be undone", async ({ page, server }) => {
+test("deletes, and takes it back", async ({ page, server, bears }) => {
+  bears.push(/404/);
   const { id } = await createWorkflow(server);
   await page.goto("/workflows");
-  const remove = async () => {
-    await page.getByRole("button", { name: "More for Order intake" }).click();
-    await page.getByRole("menuitem", { name: "Delete" }).click();
-    await expect(page.getByRole("row", row)).toBeHidden();
-  };
-  await remove();
+  await page.getByRole("button", { name: "More for Order intake" }).click();
+  await page.getByRole("menuitem", { name: "Delete" }).click();
+  await expect(page.getByRole("row", row)).toBeHidden();
+  await expect(server.api("GET", `/api/v1/workflows/${id}`)).rejects.toThrow();
   await page.getByRole("button", { name: "Undo" }).click();
   await expect(page.getByRole("row", row)).toBeVisible();
-  expect((await server.api<Workflow>("GET", `/api/v1/workflows/${id}`)).id).toBe(id);
-  await remove();
-  const deleted = page.waitForResponse((response) => response.request().method() === "DELETE");
-  await page.getByText("Order intake is deleted").first().hover();
-  await page.getByRole("button", { name: "Close" }).last().click();
-  expect((await deleted).status()).toBe(200);
-  await expect(page.getByRole("heading", { name: "Make your first workflow" })).toBeVisible();
+  const { active } = await server.api<Workflow>("GET", `/api/v1/workflows/${id}`);
+  expect(active).toBe(true);
+});
+
+test("restores a deleted workflow from what it has run", async ({ page, server }) => {
+  const workflow = await createWorkflow(server);
+  await call(workflow, { data: { amount: 99 } });
+  await server.api("DELETE", `/api/v1/workflows/${workflow.id}`);
+  await page.goto("/executions");
+  await page.getByRole("link", { name: "Order intake" }).click();
+  await expect(page.getByText("Workflow deleted")).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "More", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Restore workflow" }).click();
+  await expect(page.getByText("Workflow deleted")).toBeHidden();
+  expect((await server.api<Workflow>("GET", `/api/v1/workflows/${workflow.id}`)).name).toBe("Order intake");
 });
 
 test("takes a workflow out to a file and back in", async ({ page, server }) => {
@@ -224,7 +281,7 @@ test("edits one as JSON, with the server's mistakes at their lines", async ({ pa
   await problem.click();
   await expect(editor).toBeFocused();
   await page.keyboard.press("Control+s");
-  await expect(page.getByText("Saved", { exact: true })).toBeVisible();
+  await expect(page.getByText("Saved, not published")).toBeVisible();
   await expect(page.getByRole("heading", { name: "Orders" })).toBeVisible();
 });
 
@@ -247,4 +304,20 @@ test("loses nothing when two edit one workflow", async ({ page, server, bears })
   await page.getByRole("button", { name: "Keep mine as a copy" }).click();
   await expect(page.getByRole("heading", { name: "Order intake (my copy)" })).toBeVisible();
   expect((await server.api<Workflow>("GET", `/api/v1/workflows/${workflow.id}`)).name).toBe("Theirs");
+});
+
+test("shows what a save was refused for at its lines", async ({ page, server, bears }) => {
+  bears.push(/400|422/);
+  const { id } = await createWorkflow(server);
+  await page.goto(`/workflows/${id}`);
+  const editor = page.getByLabel("Workflow as JSON");
+  await editor.click();
+  await page.keyboard.press("Control+a");
+  const text = JSON.stringify({ name: "x".repeat(300), graph: { nodes: [] } }, null, 2);
+  await page.evaluate((what) => navigator.clipboard.writeText(what), text);
+  await page.keyboard.press("Control+v");
+  await page.keyboard.press("Control+s");
+  await expect(page.getByRole("button", { name: /^Line 2 / })).toBeVisible();
+  await expect(page.getByText("Not saved yet")).toBeVisible();
+  await expectAccessible(page);
 });

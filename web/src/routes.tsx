@@ -17,9 +17,11 @@ import { userList } from "./api/people";
 import { queries } from "./api/queries";
 import { scheduleList } from "./api/schedules";
 import { session } from "./api/session";
+import { webhookList } from "./api/webhooks";
 import { workflowList, workflowOf } from "./api/workflows";
 import { readConnectorSearch } from "./features/connectors/search";
 import { filterOf, readExecutionSearch, readExecutionView } from "./features/executions/search";
+import { readWebhookSearch } from "./features/webhooks/search";
 import { readWorkflowSearch } from "./features/workflows/search";
 import { Broken } from "./shell/Broken";
 import { Root } from "./shell/Root";
@@ -82,7 +84,7 @@ const workflows = createRoute({
   getParentRoute: () => shell,
   path: "/workflows",
   validateSearch: readWorkflowSearch,
-  loaderDeps: ({ search: { search, active } }) => ({ search, active }),
+  loaderDeps: ({ search: { search, status, sort } }) => ({ search, status, sort }),
   // Asked for while the screen itself is loaded.
   loader: ({ deps }) => void queries.prefetchInfiniteQuery(workflowList(deps)),
   component: screen(() => import("./features/workflows/WorkflowsPage")),
@@ -122,7 +124,9 @@ const schedules = createRoute({
 const webhooks = createRoute({
   getParentRoute: () => shell,
   path: "/workspace/webhooks",
-  loader: () => void queries.prefetchInfiniteQuery(workflowList({})),
+  validateSearch: readWebhookSearch,
+  loaderDeps: ({ search: { search, active } }) => ({ search, active }),
+  loader: ({ deps }) => void queries.prefetchInfiniteQuery(webhookList(deps)),
   component: screen(() => import("./features/webhooks/WebhooksPage")),
 });
 

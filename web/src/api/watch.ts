@@ -12,7 +12,8 @@ interface Watching {
   onState: (isLive: boolean) => void;
 }
 
-/** Follows the events at an address until the signal ends it, or the server says that there is nothing more to come. */
+/** Follows the events at an address until the signal ends it, or the server says that there is nothing more to come. A
+ *  page that nobody sees reads none: browsers allow few connections to one server, and each stream takes one. */
 export async function watch(
   path: string,
   { onEvent, onState }: Watching,
@@ -20,11 +21,14 @@ export async function watch(
 ): Promise<void> {
   let last = "";
   for (let wait = AGAIN; !signal.aborted; wait = Math.min(wait * 2, LONGEST_WAIT)) {
+    await seen(signal);
+    const { signal: unseen, stop } = whenUnseen();
     try {
       const headers: Record<string, string> = { Accept: "text/event-stream" };
       const { id } = session.get();
       if (last !== "") headers["Last-Event-ID"] = last;
-      const response = await fetch(path, { headers, signal, cache: "no-store" });
+      const until = AbortSignal.any([signal, unseen]);
+      const response = await fetch(path, { headers, signal: until, cache: "no-store" });
       // Nothing to come, or a server that has no events: asking must do.
       if (response.status === 204 || response.status === 404) return onState(false);
       if (response.status === 401) expire(id);
@@ -38,10 +42,36 @@ export async function watch(
       }
     } catch {
       // It is tried again.
+    } finally {
+      stop();
     }
     onState(false);
-    await pause(wait, signal);
+    if (!unseen.aborted) await pause(wait, signal);
   }
+}
+
+/** As soon as the page is seen. */
+function seen(signal: AbortSignal): Promise<void> {
+  if (document.visibilityState !== "hidden" || signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      if (document.visibilityState === "hidden" && !signal.aborted) return;
+      document.removeEventListener("visibilitychange", done);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", done);
+    signal.addEventListener("abort", done);
+  });
+}
+
+/** A signal for the moment from which nobody sees the page. */
+function whenUnseen(): { signal: AbortSignal; stop: () => void } {
+  const end = new AbortController();
+  const look = () => {
+    if (document.visibilityState === "hidden") end.abort();
+  };
+  document.addEventListener("visibilitychange", look);
+  return { signal: end.signal, stop: () => document.removeEventListener("visibilitychange", look) };
 }
 
 interface ServerEvent {

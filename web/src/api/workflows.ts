@@ -3,7 +3,8 @@ import { api, ask, type Schemas } from "./client";
 
 export interface WorkflowFilter {
   search?: string | undefined;
-  active?: boolean | undefined;
+  status?: Schemas["WorkflowStatus"] | undefined;
+  sort?: Schemas["WorkflowSort"] | undefined;
 }
 
 const PAGE = 100;
@@ -48,49 +49,16 @@ export function workflowOf(id: string) {
   });
 }
 
-export function publishWorkflow(id: string) {
-  return ask(api.POST("/api/v1/workflows/{id}/publish", { params: { path: { id } }, body: {} }));
+/** A published version. It never changes. */
+export function versionOf(id: string, number: number) {
+  return queryOptions({
+    queryKey: [...workflowsKey, "version", id, number],
+    queryFn: ({ signal }) =>
+      ask(api.GET("/api/v1/workflows/{id}/versions/{number}", { params: { path: { id, number } }, signal })),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
 }
 
-export function deactivateWorkflow(id: string) {
-  return ask(api.POST("/api/v1/workflows/{id}/deactivate", { params: { path: { id } } }));
-}
-
-export function duplicateWorkflow(id: string) {
-  return ask(api.POST("/api/v1/workflows/{id}/duplicate", { params: { path: { id } }, body: {} }));
-}
-
-export function exportWorkflow(id: string) {
-  return ask(api.GET("/api/v1/workflows/{id}/export", { params: { path: { id } } }));
-}
-
+/** Switches the triggers of the published version on; the draft is left alone. */
+/** Takes a deletion of the last 30 days back. */
 /** `file` is checked by the server, which says what is wrong with it. */
-export function importWorkflows(file: Schemas["WorkflowFile"]) {
-  return ask(api.POST("/api/v1/workflows/import", { body: file }));
-}
-
-export function createWorkflow(workflow: Schemas["WorkflowCreate"]) {
-  return ask(api.POST("/api/v1/workflows", { body: workflow }));
-}
-
-export function executeWorkflow(id: string, input: Record<string, unknown>) {
-  return ask(api.POST("/api/v1/workflows/{id}/execute", { params: { path: { id } }, body: { input } }));
-}
-
-/** The names of the newest, by their ids. */
-export const workflowNames = queryOptions({
-  queryKey: [...workflowsKey, "names"],
-  queryFn: async ({ signal }) => {
-    const page = await ask(api.GET("/api/v1/workflows", { params: { query: { limit: PAGE } }, signal }));
-    return new Map(page.data.map((workflow) => [workflow.id, workflow.name]));
-  },
-  staleTime: 60_000,
-});
-
-export function saveWorkflow(id: string, update: Schemas["WorkflowUpdate"]) {
-  return ask(api.PUT("/api/v1/workflows/{id}", { params: { path: { id } }, body: update }));
-}
-
-export function validateGraph(graph: Schemas["Graph"], signal?: AbortSignal) {
-  return ask(api.POST("/api/v1/workflows/validate", { body: { graph }, signal }));
-}

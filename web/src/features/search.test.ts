@@ -3,14 +3,16 @@ import { readExecutionSearch } from "./executions/search";
 import { readWorkflowSearch } from "./workflows/search";
 
 test("reads what the address says, and nothing else", () => {
-  expect(readWorkflowSearch({ search: "order", active: true, other: 1 })).toEqual({
+  expect(readWorkflowSearch({ search: "order", status: "off", sort: "name", other: 1 })).toEqual({
     search: "order",
-    active: true,
+    status: "off",
+    sort: "name",
     make: undefined,
   });
-  expect(readWorkflowSearch({ search: 42, active: "yes", make: "tea" })).toEqual({
+  expect(readWorkflowSearch({ search: 42, status: "yes", sort: 1, make: "tea" })).toEqual({
     search: "42",
-    active: undefined,
+    status: undefined,
+    sort: undefined,
     make: undefined,
   });
   expect(readWorkflowSearch({ make: "schedule" }).make).toBe("schedule");

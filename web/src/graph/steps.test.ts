@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Schemas } from "../api/client";
-import { ancestors, type StepNode, spanOf, stepTree } from "./steps";
+import { ancestors, type OpenStep, type StepNode, spanOf, standingOf, stepTree, timeOf } from "./steps";
 
 const step = (path: string): Schemas["Step"] => ({
   path,
@@ -8,6 +8,14 @@ const step = (path: string): Schemas["Step"] => ({
   name: path,
   type: "data.set",
   status: "completed",
+  ports: [],
+  attempts: 1,
+});
+const underWay = (path: string): OpenStep => ({
+  path,
+  node: path,
+  name: path,
+  type: "http.request",
   ports: [],
   attempts: 1,
 });
@@ -33,15 +41,39 @@ test("shows loops that are not decided yet, and loops in loops", () => {
 });
 
 test("shows what is under way, until it is decided", () => {
-  const open = [
-    { path: "a", name: "A", status: "RUNNING" as const, attempts: 1 },
-    { path: "b", name: "B", status: "WAITING" as const, attempts: 1 },
-  ];
-  const tree = stepTree([step("a")], open);
-  expect(tree.map((node) => [node.path, node.step?.status, node.open?.status])).toEqual([
+  const tree = stepTree([step("a")], [underWay("a"), underWay("b")]);
+  expect(tree.map((node) => [node.path, node.step?.status, node.open?.name])).toEqual([
     ["a", "completed", undefined],
-    ["b", undefined, "WAITING"],
+    ["b", undefined, "b"],
   ]);
+});
+
+test("says what waits", () => {
+  expect(standingOf(underWay("a"))).toBe("RUNNING");
+  expect(standingOf({ ...underWay("a"), due_at: "2026-11-21T12:00:00.000Z" })).toBe("WAITING");
+  expect(standingOf({ ...underWay("a"), called: "01a1ffeb-1ff6-7579-bc1b-7fa024d520ff" })).toBe("WAITING");
+  expect(standingOf({ ...underWay("a"), type: "flow.wait" })).toBe("WAITING");
+});
+
+test("gives an iteration the time of what is inside it", () => {
+  const timed = (path: string, from: number, to?: number) => ({
+    ...step(path),
+    started_at: `2026-11-21T12:00:0${from}.000Z`,
+    finished_at: to === undefined ? undefined : `2026-11-21T12:00:0${to}.000Z`,
+  });
+  const steps = [timed("each[0]/a", 1, 2), timed("each[0]/b", 2, 5), step("each[0]")];
+  const [iteration] = stepTree(steps)[0]?.children ?? [];
+  if (iteration === undefined) throw new Error("there is no iteration");
+  expect(timeOf(iteration)).toEqual({
+    started_at: "2026-11-21T12:00:01.000Z",
+    finished_at: "2026-11-21T12:00:05.000Z",
+  });
+  const [open] =
+    stepTree(
+      [timed("each[0]/a", 1, 2)],
+      [{ ...underWay("each[0]/b"), started_at: timed("", 2).started_at }],
+    )[0]?.children ?? [];
+  expect(open && timeOf(open).finished_at).toBeUndefined();
 });
 
 test("says what is above", () => {

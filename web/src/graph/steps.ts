@@ -2,15 +2,13 @@
 
 import type { Schemas } from "../api/client";
 
-/** A step that is under way: events tell of it before it is recorded. */
-export interface OpenStep {
-  path: string;
-  name: string;
-  status: "RUNNING" | "WAITING";
-  attempts: number;
-  started_at?: string | undefined;
-  /** When its wait is over by itself, or its next attempt is due. */
-  due_at?: string | undefined;
+/** A step that has begun and is not decided. */
+export type OpenStep = Schemas["StepEvent"];
+
+/** Whether an open step does something, or waits: for a time, for its next attempt, for a person, for what it called. */
+export function standingOf(step: OpenStep): "RUNNING" | "WAITING" {
+  const isWaiting = step.due_at !== undefined || step.called !== undefined || step.type === "flow.wait";
+  return isWaiting ? "WAITING" : "RUNNING";
 }
 
 export interface StepNode {
@@ -71,7 +69,7 @@ export interface Span {
   length: number;
 }
 
-interface Timed {
+export interface Timed {
   started_at?: string | undefined;
   finished_at?: string | undefined;
 }
@@ -83,6 +81,18 @@ export function spanOf(step: Timed, from: number, to: number, now: number): Span
   const start = clamp((Date.parse(step.started_at) - from) / whole);
   const end = step.finished_at === undefined ? now : Date.parse(step.finished_at);
   return { start, length: clamp((end - from) / whole) - start };
+}
+
+/** When a step began and ended; of an iteration, which has no times of its own, when the first and the last inside it did. */
+export function timeOf(node: StepNode): Timed {
+  const own = node.step ?? node.open;
+  if (own?.started_at !== undefined || node.children.length === 0) return own ?? {};
+  const inside = node.children.map(timeOf).filter((time) => time.started_at !== undefined);
+  // Times of the API are written alike: the order of their texts is theirs.
+  const started = inside.map((time) => time.started_at ?? "").sort();
+  const finished = inside.flatMap((time) => time.finished_at ?? []).sort();
+  const isOver = node.step !== undefined || finished.length === inside.length;
+  return { started_at: started[0], finished_at: isOver ? finished.at(-1) : undefined };
 }
 
 function clamp(part: number): number {

@@ -65,7 +65,25 @@ function both(large: number, largeUnit: string, small: number, smallUnit: string
   return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
 }
 
-/** `Mon 23 Nov, 09:00` of a time with its zone's offset, as the clocks there show it. */
+const here = new Intl.DateTimeFormat(language, {
+  weekday: "short",
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+});
+
+/** The viewer's zone, such as `Europe/Rome`. */
+export const hereZone = here.resolvedOptions().timeZone;
+
+/** `Mon, Nov 23, 09:00` as the viewer's clocks show it. */
+export function hereTime(time: string): string {
+  const at = Date.parse(time);
+  return Number.isNaN(at) ? time : here.format(at);
+}
+
+/** `Mon, Nov 23, 09:00` of a time with its zone's offset, as the clocks there show it. */
 export function localTime(local: string): string {
   // Without its offset it is read as UTC, and said so: nothing is moved.
   const at = Date.parse(`${local.slice(0, 19)}Z`);

@@ -7,6 +7,7 @@ export const workflow = {
   save: "Save",
   publish: "Publish",
   saved: "Saved",
+  savedOnly: "Saved, not published",
   unsaved: "Not saved yet",
   published: (version: number | undefined) => `Version ${version} is published, and on`,
   saveWrong: "It could not be saved",

@@ -5,7 +5,9 @@ export const workflows = {
   list: "Workflows",
   search: "Search workflows",
   filter: "State",
-  filters: { all: "All", on: "On", off: "Off" },
+  filters: { all: "All", on: "On", off: "Off", draft: "Drafts" },
+  sort: "Order",
+  sorts: { created: "Newest first", updated: "Last changed first", name: "By name" },
   total: (amount: number, isMore: boolean) =>
     isMore ? `${amount}+ workflows` : count(amount, "workflow", "workflows"),
   columns: {
@@ -16,7 +18,8 @@ export const workflows = {
     updated: "Changed",
     on: "On",
   },
-  state: { published: (version: number) => `Version ${version}`, draft: "Draft" },
+  state: { published: (version: number) => `Version ${version}`, draft: "Draft", changed: "Edited" },
+  changedHint: "The draft has changes that are not published.",
   starts: {
     webhook: "Webhook",
     schedule: "Schedule",
@@ -47,6 +50,8 @@ export const workflows = {
   },
   told: {
     on: (name: string, version: number | undefined) => `${name} is on, with version ${version}`,
+    published: (name: string, version: number | undefined) =>
+      `${name} is published as version ${version}, and on`,
     off: (name: string) => `${name} is off`,
     deleted: (name: string) => `${name} is deleted`,
     undo: "Undo",
@@ -58,6 +63,7 @@ export const workflows = {
       on: "It could not be switched on",
       off: "It could not be switched off",
       delete: "It could not be deleted",
+      restore: "It could not be restored",
       duplicate: "It could not be duplicated",
       export: "It could not be exported",
       import: "The file could not be imported",
@@ -66,6 +72,7 @@ export const workflows = {
     },
     imported: (amount: number) => `${count(amount, "workflow", "workflows")} imported, as drafts`,
     mistakes: (amount: number) => count(amount, "mistake", "mistakes"),
+    someFailed: (failed: number, all: number) => `${failed} of ${all} files could not be imported`,
     noFile: "This is no file of Flowmatic's: it is not JSON.",
     mustMend: "What they need before they can be switched on:",
     dropHere: "Drop the file to import its workflows",

@@ -29,16 +29,16 @@ function Fetch() {
   useEffect(() => {
     if (messages.length === 0) return;
     waiting.set([]);
-    for (const { id, kind, title, description, action, lasts, onClosed } of messages) {
+    for (const { id, kind, title, description, action, lasts } of messages) {
       const name = `message-${id}`;
       add<Pick<Message, "kind">>({
         id: name,
         title,
         description,
         timeout: lasts,
-        priority: kind === "error" ? "high" : "low",
+        // Those of a high priority would be hidden from readers of screens, with the buttons in them, and read from a copy.
+        priority: "low",
         data: { kind },
-        onClose: onClosed,
         actionProps: action && {
           children: action.label,
           onClick: () => {

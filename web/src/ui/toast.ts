@@ -10,7 +10,6 @@ export interface Message {
   action?: { label: string; run: () => void } | undefined;
   /** Milliseconds; 0 stays until it is closed. */
   lasts: number;
-  onClosed?: (() => void) | undefined;
 }
 
 /** Those that the drawing has not taken over yet. */
@@ -21,7 +20,7 @@ let last = 0;
 export function tell(
   kind: Message["kind"],
   title: string,
-  more: Partial<Pick<Message, "description" | "action" | "lasts" | "onClosed">> = {},
+  more: Partial<Pick<Message, "description" | "action" | "lasts">> = {},
 ): void {
   last += 1;
   const lasts = more.lasts ?? (kind === "error" ? 10_000 : 5_000);

@@ -1,74 +1,110 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { Ban, RotateCcw, X } from "lucide-react";
+import { Ban, ChevronDown, RotateCcw, X } from "lucide-react";
 import { useState } from "react";
+import { cancelExecutions, retryExecutions, type Selection } from "../../api/bulk";
 import type { Schemas } from "../../api/client";
-import { cancelExecution, executionsKey, isFinal, retryExecution } from "../../api/executions";
+import { type ExecutionFilter, executionsKey, isFinal } from "../../api/executions";
+import { asFailure } from "../../api/failure";
 import { useMay } from "../../api/may";
 import { executions } from "../../text/executions";
+import { sentence } from "../../text/text";
 import { Button } from "../../ui/Button";
+import { Confirm } from "../../ui/Confirm";
+import { Menu } from "../../ui/Menu";
 import { tell } from "../../ui/toast";
 
 const texts = executions.bulk;
-/** Calls at a time. */
-const AT_ONCE = 4;
 
-/** What can be done to all the executions that are selected. */
-export function BulkBar({
-  selected,
-  onClear,
-}: {
+type Work = "start" | "failed" | "cancel";
+
+interface BulkBarProps {
   selected: readonly Schemas["ExecutionSummary"][];
+  /** What the list shows. */
+  fitting: ExecutionFilter;
+  /** All that has been read of the list is selected, and there is more of it. */
+  isMore: boolean;
   onClear: () => void;
-}) {
+}
+
+/** What can be done to all the executions that are selected, or to all that fit the filters. */
+export function BulkBar({ selected, fitting, isMore, onClear }: BulkBarProps) {
   const queries = useQueryClient();
   const may = useMay();
-  const [progress, setProgress] = useState<string>();
+  const [isWhole, setIsWhole] = useState(false);
+  const [asked, setAsked] = useState<Work>();
+  const [progress, setProgress] = useState<number>();
+  const filter = isWhole ? fitting : undefined;
   const ended = selected.filter((row) => isFinal(row.status));
   const open = selected.filter((row) => !isFinal(row.status));
-  const forAll = async (
-    rows: readonly Schemas["ExecutionSummary"][],
-    work: (id: string) => Promise<unknown>,
-    done: (amount: number) => string,
-  ) => {
-    let finished = 0;
-    let failed = 0;
-    const left = [...rows];
-    const next = async () => {
-      for (let row = left.shift(); row !== undefined; row = left.shift()) {
-        await work(row.id).catch(() => {
-          failed += 1;
-        });
-        finished += 1;
-        setProgress(texts.progress(finished, rows.length));
+  const idsFor = (work: Work) => (work === "cancel" ? open : ended).map((row) => row.id);
+  const work = async (what: Work) => {
+    const selection: Selection = filter === undefined ? { ids: idsFor(what) } : { filter };
+    setProgress(0);
+    try {
+      const { done, failed } = await (what === "cancel"
+        ? cancelExecutions(selection, setProgress)
+        : retryExecutions(selection, what, setProgress));
+      onClear();
+      if (done > 0 || failed.length === 0)
+        tell("done", (what === "cancel" ? texts.cancelled : texts.retried)(done));
+      if (failed[0] !== undefined) {
+        const description = sentence(failed[0].error.message);
+        tell("error", texts.failed(failed.length), { description });
       }
-    };
-    setProgress(texts.progress(0, rows.length));
-    await Promise.all(Array.from({ length: AT_ONCE }, next));
-    setProgress(undefined);
-    onClear();
-    await queries.invalidateQueries({ queryKey: [...executionsKey, "newest"] });
-    if (failed < rows.length) tell("done", done(rows.length - failed));
-    if (failed > 0) tell("error", texts.failed(failed));
+    } catch (error) {
+      tell("error", texts.wrong, { description: sentence(asFailure(error).message) });
+    } finally {
+      setProgress(undefined);
+      await queries.invalidateQueries({ queryKey: [...executionsKey, "newest"] });
+    }
   };
+  // Of rows one sees, it is done at once; of more than one sees, after a question.
+  const begin = (what: Work) => (filter === undefined ? void work(what) : setAsked(what));
+  const isBusy = progress !== undefined;
   const mayNot = may("executions:write") ? undefined : texts.mayNot;
+  const noneTo = (rows: readonly unknown[], why: string) =>
+    filter === undefined && rows.length === 0 ? why : undefined;
+  const cannotRetry = mayNot ?? noneTo(ended, texts.noneEnded);
+  const total = filter === undefined ? selected.length : undefined;
   return (
     <section className="bulk" aria-label={texts.label}>
-      <span role="status">{progress ?? executions.selected(selected.length)}</span>
-      <Button
-        size="dense"
-        icon={<RotateCcw size={14} aria-hidden />}
-        isBusy={progress !== undefined}
-        disabledBecause={mayNot ?? (ended.length === 0 ? texts.noneEnded : undefined)}
-        onClick={() => void forAll(ended, (id) => retryExecution(id, "start"), texts.retried)}
-      >
-        {texts.retry}
-      </Button>
+      <span role="status">
+        {isBusy
+          ? texts.progress(progress, total)
+          : filter === undefined
+            ? executions.selected(selected.length)
+            : texts.whole}
+      </span>
+      {isMore && !isWhole && (
+        <Button kind="quiet" size="dense" onClick={() => setIsWhole(true)}>
+          {texts.selectWhole}
+        </Button>
+      )}
+      <Menu
+        trigger={
+          <Button
+            size="dense"
+            icon={<RotateCcw size={14} aria-hidden />}
+            isBusy={isBusy}
+            disabledBecause={cannotRetry}
+          >
+            {texts.retry}
+            <ChevronDown size={14} aria-hidden />
+          </Button>
+        }
+        groups={[
+          [
+            { label: texts.fromFailed, onChoose: () => begin("failed") },
+            { label: texts.fromStart, onChoose: () => begin("start") },
+          ],
+        ]}
+      />
       <Button
         size="dense"
         icon={<Ban size={14} aria-hidden />}
-        isBusy={progress !== undefined}
-        disabledBecause={mayNot ?? (open.length === 0 ? texts.noneRunning : undefined)}
-        onClick={() => void forAll(open, cancelExecution, texts.cancelled)}
+        isBusy={isBusy}
+        disabledBecause={mayNot ?? noneTo(open, texts.noneRunning)}
+        onClick={() => begin("cancel")}
       >
         {texts.cancel}
       </Button>
@@ -80,6 +116,16 @@ export function BulkBar({
         icon={<X size={14} aria-hidden />}
         onClick={onClear}
       />
+      {asked !== undefined && (
+        <Confirm
+          title={asked === "cancel" ? texts.cancelWhole : texts.retryWhole}
+          action={asked === "cancel" ? texts.cancelAll : texts.retryAll}
+          onConfirm={async () => void work(asked)}
+          onClose={() => setAsked(undefined)}
+        >
+          {asked === "cancel" ? texts.cancelWholeText : texts.retryWholeText}
+        </Confirm>
+      )}
     </section>
   );
 }

@@ -1,11 +1,12 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { Ban, Ellipsis, Link2, RotateCcw, Workflow } from "lucide-react";
+import { Ban, Ellipsis, Link2, RotateCcw, Undo2, Workflow } from "lucide-react";
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { cancelExecution, executionsKey, isFinal, retryExecution } from "../../api/executions";
 import { asFailure } from "../../api/failure";
 import { useMay } from "../../api/may";
+import { restoreWorkflow } from "../../api/workflowChanges";
 import { executions } from "../../text/executions";
 import { sentence } from "../../text/text";
 import { Button } from "../../ui/Button";
@@ -25,6 +26,8 @@ export function ExecutionActions({ execution }: { execution: Schemas["Execution"
   const mayNot = may("executions:write") ? undefined : texts.mayNot;
   const hasEnded = isFinal(execution.status);
   const hasFailed = hasEnded && execution.status !== "COMPLETED";
+  // One that was cancelled before it began has no step to go on from.
+  const from = execution.steps.some((step) => step.status !== "skipped") ? "failed" : "start";
   const attempt = async (title: string, work: () => Promise<void>) => {
     setIsBusy(true);
     try {
@@ -47,6 +50,12 @@ export function ExecutionActions({ execution }: { execution: Schemas["Execution"
       tell("done", texts.cancelled);
       await queries.invalidateQueries({ queryKey: [...executionsKey, "one", execution.id] });
     });
+  const restore = () =>
+    attempt(texts.restoreWrong, async () => {
+      await restoreWorkflow(execution.workflow_id);
+      tell("done", texts.restored);
+      await queries.invalidateQueries({ queryKey: [...executionsKey, "one", execution.id] });
+    });
   return (
     <>
       {!hasEnded && (
@@ -65,9 +74,9 @@ export function ExecutionActions({ execution }: { execution: Schemas["Execution"
           icon={<RotateCcw size={14} aria-hidden />}
           isBusy={isBusy}
           disabledBecause={mayNot}
-          onClick={() => void retry("failed")}
+          onClick={() => void retry(from)}
         >
-          {texts.retryFailed}
+          {from === "failed" ? texts.retryFailed : texts.retry}
         </Button>
       )}
       <Menu
@@ -75,20 +84,33 @@ export function ExecutionActions({ execution }: { execution: Schemas["Execution"
           <Button className="icon-button" aria-label={texts.more} icon={<Ellipsis size={16} aria-hidden />} />
         }
         groups={[
+          // It is the button where nothing else can be done.
+          ...(hasFailed && from === "start"
+            ? []
+            : [
+                [
+                  {
+                    label: texts.retry,
+                    icon: <RotateCcw size={16} aria-hidden />,
+                    disabledBecause: mayNot ?? (hasEnded ? undefined : texts.notEnded),
+                    onChoose: () => void retry("start"),
+                  },
+                ],
+              ]),
           [
-            {
-              label: texts.retry,
-              icon: <RotateCcw size={16} aria-hidden />,
-              disabledBecause: mayNot ?? (hasEnded ? undefined : texts.notEnded),
-              onChoose: () => void retry("start"),
-            },
-          ],
-          [
-            {
-              label: texts.openWorkflow,
-              icon: <Workflow size={16} aria-hidden />,
-              onChoose: () => void navigate({ to: "/workflows/$id", params: { id: execution.workflow_id } }),
-            },
+            execution.workflow_deleted
+              ? {
+                  label: texts.restoreWorkflow,
+                  icon: <Undo2 size={16} aria-hidden />,
+                  disabledBecause: may("workflows:write") ? undefined : texts.mayNotRestore,
+                  onChoose: () => void restore(),
+                }
+              : {
+                  label: texts.openWorkflow,
+                  icon: <Workflow size={16} aria-hidden />,
+                  onChoose: () =>
+                    void navigate({ to: "/workflows/$id", params: { id: execution.workflow_id } }),
+                },
             {
               label: texts.copyLink,
               icon: <Link2 size={16} aria-hidden />,

@@ -2,21 +2,23 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { SearchX } from "lucide-react";
 import { useRef } from "react";
 import type { Schemas } from "../../api/client";
+import { isFinal } from "../../api/executions";
 import { asFailure } from "../../api/failure";
+import type { OpenStep } from "../../graph/steps";
 import { Page } from "../../shell/Page";
 import { executions } from "../../text/executions";
 import { buttonClass } from "../../ui/Button";
+import { Chip } from "../../ui/Chip";
 import { EmptyState } from "../../ui/EmptyState";
 import { ErrorCard } from "../../ui/ErrorCard";
 import { RelativeTime } from "../../ui/RelativeTime";
 import { SkeletonRows } from "../../ui/Skeleton";
 import { StatusBadge } from "../../ui/StatusBadge";
+import { nameOf } from "./columns";
 import { ExecutionActions } from "./ExecutionActions";
-import { ExecutionInspector, StepInspector } from "./Inspector";
-import type { OpenSteps } from "./openSteps";
+import { ExecutionInspector, OpenStepInspector, StepInspector } from "./Inspector";
 import { StepTree } from "./StepTree";
 import { useExecution } from "./useExecution";
-import { useWorkflowName } from "./WorkflowName";
 import "./ExecutionPage.css";
 
 const route = getRouteApi("/shell/executions/$id");
@@ -65,14 +67,14 @@ function Found({
   back,
 }: {
   execution: Schemas["Execution"];
-  open: OpenSteps;
+  open: readonly OpenStep[];
   back: React.ReactNode;
 }) {
   const { step: path } = route.useSearch();
   const navigate = route.useNavigate();
-  const name = useWorkflowName(execution.workflow_id);
   const inspector = useRef<HTMLElement>(null);
   const step = path === undefined ? undefined : execution.steps.find((one) => one.path === path);
+  const openStep = path === undefined ? undefined : open.find((one) => one.path === path);
   const choose = (next: string | undefined) => {
     void navigate({ search: { step: next }, replace: true, resetScroll: false });
     // Where it lies below, it must come into sight.
@@ -80,10 +82,11 @@ function Found({
   };
   return (
     <Page
-      title={name}
+      title={nameOf(execution)}
       path={back}
       state={
         <>
+          {execution.workflow_deleted && <Chip>{texts.deleted}</Chip>}
           <StatusBadge status={execution.status} />
           <span className="execution-when">
             <RelativeTime time={execution.started_at} />
@@ -97,26 +100,17 @@ function Found({
           <StepTree execution={execution} open={open} chosen={path} onChoose={choose} />
         </section>
         <section className="card execution-inspector" aria-label={texts.part} ref={inspector}>
-          {step === undefined ? (
-            path === undefined ? (
-              <ExecutionInspector execution={execution} retryOf={<RetryOf id={execution.retry_of} />} />
-            ) : (
-              <p className="inspector-nothing">{texts.notYet}</p>
-            )
-          ) : (
+          {path === undefined ? (
+            <ExecutionInspector execution={execution} open={open} />
+          ) : step !== undefined ? (
             <StepInspector step={step} />
+          ) : openStep !== undefined ? (
+            <OpenStepInspector step={openStep} execution={execution} />
+          ) : (
+            <p className="inspector-nothing">{isFinal(execution.status) ? texts.noStep : texts.notYet}</p>
           )}
         </section>
       </div>
     </Page>
-  );
-}
-
-function RetryOf({ id }: { id: string | undefined }) {
-  if (id === undefined) return null;
-  return (
-    <Link to="/executions/$id" params={{ id }}>
-      {id}
-    </Link>
   );
 }

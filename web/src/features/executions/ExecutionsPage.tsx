@@ -12,7 +12,7 @@ import { Table } from "../../ui/Table";
 import { BulkBar } from "./BulkBar";
 import { columns } from "./columns";
 import { Filters } from "./Filters";
-import type { ExecutionSearch } from "./search";
+import { type ExecutionSearch, filterOf } from "./search";
 import { useExecutions } from "./useExecutions";
 import "./ExecutionsPage.css";
 
@@ -95,7 +95,14 @@ export default function ExecutionsPage() {
           {texts.empty.text}
         </EmptyState>
       )}
-      {chosen.length > 0 && <BulkBar selected={chosen} onClear={() => setSelected(NONE)} />}
+      {chosen.length > 0 && (
+        <BulkBar
+          selected={chosen}
+          fitting={filterOf(search)}
+          isMore={hasNextPage && chosen.length === rows.length}
+          onClear={() => setSelected(NONE)}
+        />
+      )}
     </Page>
   );
 }

@@ -1,17 +1,24 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { isFinal } from "../../api/executions";
+import { versionOf } from "../../api/workflows";
+import { type OpenStep, standingOf } from "../../graph/steps";
 import { executions } from "../../text/executions";
 import { statuses } from "../../text/statuses";
 import { sentence } from "../../text/text";
 import { duration, exactly } from "../../text/time";
 import { JsonView } from "../../ui/JsonView";
 import { Words } from "../../ui/Prose";
-import { StatusBadge } from "../../ui/StatusBadge";
+import { StatusBadge, StatusIcon } from "../../ui/StatusBadge";
 import { type Tab, Tabs } from "../../ui/Tabs";
 import "./Inspector.css";
 
 const texts = executions.detail;
+
+/** Loops may have thousands of items under way. */
+const MOST_UNDER_WAY = 20;
 
 type Part = "error" | "output" | "input" | "info";
 
@@ -50,15 +57,42 @@ export function StepInspector({ step }: { step: Schemas["Step"] }) {
   );
 }
 
+/** A step that has begun and is not decided: since when, and what it waits for. */
+export function OpenStepInspector({ step, execution }: { step: OpenStep; execution: Schemas["Execution"] }) {
+  const facts = texts.facts;
+  return (
+    <Inspector
+      key={step.path}
+      title={step.name}
+      status={<StatusBadge status={standingOf(step)} />}
+      subtitle={step.type}
+      error={step.error}
+      outputLabel={texts.now}
+      output={<Waiting step={step} execution={execution} />}
+      input={undefined}
+      noInput={texts.inputLater}
+      facts={[
+        [facts.path, <code key="path">{step.path}</code>],
+        [facts.type, <code key="type">{step.type}</code>],
+        [facts.attempts, texts.attempts(step.attempts)],
+        [facts.started, step.started_at && exactly(step.started_at)],
+        [facts.due, step.due_at && exactly(step.due_at)],
+      ]}
+    />
+  );
+}
+
 /** The execution as a whole: what started it, what came of it. */
 export function ExecutionInspector({
   execution,
-  retryOf,
+  open,
 }: {
   execution: Schemas["Execution"];
-  retryOf: ReactNode;
+  /** What is under way. */
+  open: readonly OpenStep[];
 }) {
   const facts = texts.facts;
+  const { called_by: caller, retry_of: repeated } = execution;
   return (
     <Inspector
       key="whole"
@@ -70,21 +104,103 @@ export function ExecutionInspector({
       output={
         has(execution, "result") ? (
           <JsonView label={texts.result} value={execution.result} fileName={`${execution.id}-result.json`} />
-        ) : undefined
+        ) : (
+          open.length > 0 && <UnderWay open={open} execution={execution} />
+        )
       }
-      notice={isFinal(execution.status) ? undefined : texts.notYet}
+      notice={noticeOf(execution.status)}
       input={<JsonView label={texts.input} value={execution.input} fileName={`${execution.id}-input.json`} />}
       facts={[
         [facts.id, <code key="id">{execution.id}</code>],
         [facts.mode, statuses.modes[execution.mode] ?? execution.mode],
-        [facts.trigger, <code key="trigger">{execution.trigger}</code>],
+        [facts.trigger, execution.trigger_name],
+        [facts.triggerNode, <code key="trigger">{execution.trigger}</code>],
         [facts.version, String(execution.version)],
         [facts.started, exactly(execution.started_at)],
         [facts.finished, execution.finished_at && exactly(execution.finished_at)],
-        [facts.retryOf, retryOf],
+        [facts.retryOf, repeated && <ExecutionLink id={repeated} />],
+        [facts.calledBy, caller && <ExecutionLink id={caller.execution_id} step={caller.path} />],
         [facts.recoveries, execution.recoveries > 0 ? String(execution.recoveries) : undefined],
       ]}
     />
+  );
+}
+
+function noticeOf(status: Schemas["ExecutionStatus"]): string | undefined {
+  if (status === "QUEUED") return texts.queued;
+  return isFinal(status) ? undefined : texts.notYet;
+}
+
+function ExecutionLink({ id, step }: { id: string; step?: string }) {
+  return (
+    <Link to="/executions/$id" params={{ id }} search={{ step }}>
+      {id}
+    </Link>
+  );
+}
+
+/** What an execution does or waits for just now. */
+function UnderWay({ open, execution }: { open: readonly OpenStep[]; execution: Schemas["Execution"] }) {
+  return (
+    <ul className="under-way">
+      {open.slice(0, MOST_UNDER_WAY).map((step) => (
+        <li key={step.path}>
+          <StatusIcon status={standingOf(step)} />
+          <div>
+            <Link to="." search={{ step: step.path }} replace resetScroll={false}>
+              {step.name}
+            </Link>
+            <Waiting step={step} execution={execution} />
+          </div>
+        </li>
+      ))}
+      {open.length > MOST_UNDER_WAY && <li>{texts.moreUnderWay(open.length - MOST_UNDER_WAY)}</li>}
+    </ul>
+  );
+}
+
+/** In words, what an open step waits for. */
+function Waiting({ step, execution }: { step: OpenStep; execution: Schemas["Execution"] }) {
+  const isWait = step.type === "flow.wait";
+  // What it waits for is written in the version that runs.
+  const version = useQuery({ ...versionOf(execution.workflow_id, execution.version), enabled: isWait });
+  const parameters = version.data?.graph.nodes.find((node) => node.key === step.node)?.parameters ?? {};
+  const { resume, message } = parameters as { resume?: unknown; message?: unknown };
+  const due = step.due_at && <time dateTime={step.due_at}>{exactly(step.due_at)}</time>;
+  const told = texts.waits;
+  if (step.called !== undefined)
+    return (
+      <p className="waits">
+        {told.called} <ExecutionLink id={step.called} />
+      </p>
+    );
+  if (!isWait)
+    return (
+      <p className="waits">
+        {due ? (
+          <>
+            {told.tryAgain(step.attempts)} {due}
+          </>
+        ) : (
+          told.runs
+        )}
+      </p>
+    );
+  return (
+    <div className="waits">
+      <p>
+        {resume === "approval" ? told.approval : resume === "webhook" ? told.resume : told.time}{" "}
+        {due &&
+          (resume === undefined ? (
+            due
+          ) : (
+            <>
+              {told.atMost} {due}
+            </>
+          ))}
+      </p>
+      {typeof message === "string" && <blockquote>{message}</blockquote>}
+    </div>
   );
 }
 
@@ -98,6 +214,8 @@ interface InspectorProps {
   input: ReactNode;
   facts: readonly (readonly [string, ReactNode])[];
   notice?: string | undefined;
+  /** Why there is no input. */
+  noInput?: string;
 }
 
 function Inspector({
@@ -110,11 +228,12 @@ function Inspector({
   input,
   facts,
   notice,
+  noInput = texts.noInput,
 }: InspectorProps) {
   const [part, setPart] = useState<Part>();
   const tabs: Tab<Part>[] = [
-    { value: "output", label: outputLabel, content: output ?? <Nothing text={notice ?? texts.noOutput} /> },
-    { value: "input", label: texts.input, content: input ?? <Nothing text={texts.noInput} /> },
+    { value: "output", label: outputLabel, content: output || <Nothing text={notice ?? texts.noOutput} /> },
+    { value: "input", label: texts.input, content: input ?? <Nothing text={noInput} /> },
     { value: "info", label: texts.info, content: <Facts facts={facts} /> },
   ];
   if (error !== undefined)
@@ -145,8 +264,10 @@ function ErrorView({ error }: { error: Schemas["ExecutionError"] }) {
         {error.node !== undefined && (
           <>
             {" "}
-            {texts.at("")}
-            <code>{error.node}</code>
+            {texts.at}{" "}
+            <Link to="." search={{ step: error.node }} replace resetScroll={false}>
+              <code>{error.node}</code>
+            </Link>
           </>
         )}
       </p>

@@ -1,12 +1,22 @@
-import { ChevronRight } from "lucide-react";
+import { ChevronRight, RotateCw } from "lucide-react";
 import { type KeyboardEvent, useMemo, useRef, useState } from "react";
 import type { Schemas } from "../../api/client";
-import { ancestors, type StepNode, spanOf, stepTree } from "../../graph/steps";
+import { isFinal } from "../../api/executions";
+import {
+  ancestors,
+  type OpenStep,
+  type StepNode,
+  spanOf,
+  standingOf,
+  stepTree,
+  type Timed,
+  timeOf,
+} from "../../graph/steps";
 import { executions } from "../../text/executions";
 import { duration } from "../../text/time";
 import { Button } from "../../ui/Button";
 import { type Status, StatusIcon } from "../../ui/StatusBadge";
-import type { OpenSteps } from "./openSteps";
+import { useNow } from "./useNow";
 import "./StepTree.css";
 
 const texts = executions.detail;
@@ -18,7 +28,7 @@ const FEW = 5;
 interface StepTreeProps {
   execution: Schemas["Execution"];
   /** What is under way. */
-  open: OpenSteps;
+  open: readonly OpenStep[];
   /** The path of a step; the execution as a whole where missing. */
   chosen: string | undefined;
   onChoose: (path: string | undefined) => void;
@@ -37,7 +47,7 @@ interface Line {
 
 /** The steps of an execution with their time as bars. The arrow keys go through it, as through any tree. */
 export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
-  const roots = useMemo(() => stepTree(execution.steps, [...open.values()]), [execution.steps, open]);
+  const roots = useMemo(() => stepTree(execution.steps, open), [execution.steps, open]);
   const [toggled, setToggled] = useState<ReadonlyMap<string, boolean>>(new Map());
   const [shown, setShown] = useState<ReadonlyMap<string, number>>(new Map());
   const tree = useRef<HTMLDivElement>(null);
@@ -48,7 +58,8 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
   const toggle = (path: string, isOpen: boolean) => setToggled(new Map(toggled).set(path, isOpen));
   const hasLoops = roots.some((root) => root.children.length > 0);
   const from = Date.parse(execution.started_at);
-  const now = Date.now();
+  const isOver = isFinal(execution.status);
+  const now = useNow(!isOver);
   const to = execution.finished_at === undefined ? now : Date.parse(execution.finished_at);
   const lines: Line[] = [
     {
@@ -71,7 +82,7 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
       lines.push({
         path: node.path,
         name,
-        status: node.step?.status ?? node.open?.status ?? "RUNNING",
+        status: statusOf(node, isOver),
         depth,
         node,
         isOpen: unfolded,
@@ -111,9 +122,9 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
         {lines.map((line) => {
           const isChosen = line.path === chosen;
           const step = line.node?.step;
-          const timed = step ?? line.node?.open;
-          const span = timed === undefined ? undefined : spanOf(timed, from, to, now);
-          const took = line.node === undefined ? execution.duration_ms : step?.duration_ms;
+          const time = line.node === undefined ? execution : timeOf(line.node);
+          const span = spanOf(time, from, to, now);
+          const attempts = step?.attempts ?? line.node?.open?.attempts ?? 0;
           return (
             <div key={line.path ?? ""} role="none">
               <div
@@ -153,23 +164,27 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
                   <span className="cut" title={line.name}>
                     {line.name}
                   </span>
-                </span>
-                <span className="step-time" aria-hidden>
-                  {line.node === undefined ? (
-                    <span className="step-bar step-bar-whole" style={{ left: 0, width: "100%" }} />
-                  ) : (
-                    span !== undefined && (
-                      <span
-                        className={`step-bar step-bar-${step?.status ?? line.node?.open?.status}`}
-                        style={{
-                          left: `min(${span.start * 100}%, 100% - 3px)`,
-                          width: `${span.length * 100}%`,
-                        }}
-                      />
-                    )
+                  {attempts > 1 && (
+                    <span className="step-tries">
+                      <RotateCw size={12} aria-hidden />
+                      {texts.attempts(attempts)}
+                    </span>
                   )}
                 </span>
-                <span className="step-took">{took === undefined ? "" : duration(took)}</span>
+                <span className="step-time" aria-hidden>
+                  {span !== undefined && line.status !== "QUEUED" && (
+                    <span
+                      className={`step-bar step-bar-${line.node === undefined ? "whole" : line.status}`}
+                      style={{
+                        left: `min(${span.start * 100}%, 100% - 3px)`,
+                        width: `${span.length * 100}%`,
+                      }}
+                    />
+                  )}
+                </span>
+                <span className="step-took">
+                  {line.status === "QUEUED" ? "" : took(step?.duration_ms, time, now)}
+                </span>
               </div>
               {line.more !== undefined && (
                 <Button
@@ -188,7 +203,27 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
           );
         })}
       </div>
-      {roots.length === 0 && <p className="steps-none faint">{texts.noSteps}</p>}
+      {roots.length === 0 && <p className="steps-none faint">{nothingOf(execution.status)}</p>}
     </>
   );
+}
+
+/** What is neither decided nor known to be under way holds something that is, unless all is over. */
+function statusOf(node: StepNode, isOver: boolean): Status | undefined {
+  if (node.step !== undefined) return node.step.status;
+  if (node.open !== undefined) return standingOf(node.open);
+  return isOver ? undefined : "RUNNING";
+}
+
+function took(known: number | undefined, time: Timed, now: number): string {
+  if (known !== undefined) return duration(known);
+  if (time.started_at === undefined) return "";
+  const end = time.finished_at === undefined ? now : Date.parse(time.finished_at);
+  return duration(Math.max(0, end - Date.parse(time.started_at)));
+}
+
+function nothingOf(status: Schemas["ExecutionStatus"]): string {
+  if (status === "QUEUED") return texts.queued;
+  if (status === "CANCELLED") return texts.neverBegan;
+  return isFinal(status) ? texts.noStepsAtAll : texts.noSteps;
 }

@@ -6,9 +6,13 @@ import { duration } from "../../text/time";
 import { RelativeTime } from "../../ui/RelativeTime";
 import { StatusBadge } from "../../ui/StatusBadge";
 import type { Column } from "../../ui/Table";
-import { WorkflowName } from "./WorkflowName";
 
 const { columns: titles } = texts;
+
+/** What its workflow is called, even if that is deleted. */
+export function nameOf({ workflow_name: name }: { workflow_name?: string | undefined }): string {
+  return name ?? texts.unknownWorkflow;
+}
 
 /** Of the list of executions. */
 export const columns: Column<Schemas["ExecutionSummary"]>[] = [
@@ -26,7 +30,7 @@ export const columns: Column<Schemas["ExecutionSummary"]>[] = [
     cell: (row) => (
       <div className="execution-name">
         <Link to="/executions/$id" params={{ id: row.id }} className="row-link cut">
-          <WorkflowName id={row.workflow_id} />
+          {nameOf(row)}
         </Link>
         {row.error !== undefined && (
           <span className="cut faint" title={row.error.message}>
@@ -39,9 +43,9 @@ export const columns: Column<Schemas["ExecutionSummary"]>[] = [
   {
     name: "trigger",
     title: titles.trigger,
-    width: "140px",
+    width: "minmax(140px, 220px)",
     narrow: "hidden",
-    cell: (row) => <span className="cut faint">{statuses.modes[row.mode] ?? row.mode}</span>,
+    cell: (row) => <StartedBy row={row} />,
   },
   {
     name: "version",
@@ -73,3 +77,14 @@ export const columns: Column<Schemas["ExecutionSummary"]>[] = [
     ),
   },
 ];
+
+function StartedBy({ row }: { row: Schemas["ExecutionSummary"] }) {
+  const mode = statuses.modes[row.mode] ?? row.mode;
+  const at = row.trigger_name ?? row.trigger;
+  return (
+    <span className="cut faint" title={`${mode}: ${at}`}>
+      {mode}
+      <span className="started-at"> · {at}</span>
+    </span>
+  );
+}

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Schemas } from "../../api/client";
-import { merge, type Pages } from "./merge";
+import { merge, type Pages, update } from "./merge";
 
 const row = (id: number, status: Schemas["ExecutionStatus"] = "COMPLETED"): Schemas["ExecutionSummary"] => ({
   id: String(id).padStart(4, "0"),
@@ -47,4 +47,23 @@ test("is the same object where nothing has changed", () => {
 
 test("fills an empty list", () => {
   expect(ids(merge(pages(page([])), page([1]), true).pages)).toEqual([1]);
+});
+
+test("takes away what fits no more, but not from who reads further down", () => {
+  const before = pages(page([5, 4, 3], "c"), page([2, 1]));
+  expect(ids(merge(before, page([6, 5, 3], "x"), true).pages)).toEqual([6, 5, 3, 2, 1]);
+  expect(ids(merge(before, page([6, 5, 3], "x"), false).pages)).toEqual([5, 4, 3, 2, 1]);
+  expect(ids(merge(before, page([5, 2]), true).pages)).toEqual([5, 2]);
+});
+
+test("puts what was late into its place", () => {
+  expect(ids(merge(pages(page([7, 5])), page([7, 6, 5]), true).pages)).toEqual([7, 6, 5]);
+});
+
+test("says at once how a row has ended", () => {
+  const before = pages(page([5], null, "RUNNING"), page([4], null, "WAITING"));
+  const after = update(before, new Map([["0004", row(4, "FAILED")]]));
+  expect(after.pages.flatMap((one) => one.data.map((found) => found.status))).toEqual(["RUNNING", "FAILED"]);
+  expect(after.pages[0]).toBe(before.pages[0]);
+  expect(update(before, new Map([["0009", row(9)]]))).toBe(before);
 });

@@ -1,8 +1,8 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { executionOf, isFinal } from "../../api/executions";
 import { watch } from "../../api/watch";
-import { after, type OpenSteps } from "./openSteps";
+import { after, type OpenSteps, together } from "./openSteps";
 
 const NONE: OpenSteps = new Map();
 /** How often it is asked for while no events come. */
@@ -14,7 +14,7 @@ const PAUSE = 250;
 export function useExecution(id: string) {
   const queries = useQueryClient();
   const [isLive, setIsLive] = useState(false);
-  const [open, setOpen] = useState<OpenSteps>(NONE);
+  const [told, setTold] = useState<OpenSteps>(NONE);
   const options = executionOf(id);
   const found = useQuery({
     ...options,
@@ -34,17 +34,24 @@ export function useExecution(id: string) {
       isDecided ||= name !== "step.started";
       timer ??= setTimeout(() => {
         timer = undefined;
-        setOpen(now);
+        setTold(now);
         if (isDecided) void queries.invalidateQueries({ queryKey: executionOf(id).queryKey });
         isDecided = false;
       }, PAUSE);
     };
-    void watch(`/api/v1/executions/${id}/events`, { onEvent, onState: setIsLive }, end.signal);
+    const onState = (live: boolean) => {
+      setIsLive(live);
+      // Each stream begins with what is under way.
+      now = NONE;
+    };
+    void watch(`/api/v1/executions/${id}/events`, { onEvent, onState }, end.signal);
     return () => {
       end.abort();
       clearTimeout(timer);
-      setOpen(NONE);
+      setTold(NONE);
     };
   }, [id, isOpen, queries]);
+  const known = found.data?.under_way;
+  const open = useMemo(() => together(known ?? [], told), [known, told]);
   return { found, open };
 }

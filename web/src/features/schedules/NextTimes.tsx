@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { Schemas } from "../../api/client";
 import { schedulePreview } from "../../api/schedules";
 import { schedules } from "../../text/schedules";
-import { exactly, localTime } from "../../text/time";
+import { hereTime, hereZone, localTime } from "../../text/time";
 import { Dialog } from "../../ui/Dialog";
 import { ErrorCard } from "../../ui/ErrorCard";
 import { SkeletonRows } from "../../ui/Skeleton";
@@ -13,10 +13,11 @@ const texts = schedules.times;
 export function NextTimes({ schedule, onClose }: { schedule: Schemas["Schedule"]; onClose: () => void }) {
   const preview = useQuery(schedulePreview(schedule.parameters));
   const zone = preview.data?.timezone ?? schedule.timezone ?? "UTC";
+  const isElsewhere = zone !== hereZone;
   return (
     <Dialog
       title={texts.title(schedule.workflow_name)}
-      description={texts.zone(zone)}
+      description={isElsewhere ? texts.zones(zone) : texts.zone(zone)}
       isOpen
       onClose={onClose}
     >
@@ -27,15 +28,15 @@ export function NextTimes({ schedule, onClose }: { schedule: Schemas["Schedule"]
         <table className="next-times">
           <thead>
             <tr>
-              <th scope="col">{texts.there}</th>
-              <th scope="col">{texts.here}</th>
+              <th scope="col">{isElsewhere ? texts.there(zone) : texts.here(zone)}</th>
+              {isElsewhere && <th scope="col">{texts.here(hereZone)}</th>}
             </tr>
           </thead>
           <tbody>
             {preview.data.next.map((time) => (
               <tr key={time.at}>
                 <td>{localTime(time.local)}</td>
-                <td className="faint">{exactly(time.at)}</td>
+                {isElsewhere && <td className="faint">{hereTime(time.at)}</td>}
               </tr>
             ))}
           </tbody>

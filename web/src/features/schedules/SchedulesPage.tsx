@@ -62,7 +62,10 @@ export default function SchedulesPage() {
     });
   }, [queries, navigate, mayWrite, mayRun]);
   return (
-    <Page title={texts.title}>
+    <Page
+      title={texts.title}
+      state={rows.length > 0 && <span className="faint">{texts.total(rows.length, list.hasNextPage)}</span>}
+    >
       {list.isPending && <SkeletonRows count={4} />}
       {list.isError && list.data === undefined && (
         <ErrorCard error={list.error} onRetry={() => void list.refetch()} />
@@ -83,7 +86,7 @@ export default function SchedulesPage() {
           icon={<CalendarClock size={20} aria-hidden />}
           title={texts.empty.title}
           actions={
-            <Link to="/workflows" className={buttonClass("primary")}>
+            <Link to="/workflows" search={{ make: "schedule" }} className={buttonClass("primary")}>
               {texts.empty.action}
             </Link>
           }

@@ -1,9 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { Clock, Ellipsis, ListChecks, Play, Workflow } from "lucide-react";
+import { CircleSlash, Clock, Ellipsis, ListChecks, Play, Workflow } from "lucide-react";
 import type { Schemas } from "../../api/client";
 import { schedulePreview } from "../../api/schedules";
 import { schedules as texts } from "../../text/schedules";
+import { ago } from "../../text/time";
 import { Button } from "../../ui/Button";
 import { Menu } from "../../ui/Menu";
 import { RelativeTime } from "../../ui/RelativeTime";
@@ -50,6 +51,10 @@ export function columnsOf(actions: Actions): Column<Schedule>[] {
             texts.paused
           ) : row.next_at === undefined ? (
             texts.noNext
+          ) : row.waiting > 0 ? (
+            <span title={texts.waiting(row.waiting)}>
+              <RelativeTime time={row.next_at} /> (+{row.waiting})
+            </span>
           ) : (
             <RelativeTime time={row.next_at} />
           )}
@@ -61,15 +66,7 @@ export function columnsOf(actions: Actions): Column<Schedule>[] {
       title: titles.last,
       width: "132px",
       narrow: "hidden",
-      cell: ({ last_execution: last }) =>
-        last === undefined ? (
-          <span className="faint">{texts.never}</span>
-        ) : (
-          <Link to="/executions/$id" params={{ id: last.id }} className="schedule-last above">
-            <StatusIcon status={last.status} />
-            <RelativeTime time={last.started_at} />
-          </Link>
-        ),
+      cell: (row) => <Last row={row} />,
     },
     {
       name: "on",
@@ -95,7 +92,7 @@ export function columnsOf(actions: Actions): Column<Schedule>[] {
 function When({ row }: { row: Schedule }) {
   const preview = useQuery({ ...schedulePreview(row.parameters), enabled: row.cron !== undefined });
   if (row.every !== undefined) return <span className="cut">{texts.every(row.every)}</span>;
-  const words = preview.data?.description;
+  const words = preview.data?.description === undefined ? undefined : texts.plainly(preview.data.description);
   return (
     <span className="schedule-when">
       <span className="cut" title={words}>
@@ -104,6 +101,24 @@ function When({ row }: { row: Schedule }) {
       <code className="faint">{row.cron}</code>
       {row.timezone !== undefined && <span className="faint cut">{texts.zone(row.timezone)}</span>}
     </span>
+  );
+}
+
+/** Its newest execution, or the time that was left out since. */
+function Last({ row: { last_execution: last, last_skipped: skipped } }: { row: Schedule }) {
+  if (skipped !== undefined && (last === undefined || skipped.at > last.started_at))
+    return (
+      <span className="schedule-last" title={texts.reasons[skipped.reason]}>
+        <CircleSlash size={16} aria-hidden />
+        <span className="cut">{texts.skipped(ago(skipped.at, Date.now()))}</span>
+      </span>
+    );
+  if (last === undefined) return <span className="faint">{texts.never}</span>;
+  return (
+    <Link to="/executions/$id" params={{ id: last.id }} className="schedule-last above">
+      <StatusIcon status={last.status} />
+      <RelativeTime time={last.started_at} />
+    </Link>
   );
 }
 

@@ -1,56 +1,63 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { Send } from "lucide-react";
 import { useState } from "react";
+import type { Schemas } from "../../api/client";
+import { asFailure } from "../../api/failure";
+import { useMay } from "../../api/may";
+import { testWebhook, webhooksKey } from "../../api/webhooks";
+import { sentence } from "../../text/text";
 import { duration } from "../../text/time";
 import { webhooks } from "../../text/webhooks";
 import { Button } from "../../ui/Button";
 import { FormError } from "../../ui/ErrorCard";
 import { Field } from "../../ui/Field";
 import { JsonView } from "../../ui/JsonView";
+import { Select } from "../../ui/Select";
+import { Tabs } from "../../ui/Tabs";
 import { TextArea } from "../../ui/TextArea";
-import type { Webhook } from "./useWebhooks";
+import { stateOf } from "./words";
 
 const texts = webhooks.detail;
 
-interface Answer {
-  status: number;
-  took: number;
-  body: unknown;
+export interface Call {
+  method: string;
+  /** JSON, as it is typed. */
+  body: string;
 }
 
-/** Calls the webhook as another system would, and shows what it answers. */
+/** Lets the server call the webhook as another system would, and shows what it answers. */
 export function SendTest({
   webhook,
-  method,
-  disabledBecause,
+  call,
+  hasBody,
+  onChange,
 }: {
-  webhook: Webhook;
-  method: string;
-  disabledBecause: string | undefined;
+  webhook: Schemas["IncomingWebhook"];
+  call: Call;
+  hasBody: boolean;
+  onChange: (call: Call) => void;
 }) {
-  const hasBody = method !== "GET" && method !== "HEAD";
-  const [body, setBody] = useState('{"amount": 12}');
+  const queries = useQueryClient();
+  const may = useMay();
   const [error, setError] = useState<string>();
   const [failure, setFailure] = useState<string>();
-  const [answer, setAnswer] = useState<Answer>();
+  const [answer, setAnswer] = useState<Schemas["WebhookTestResult"]>();
+  const [part, setPart] = useState<"body" | "headers">("body");
   const [isBusy, setIsBusy] = useState(false);
+  const mayNot = may("workflows:execute") ? undefined : texts.mayNot;
+  const cannot = mayNot ?? (webhook.live ? undefined : texts.cannot[stateOf(webhook)]);
   const send = async () => {
-    const isJson = !hasBody || parses(body);
-    setError(isJson ? undefined : texts.notJson);
-    if (!isJson) return;
+    const body = hasBody ? parse(call.body) : { value: undefined };
+    setError(body === undefined ? texts.notJson : undefined);
+    if (body === undefined) return;
     setIsBusy(true);
     setFailure(undefined);
-    const began = performance.now();
     try {
-      // By this server's own address: callers may know it by another, which this page may not call.
-      const response = await fetch(`/api/webhooks/${webhook.webhookId}`, {
-        method,
-        ...(hasBody && { body, headers: { "Content-Type": "application/json" } }),
-      });
-      const text = await response.text();
-      const took = performance.now() - began;
-      setAnswer({ status: response.status, took, body: parses(text) ? JSON.parse(text) : text });
-    } catch {
-      setFailure(texts.failed);
+      setAnswer(await testWebhook(webhook.id, { method: call.method, body: body.value }));
+      void queries.invalidateQueries({ queryKey: webhooksKey });
+    } catch (failed) {
+      setFailure(sentence(asFailure(failed).message));
     } finally {
       setIsBusy(false);
     }
@@ -59,33 +66,72 @@ export function SendTest({
     <section className="card send-test" aria-label={texts.test}>
       {hasBody && (
         <Field label={texts.body} hint={texts.bodyHint} error={error}>
-          <TextArea isCode rows={3} value={body} onChange={(event) => setBody(event.target.value)} />
+          <TextArea
+            isCode
+            rows={3}
+            value={call.body}
+            onChange={(event) => onChange({ ...call, body: event.target.value })}
+            onKeyDown={(event) => {
+              if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && cannot === undefined)
+                void send();
+            }}
+          />
         </Field>
       )}
       <div className="send-test-row">
+        {webhook.methods.length > 1 && (
+          <Select
+            label={texts.method}
+            choices={webhook.methods.map((method) => ({ value: method, label: method }))}
+            value={call.method}
+            onChange={(method) => onChange({ ...call, method })}
+          />
+        )}
         <Button
           icon={<Send size={14} aria-hidden />}
           isBusy={isBusy}
-          disabledBecause={disabledBecause}
+          disabledBecause={cannot}
           onClick={() => void send()}
         >
           {texts.send}
         </Button>
         <span role="status" className="faint">
-          {answer === undefined ? disabledBecause : texts.answered(answer.status, duration(answer.took))}
+          {answer === undefined ? cannot : texts.answered(answer.status, duration(answer.duration_ms))}
         </span>
+        {answer?.execution_id !== undefined && (
+          <Link to="/executions/$id" params={{ id: answer.execution_id }}>
+            {texts.execution}
+          </Link>
+        )}
       </div>
       <FormError message={failure} />
-      {answer !== undefined && <JsonView label={texts.answer} value={answer.body} />}
+      {answer !== undefined && (
+        <Tabs
+          label={texts.answer}
+          value={part}
+          onChange={setPart}
+          tabs={[
+            {
+              value: "body",
+              label: texts.answer,
+              content: <JsonView label={texts.answer} value={answer.body} />,
+            },
+            {
+              value: "headers",
+              label: texts.headers,
+              content: <JsonView label={texts.headers} value={answer.headers} />,
+            },
+          ]}
+        />
+      )}
     </section>
   );
 }
 
-function parses(text: string): boolean {
+function parse(text: string): { value: unknown } | undefined {
   try {
-    JSON.parse(text);
-    return true;
+    return { value: JSON.parse(text) };
   } catch {
-    return false;
+    return undefined;
   }
 }

@@ -1,62 +1,99 @@
-import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
 import { Webhook as WebhookIcon } from "lucide-react";
-import { useEffect, useMemo, useState } from "react";
-import { newestExecutions } from "../../api/executions";
+import { useCallback, useMemo } from "react";
+import { webhookList } from "../../api/webhooks";
 import { Page } from "../../shell/Page";
 import { webhooks as texts } from "../../text/webhooks";
-import { buttonClass } from "../../ui/Button";
-import { Chip } from "../../ui/Chip";
-import { CopyButton } from "../../ui/CopyButton";
+import { Button, buttonClass } from "../../ui/Button";
 import { EmptyState } from "../../ui/EmptyState";
 import { ErrorCard } from "../../ui/ErrorCard";
-import { RelativeTime } from "../../ui/RelativeTime";
+import { SearchInput } from "../../ui/SearchInput";
+import { Segments } from "../../ui/Segments";
 import { SkeletonRows } from "../../ui/Skeleton";
-import { StatusIcon } from "../../ui/StatusBadge";
-import { type Column, Table } from "../../ui/Table";
-import { useWebhooks, type Webhook } from "./useWebhooks";
+import { Table } from "../../ui/Table";
+import { columns } from "./columns";
 import { WebhookDialog } from "./WebhookDialog";
 import "./Webhooks.css";
 
-const TONES = { live: "ok", off: "neutral", draft: "warning" } as const;
+const route = getRouteApi("/shell/workspace/webhooks");
+
+const FILTERS = [
+  { value: "all", label: texts.filters.all },
+  { value: "on", label: texts.filters.live },
+  { value: "off", label: texts.filters.off },
+] as const;
+
+/** New calls come while one looks. */
 const AGAIN = 10_000;
 
 /** The addresses that other systems call. */
 export default function WebhooksPage() {
-  const { list, rows } = useWebhooks();
-  const [shown, setShown] = useState<Webhook>();
-  const columns = useMemo(() => columnsOf(setShown), []);
+  const { search, active, open } = route.useSearch();
+  const navigate = route.useNavigate();
+  const list = useInfiniteQuery({ ...webhookList({ search, active }), refetchInterval: AGAIN });
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
-  // A page of workflows may hold no webhook at all: it is read on until there are some to show.
-  useEffect(() => {
-    if (rows.length < 50 && hasNextPage && !isFetchingNextPage) void fetchNextPage();
-  }, [rows.length, hasNextPage, isFetchingNextPage, fetchNextPage]);
+  const rows = useMemo(() => list.data?.pages.flatMap((page) => page.data) ?? [], [list.data]);
+  const more = useCallback(() => {
+    if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+  const find = useCallback(
+    (text: string) =>
+      void navigate({ search: (now) => ({ ...now, search: text.trim() || undefined }), replace: true }),
+    [navigate],
+  );
+  const isFiltered = search !== undefined || active !== undefined;
+  const isEmpty = list.isSuccess && rows.length === 0 && !hasNextPage;
   return (
     <Page
       title={texts.title}
-      state={list.isSuccess && <span className="faint">{texts.total(rows.length, hasNextPage)}</span>}
+      toolbar={
+        (isFiltered || !isEmpty) && (
+          <>
+            <SearchInput label={texts.search} value={search ?? ""} onChange={find} />
+            <Segments
+              label={texts.filter}
+              choices={FILTERS}
+              value={active === undefined ? "all" : active ? "on" : "off"}
+              onChange={(value) =>
+                void navigate({
+                  search: (now) => ({ ...now, active: value === "all" ? undefined : value === "on" }),
+                })
+              }
+            />
+            {list.isSuccess && <span className="toolbar-end">{texts.total(rows.length, hasNextPage)}</span>}
+          </>
+        )
+      }
     >
       {list.isPending && <SkeletonRows count={4} />}
       {list.isError && list.data === undefined && (
         <ErrorCard error={list.error} onRetry={() => void list.refetch()} />
       )}
-      {rows.length > 0 && (
+      {(rows.length > 0 || hasNextPage) && (
         <Table
           label={texts.list}
           columns={columns}
           rows={rows}
           keyOf={(row) => row.id}
-          nameOf={(row) => row.workflow.name}
+          nameOf={(row) => row.workflow_name}
           isMore={hasNextPage}
-          onEnd={() => void (hasNextPage && !isFetchingNextPage && fetchNextPage())}
+          onEnd={more}
         />
       )}
-      {list.isSuccess && rows.length === 0 && !hasNextPage && (
+      {isEmpty && isFiltered && (
+        <EmptyState
+          icon={<WebhookIcon size={20} aria-hidden />}
+          title={texts.empty.none}
+          actions={<Button onClick={() => void navigate({ search: {} })}>{texts.empty.clear}</Button>}
+        />
+      )}
+      {isEmpty && !isFiltered && (
         <EmptyState
           icon={<WebhookIcon size={20} aria-hidden />}
           title={texts.empty.title}
           actions={
-            <Link to="/workflows" className={buttonClass("primary")}>
+            <Link to="/workflows" search={{ make: "webhook" }} className={buttonClass("primary")}>
               {texts.empty.action}
             </Link>
           }
@@ -64,67 +101,16 @@ export default function WebhooksPage() {
           {texts.empty.text}
         </EmptyState>
       )}
-      {shown !== undefined && <WebhookDialog webhook={shown} onClose={() => setShown(undefined)} />}
+      {open !== undefined && (
+        <WebhookDialog
+          key={open}
+          id={open}
+          known={rows.find((row) => row.id === open)}
+          onClose={() =>
+            void navigate({ search: (now) => ({ ...now, open: undefined }), resetScroll: false })
+          }
+        />
+      )}
     </Page>
-  );
-}
-
-function columnsOf(show: (row: Webhook) => void): Column<Webhook>[] {
-  const { columns: titles } = texts;
-  return [
-    {
-      name: "workflow",
-      title: titles.workflow,
-      width: "minmax(0, 2fr)",
-      narrow: "main",
-      cell: (row) => (
-        <button type="button" className="row-link cut webhook-open" onClick={() => show(row)}>
-          {row.workflow.name}
-        </button>
-      ),
-    },
-    {
-      name: "address",
-      title: titles.address,
-      width: "minmax(0, 3fr)",
-      narrow: "hidden",
-      cell: (row) => <code className="cut faint">{row.url}</code>,
-    },
-    {
-      name: "state",
-      title: titles.state,
-      width: "110px",
-      cell: (row) => <Chip tone={TONES[row.state]}>{texts.state[row.state]}</Chip>,
-    },
-    {
-      name: "last",
-      title: titles.last,
-      width: "132px",
-      narrow: "hidden",
-      cell: (row) => <LastCall row={row} />,
-    },
-    {
-      name: "copy",
-      title: titles.copy,
-      isTitleUnseen: true,
-      width: "32px",
-      align: "end",
-      narrow: "end",
-      cell: (row) => <CopyButton text={row.url} name={texts.copy(row.workflow.name)} />,
-    },
-  ];
-}
-
-function LastCall({ row }: { row: Webhook }) {
-  const filter = { workflow_id: row.workflow.id, mode: "webhook" as const, trigger: row.node };
-  const { data } = useQuery({ ...newestExecutions(filter, 1), refetchInterval: AGAIN, staleTime: AGAIN });
-  const last = data?.data[0];
-  if (data === undefined) return null;
-  if (last === undefined) return <span className="faint">{texts.never}</span>;
-  return (
-    <Link to="/executions/$id" params={{ id: last.id }} className="webhook-last above">
-      <StatusIcon status={last.status} />
-      <RelativeTime time={last.started_at} />
-    </Link>
   );
 }

@@ -1,3 +1,4 @@
+import { Link } from "@tanstack/react-router";
 import type { Schemas } from "../../api/client";
 import type { Failure } from "../../api/failure";
 import { kit } from "../../text/kit";
@@ -30,7 +31,11 @@ export function ImportReport({
         {failure !== undefined && <Problems problems={failure.problems} />}
         {report?.workflows.map((one) => (
           <section key={one.workflow.id}>
-            <h3>{one.workflow.name}</h3>
+            <h3>
+              <Link to="/workflows/$id" params={{ id: one.workflow.id }}>
+                {one.workflow.name}
+              </Link>
+            </h3>
             <Problems problems={[...one.secrets, ...one.problems]} />
           </section>
         ))}

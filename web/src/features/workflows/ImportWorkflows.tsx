@@ -1,9 +1,11 @@
 import { useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
 import { FileUp } from "lucide-react";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { asFailure, Failure } from "../../api/failure";
-import { importWorkflows, workflowsKey } from "../../api/workflows";
+import { importWorkflows } from "../../api/workflowChanges";
+import { workflowsKey } from "../../api/workflows";
 import { workflows } from "../../text/workflows";
 import { tell } from "../../ui/toast";
 import { ImportReport } from "./ImportReport";
@@ -14,20 +16,31 @@ const texts = workflows.told;
 /** Brings workflows in from a file: chosen with the button that `children` makes, dropped anywhere, or pasted. */
 export function ImportWorkflows({ children }: { children: (choose: () => void) => ReactNode }) {
   const queries = useQueryClient();
+  const navigate = useNavigate();
   const input = useRef<HTMLInputElement>(null);
   const [isOver, setIsOver] = useState(false);
   const [report, setReport] = useState<Schemas["ImportReport"]>();
   const [failure, setFailure] = useState<Failure>();
-  const bringIn = useRef(async (_text: string) => {});
-  bringIn.current = async (text) => {
-    try {
-      const made = await importWorkflows(parse(text));
-      await queries.invalidateQueries({ queryKey: workflowsKey });
-      const needs = made.workflows.some((one) => one.secrets.length + one.problems.length > 0);
-      if (needs) setReport(made);
-      else tell("done", texts.imported(made.workflows.length));
-    } catch (error) {
-      setFailure(asFailure(error));
+  const bringIn = useRef(async (_sources: readonly Source[]) => {});
+  bringIn.current = async (sources) => {
+    const made: Schemas["ImportedWorkflow"][] = [];
+    const failed: { source: Source; failure: Failure }[] = [];
+    for (const source of sources) {
+      try {
+        made.push(...(await importWorkflows(parse(await source.text()))).workflows);
+      } catch (error) {
+        failed.push({ source, failure: asFailure(error) });
+      }
+    }
+    if (made.length > 0) await queries.invalidateQueries({ queryKey: workflowsKey });
+    if (failed.length > 0) setFailure(asOne(failed, sources.length));
+    const needs = made.some((one) => one.secrets.length + one.problems.length > 0);
+    if (needs) setReport({ workflows: made });
+    else if (made.length > 0) {
+      const [only] = made;
+      const open = () => void navigate({ to: "/workflows/$id", params: { id: only?.workflow.id ?? "" } });
+      const action = made.length === 1 ? { action: { label: texts.open, run: open } } : {};
+      tell("done", texts.imported(made.length), action);
     }
   };
   useEffect(() => {
@@ -44,13 +57,13 @@ export function ImportWorkflows({ children }: { children: (choose: () => void) =
       if (!hasFile(event)) return;
       event.preventDefault();
       setIsOver(false);
-      void event.dataTransfer?.files[0]?.text().then((text) => bringIn.current(text));
+      void bringIn.current([...(event.dataTransfer?.files ?? [])]);
     };
     const paste = (event: ClipboardEvent) => {
       const [target] = event.composedPath() as HTMLElement[];
       const text = event.clipboardData?.getData("text/plain").trim() ?? "";
       if (target?.closest("input, textarea, [contenteditable]") != null || !text.startsWith("{")) return;
-      if (text.includes('"flowmatic"')) void bringIn.current(text);
+      if (text.includes('"flowmatic"')) void bringIn.current([{ text: async () => text }]);
     };
     document.addEventListener("dragover", over);
     document.addEventListener("dragleave", leave);
@@ -69,11 +82,12 @@ export function ImportWorkflows({ children }: { children: (choose: () => void) =
         ref={input}
         type="file"
         accept="application/json,.json"
+        multiple
         hidden
         onChange={(event) => {
-          const file = event.target.files?.[0];
+          const files = [...(event.target.files ?? [])];
           event.target.value = "";
-          void file?.text().then((text) => bringIn.current(text));
+          void bringIn.current(files);
         }}
       />
       {children(() => input.current?.click())}
@@ -93,6 +107,24 @@ export function ImportWorkflows({ children }: { children: (choose: () => void) =
       />
     </>
   );
+}
+
+/** A file, or what was pasted. */
+interface Source {
+  name?: string;
+  text: () => Promise<string>;
+}
+
+/** What went wrong with several files says with which. */
+function asOne(failed: readonly { source: Source; failure: Failure }[], amount: number): Failure {
+  const [first] = failed;
+  if (first !== undefined && amount === 1) return first.failure;
+  const problems = failed.flatMap(({ source: { name = "" }, failure }) =>
+    failure.problems.length === 0
+      ? [{ pointer: name, message: failure.message }]
+      : failure.problems.map((problem) => ({ ...problem, pointer: `${name} ${problem.pointer}` })),
+  );
+  return new Failure("refused", texts.someFailed(failed.length, amount), { problems });
 }
 
 /** The server checks whether it is what it should be; here it is only JSON. */

@@ -3,7 +3,7 @@ import { Play } from "lucide-react";
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { asFailure } from "../../api/failure";
-import { executeWorkflow } from "../../api/workflows";
+import { executeWorkflow } from "../../api/workflowChanges";
 import { sentence } from "../../text/text";
 import { workflows } from "../../text/workflows";
 import { Button } from "../../ui/Button";

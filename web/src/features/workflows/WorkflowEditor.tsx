@@ -1,11 +1,12 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { CircleAlert, CircleCheck, Play } from "lucide-react";
-import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import type { Schemas } from "../../api/client";
-import { asFailure } from "../../api/failure";
+import { asFailure, type Failure } from "../../api/failure";
 import { useMay } from "../../api/may";
-import { createWorkflow, publishWorkflow, saveWorkflow, workflowOf, workflowsKey } from "../../api/workflows";
+import { createWorkflow, publishWorkflow, saveWorkflow } from "../../api/workflowChanges";
+import { workflowOf, workflowsKey } from "../../api/workflows";
 import { locate } from "../../graph/jsonText";
 import { Page } from "../../shell/Page";
 import { sentence } from "../../text/text";
@@ -16,12 +17,15 @@ import { Chip } from "../../ui/Chip";
 import type { JsonEditorHandle } from "../../ui/JsonEditor";
 import { Words } from "../../ui/Prose";
 import { SkeletonRows } from "../../ui/Skeleton";
+import { Switch } from "../../ui/Switch";
 import { tell } from "../../ui/toast";
 import { toText, toUpdate } from "./document";
 import { RunDialog } from "./RunDialog";
 import { Triggers } from "./Triggers";
 import { forgetUnsaved, keepUnsaved, readUnsaved } from "./unsaved";
-import { type LineProblem, useProblems } from "./useProblems";
+import { type LineProblem, refusedIn, useProblems } from "./useProblems";
+import { useWorkflowActions } from "./useWorkflowActions";
+import { WorkflowMenu } from "./WorkflowMenu";
 import "./WorkflowEditor.css";
 
 const JsonEditor = lazy(() => import("../../ui/JsonEditor"));
@@ -30,16 +34,30 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
   const queries = useQueryClient();
   const navigate = useNavigate();
   const may = useMay();
+  const actions = useWorkflowActions();
   const editor = useRef<JsonEditorHandle>(null);
   // The draft that the text began from. A newer one of someone else's does not replace it.
   const [base, setBase] = useState(workflow);
   const [kept, setKept] = useState(() => readUnsaved(workflow.id));
   const [text, setText] = useState(() => kept?.text ?? toText(workflow));
+  // Ctrl+S may come before what was typed last is drawn.
+  const typed = useRef(text);
+  const type = (next: string) => {
+    typed.current = next;
+    setText(next);
+  };
   const [begun, setBegun] = useState(0);
   const [isBusy, setIsBusy] = useState(false);
   const [isConflict, setIsConflict] = useState(kept !== undefined && kept.revision !== workflow.revision);
   const [isRunning, setIsRunning] = useState(false);
-  const { problems, isChecked } = useProblems(text);
+  const checked = useProblems(text);
+  // What only a save could tell: it holds until the text is another.
+  const [refused, setRefused] = useState<{ text: string; problems: LineProblem[] }>();
+  const problems = useMemo(() => {
+    const more = refused?.text === text ? refused.problems : [];
+    const known = new Set(checked.problems.map(({ line, message }) => `${line} ${message}`));
+    return [...checked.problems, ...more.filter(({ line, message }) => !known.has(`${line} ${message}`))];
+  }, [checked.problems, refused, text]);
   const isChanged = text !== toText(base);
   const mayNot = may("workflows:write") ? undefined : texts.mayNot;
   useEffect(() => {
@@ -49,7 +67,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
   /** Another text in the editor. */
   const beginAnew = (from: Schemas["Workflow"]) => {
     setBase(from);
-    setText(toText(from));
+    type(toText(from));
     setKept(undefined);
     setIsConflict(false);
     setBegun(begun + 1);
@@ -60,10 +78,17 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
     setKept(undefined);
     // What was typed while it was saved stays.
     setBase(saved);
-    if (text === isTextOf && toText(saved) !== isTextOf) beginAnew(saved);
+    if (typed.current === isTextOf && toText(saved) !== isTextOf) beginAnew(saved);
+  };
+  const refuse = (title: string, failure: Failure) => {
+    const found = refusedIn(typed.current, failure.problems);
+    setRefused({ text: typed.current, problems: found });
+    tell("error", title, { description: sentence(failure.message) });
+    if (found[0] !== undefined) editor.current?.show(found[0].from);
   };
   const save = async (): Promise<Schemas["Workflow"] | undefined> => {
-    const located = locate(text);
+    const sent = typed.current;
+    const located = locate(sent);
     if ("error" in located || mayNot !== undefined) {
       editor.current?.show("error" in located ? located.error.at : 0);
       return undefined;
@@ -71,33 +96,37 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
     setIsBusy(true);
     try {
       const saved = await saveWorkflow(base.id, toUpdate(located.value, kept?.revision ?? base.revision));
-      await take(saved, text);
+      await take(saved, sent);
       return saved;
     } catch (error) {
       const failure = asFailure(error);
       if (failure.status === 409) setIsConflict(true);
-      else tell("error", texts.saveWrong, { description: sentence(failure.message) });
+      else refuse(texts.saveWrong, failure);
       return undefined;
     } finally {
       setIsBusy(false);
     }
   };
   const publish = async () => {
-    const saved = isChanged ? await save() : base;
+    const saved = typed.current !== toText(base) ? await save() : base;
     if (saved === undefined) return;
     setIsBusy(true);
     try {
       const published = await publishWorkflow(saved.id);
-      await take(published, text);
+      await take(published, toText(saved));
       tell("done", texts.published(published.version));
     } catch (error) {
-      tell("error", texts.publishWrong, { description: sentence(asFailure(error).message) });
+      refuse(texts.publishWrong, asFailure(error));
     } finally {
       setIsBusy(false);
     }
   };
+  const turn = async (isOn: boolean) => {
+    const turned = await actions.turn(base, isOn);
+    if (turned !== undefined) setBase((now) => ({ ...now, active: turned.active }));
+  };
   const keepMine = async () => {
-    const located = locate(text);
+    const located = locate(typed.current);
     if ("error" in located) return editor.current?.show(located.error.at);
     try {
       const { name, description, graph } = toUpdate(located.value, 0);
@@ -118,10 +147,18 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
           {base.version === undefined ? (
             <Chip tone="warning">{workflows.state.draft}</Chip>
           ) : (
-            <Chip tone={base.active ? "ok" : "neutral"}>{workflows.state.published(base.version)}</Chip>
+            <>
+              <Chip>{workflows.state.published(base.version)}</Chip>
+              <Switch
+                label={workflows.switchFor(base.name)}
+                isOn={base.active}
+                disabledBecause={mayNot}
+                onChange={(isOn) => void turn(isOn)}
+              />
+            </>
           )}
           <span className="saved" role="status">
-            {isChanged ? texts.unsaved : texts.saved}
+            {isChanged ? texts.unsaved : base.has_changes ? texts.savedOnly : texts.saved}
           </span>
         </>
       }
@@ -150,6 +187,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
           >
             {texts.publish}
           </Button>
+          <WorkflowMenu workflow={base} onRun={() => setIsRunning(true)} isOnItsOwn />
         </>
       }
     >
@@ -185,13 +223,17 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
               initial={text}
               problems={problems}
               isReadOnly={mayNot !== undefined}
-              onChange={setText}
+              onChange={type}
               onSave={() => void save()}
             />
           </Suspense>
         </div>
         <div className="workflow-side">
-          <Problems problems={problems} isChecked={isChecked} onShow={(at) => editor.current?.show(at)} />
+          <Problems
+            problems={problems}
+            isChecked={checked.isChecked}
+            onShow={(at) => editor.current?.show(at)}
+          />
           <Triggers workflow={base} />
         </div>
       </div>

@@ -12,9 +12,12 @@ import { useWorkflowActions } from "./useWorkflowActions";
 export function WorkflowMenu({
   workflow,
   onRun,
+  isOnItsOwn = false,
 }: {
   workflow: Schemas["WorkflowSummary"];
   onRun: () => void;
+  /** On the workflow's own screen. */
+  isOnItsOwn?: boolean;
 }) {
   const navigate = useNavigate();
   const may = useMay();
@@ -32,8 +35,8 @@ export function WorkflowMenu({
     <Menu
       trigger={
         <Button
-          kind="quiet"
-          size="dense"
+          kind={isOnItsOwn ? "default" : "quiet"}
+          size={isOnItsOwn ? "normal" : "dense"}
           className="icon-button"
           aria-label={texts.moreFor(workflow.name)}
           icon={<Ellipsis size={16} aria-hidden />}
@@ -47,11 +50,15 @@ export function WorkflowMenu({
             icon: <ListChecks size={16} aria-hidden />,
             onChoose: () => void navigate({ to: "/executions", search: { workflow: workflow.id } }),
           },
-          {
-            label: items.open,
-            icon: <ExternalLink size={16} aria-hidden />,
-            onChoose: () => void navigate({ to: "/workflows/$id", params: { id: workflow.id } }),
-          },
+          ...(isOnItsOwn
+            ? []
+            : [
+                {
+                  label: items.open,
+                  icon: <ExternalLink size={16} aria-hidden />,
+                  onChoose: () => void navigate({ to: "/workflows/$id", params: { id: workflow.id } }),
+                },
+              ]),
         ],
         [
           ...(url === undefined
@@ -81,7 +88,8 @@ export function WorkflowMenu({
             icon: <Trash2 size={16} aria-hidden />,
             isDanger: true,
             disabledBecause: write,
-            onChoose: () => actions.remove(workflow),
+            onChoose: () =>
+              void actions.remove(workflow, isOnItsOwn ? () => navigate({ to: "/workflows" }) : undefined),
           },
         ],
       ]}

@@ -3,9 +3,7 @@ import { getRouteApi } from "@tanstack/react-router";
 import { FileUp, Plus, Workflow } from "lucide-react";
 import { useCallback, useMemo, useState } from "react";
 import type { Schemas } from "../../api/client";
-import { deleting } from "../../api/deleting";
 import { useMay } from "../../api/may";
-import { useStore } from "../../api/store";
 import { workflowList } from "../../api/workflows";
 import { Page } from "../../shell/Page";
 import { workflows as texts } from "../../text/workflows";
@@ -14,6 +12,7 @@ import { EmptyState } from "../../ui/EmptyState";
 import { ErrorCard } from "../../ui/ErrorCard";
 import { SearchInput } from "../../ui/SearchInput";
 import { Segments } from "../../ui/Segments";
+import { Select } from "../../ui/Select";
 import { SkeletonRows } from "../../ui/Skeleton";
 import { Table } from "../../ui/Table";
 import { columns } from "./columns";
@@ -29,25 +28,34 @@ const route = getRouteApi("/shell/workflows");
 
 const FILTERS = [
   { value: "all", label: texts.filters.all },
-  { value: "on", label: texts.filters.on },
+  { value: "published", label: texts.filters.on },
   { value: "off", label: texts.filters.off },
+  { value: "draft", label: texts.filters.draft },
 ] as const;
+
+const SORTS = [
+  { value: "created_at", label: texts.sorts.created },
+  { value: "updated_at", label: texts.sorts.updated },
+  { value: "name", label: texts.sorts.name },
+] as const;
+
+/** What they do changes while one looks. */
+const AGAIN = 10_000;
 
 /** All workflows: found, switched on and off, run, copied, taken away. */
 export default function WorkflowsPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const list = useInfiniteQuery(workflowList({ search: search.search, active: search.active }));
-  const hidden = useStore(deleting);
+  const list = useInfiniteQuery({
+    ...workflowList({ search: search.search, status: search.status, sort: search.sort }),
+    refetchInterval: AGAIN,
+  });
   const may = useMay();
   const { turn } = useWorkflowActions();
   const setMaking = (make: Starter | undefined) => void navigate({ search: (now) => ({ ...now, make }) });
   const [running, setRunning] = useState<Schemas["WorkflowSummary"]>();
   const mayWrite = may("workflows:write");
-  const rows = useMemo(
-    () => list.data?.pages.flatMap((page) => page.data).filter((row) => !hidden.has(row.id)) ?? [],
-    [list.data, hidden],
-  );
+  const rows = useMemo(() => list.data?.pages.flatMap((page) => page.data) ?? [], [list.data]);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
   const more = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
@@ -61,7 +69,7 @@ export default function WorkflowsPage() {
     () => columns((row, isOn) => void turn(row, isOn), setRunning, mayWrite),
     [turn, mayWrite],
   );
-  const isFiltered = search.search !== undefined || search.active !== undefined;
+  const isFiltered = search.search !== undefined || search.status !== undefined;
   const isEmpty = list.isSuccess && rows.length === 0;
   const cannotWrite = mayWrite ? undefined : texts.because.mayNotWrite;
   return (
@@ -96,10 +104,20 @@ export default function WorkflowsPage() {
                 <Segments
                   label={texts.filter}
                   choices={FILTERS}
-                  value={search.active === undefined ? "all" : search.active ? "on" : "off"}
+                  value={search.status ?? "all"}
                   onChange={(value) =>
                     void navigate({
-                      search: (now) => ({ ...now, active: value === "all" ? undefined : value === "on" }),
+                      search: (now) => ({ ...now, status: value === "all" ? undefined : value }),
+                    })
+                  }
+                />
+                <Select
+                  label={texts.sort}
+                  choices={SORTS}
+                  value={search.sort ?? "created_at"}
+                  onChange={(value) =>
+                    void navigate({
+                      search: (now) => ({ ...now, sort: value === "created_at" ? undefined : value }),
                     })
                   }
                 />
@@ -129,7 +147,11 @@ export default function WorkflowsPage() {
             <EmptyState
               icon={<Workflow size={20} aria-hidden />}
               title={texts.empty.none}
-              actions={<Button onClick={() => void navigate({ search: {} })}>{texts.empty.clear}</Button>}
+              actions={
+                <Button onClick={() => void navigate({ search: ({ sort }) => ({ sort }) })}>
+                  {texts.empty.clear}
+                </Button>
+              }
             />
           )}
           {isEmpty && !isFiltered && (

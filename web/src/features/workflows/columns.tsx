@@ -38,13 +38,20 @@ export function columns(
     {
       name: "state",
       title: titles.state,
-      width: "96px",
+      width: "136px",
       narrow: "hidden",
       cell: (row) =>
         row.version === undefined ? (
           <Chip tone="warning">{texts.state.draft}</Chip>
         ) : (
-          <Chip>{texts.state.published(row.version)}</Chip>
+          <span className="workflow-state">
+            <Chip>{texts.state.published(row.version)}</Chip>
+            {row.has_changes && (
+              <span className="faint" title={texts.changedHint}>
+                {texts.state.changed}
+              </span>
+            )}
+          </span>
         ),
     },
     {
@@ -54,7 +61,12 @@ export function columns(
       narrow: "hidden",
       cell: (row) => <Starts row={row} />,
     },
-    { name: "last", title: titles.lastRun, width: "132px", cell: (row) => <LastRun id={row.id} /> },
+    {
+      name: "last",
+      title: titles.lastRun,
+      width: "132px",
+      cell: (row) => <LastRun last={row.last_execution} />,
+    },
     {
       name: "updated",
       title: titles.updated,
@@ -90,17 +102,15 @@ export function columns(
 function Starts({ row }: { row: Row }) {
   const kinds = [...new Set(row.triggers.map((trigger) => trigger.type.replace("trigger.", "")))];
   if (kinds.length === 0) return <span className="faint">{texts.noTrigger}</span>;
+  const [first = ""] = kinds;
+  const Icon = ICONS[first];
+  const names = kinds.map((kind) => texts.starts[kind] ?? kind);
   return (
-    <span className="workflow-starts faint">
-      {kinds.slice(0, 2).map((kind) => {
-        const Icon = ICONS[kind];
-        return (
-          <span key={kind}>
-            {Icon !== undefined && <Icon size={14} aria-hidden />}
-            {texts.starts[kind] ?? kind}
-          </span>
-        );
-      })}
+    <span className="workflow-starts faint" title={names.join(", ")}>
+      {Icon !== undefined && <Icon size={14} aria-hidden />}
+      {names[0]}
+      {kinds.length > 1 && <span aria-hidden>+{kinds.length - 1}</span>}
+      <span className="unseen">{names.slice(1).join(", ")}</span>
     </span>
   );
 }

@@ -1,8 +1,8 @@
 import { useEffect, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { asFailure } from "../../api/failure";
-import { validateGraph } from "../../api/workflows";
-import { lineOf, locate, rangeOf } from "../../graph/jsonText";
+import { validateGraph } from "../../api/workflowChanges";
+import { lineOf, locate, type Range, rangeOf } from "../../graph/jsonText";
 import { sentence } from "../../text/text";
 import { graphOf } from "./document";
 
@@ -14,6 +14,24 @@ export interface LineProblem {
 }
 
 const PAUSE = 500;
+
+/** The server's mistakes where they stand in a text. */
+function atLines(
+  text: string,
+  ranges: Map<string, Range>,
+  problems: readonly Schemas["Problem"][],
+): LineProblem[] {
+  return problems.map(({ pointer, message }) => {
+    const range = rangeOf(ranges, pointer);
+    return { ...range, line: lineOf(text, range.from), message: sentence(message) };
+  });
+}
+
+/** What the server has refused in a text. */
+export function refusedIn(text: string, problems: readonly Schemas["Problem"][]): LineProblem[] {
+  const located = locate(text);
+  return "error" in located ? [] : atLines(text, located.ranges, problems);
+}
 
 /** What is wrong with a workflow's text: with the JSON at once, with the graph as soon as the server has looked at it. */
 export function useProblems(text: string): { problems: LineProblem[]; isChecked: boolean } {
@@ -28,13 +46,7 @@ export function useProblems(text: string): { problems: LineProblem[]; isChecked:
     }
     const graph = graphOf(located.value);
     const tell = (problems: readonly Schemas["Problem"][]) =>
-      setFound({
-        text,
-        problems: problems.map(({ pointer, message }) => {
-          const range = rangeOf(located.ranges, pointer);
-          return { ...range, line: lineOf(text, range.from), message: sentence(message) };
-        }),
-      });
+      setFound({ text, problems: atLines(text, located.ranges, problems) });
     if (graph === undefined) {
       tell([{ pointer: "", message: "`graph` is missing" }]);
       return;

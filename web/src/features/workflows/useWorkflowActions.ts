@@ -1,21 +1,23 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import type { Schemas } from "../../api/client";
-import { hideWorkflow } from "../../api/deleting";
 import { asFailure } from "../../api/failure";
 import {
+  activateWorkflow,
   deactivateWorkflow,
+  deleteWorkflow,
   duplicateWorkflow,
   exportWorkflow,
   publishWorkflow,
-  workflowsKey,
-} from "../../api/workflows";
+  restoreWorkflow,
+} from "../../api/workflowChanges";
+import { workflowsKey } from "../../api/workflows";
 import { sentence } from "../../text/text";
 import { workflows as texts } from "../../text/workflows";
 import { save } from "../../ui/JsonView";
 import { tell } from "../../ui/toast";
 
-type Workflow = Pick<Schemas["WorkflowSummary"], "id" | "name">;
+type Workflow = Pick<Schemas["WorkflowSummary"], "id" | "name" | "version">;
 
 const UNDO_TIME = 10_000;
 
@@ -24,22 +26,29 @@ export function useWorkflowActions() {
   const queries = useQueryClient();
   const navigate = useNavigate();
   const refresh = () => queries.invalidateQueries({ queryKey: workflowsKey });
-  const attempt = async (title: string, work: () => Promise<unknown>) => {
+  const attempt = async <T>(title: string, work: () => Promise<T>): Promise<T | undefined> => {
     try {
-      await work();
+      return await work();
     } catch (error) {
       const failure = asFailure(error);
       const mistakes =
         failure.problems.length > 0 ? ` (${texts.told.mistakes(failure.problems.length)})` : "";
       tell("error", title, { description: sentence(`${failure.message}${mistakes}`) });
+      return undefined;
     }
   };
   return {
     turn: (workflow: Workflow, isOn: boolean) =>
       attempt(isOn ? texts.told.failed.on : texts.told.failed.off, async () => {
-        const now = await (isOn ? publishWorkflow : deactivateWorkflow)(workflow.id);
+        // What was never published can only be switched on as it is drafted.
+        const isFirst = isOn && workflow.version === undefined;
+        const turn = isFirst ? publishWorkflow : isOn ? activateWorkflow : deactivateWorkflow;
+        const turned = await turn(workflow.id);
+        const { name, version } = turned;
         await refresh();
-        tell("done", isOn ? texts.told.on(now.name, now.version) : texts.told.off(now.name));
+        const told = isFirst ? texts.told.published(name, version) : texts.told.on(name, version);
+        tell("done", isOn ? told : texts.told.off(name));
+        return turned;
       }),
     duplicate: (workflow: Workflow) =>
       attempt(texts.told.failed.duplicate, async () => {
@@ -53,14 +62,23 @@ export function useWorkflowActions() {
         const file = await exportWorkflow(workflow.id);
         save(`${fileName(workflow.name)}.json`, JSON.stringify(file, null, 2));
       }),
-    remove: (workflow: Workflow) => {
-      const { undo, carryOut } = hideWorkflow(workflow.id);
-      tell("plain", texts.told.deleted(workflow.name), {
-        lasts: UNDO_TIME,
-        action: { label: texts.told.undo, run: () => void undo() },
-        onClosed: () => void attempt(texts.told.failed.delete, carryOut),
-      });
-    },
+    /** `leave` is called when it is gone: its own screen has nothing to show any more. */
+    remove: (workflow: Workflow, leave?: () => Promise<void>) =>
+      attempt(texts.told.failed.delete, async () => {
+        await deleteWorkflow(workflow.id);
+        await leave?.();
+        await refresh();
+        const undo = () =>
+          attempt(texts.told.failed.restore, async () => {
+            await restoreWorkflow(workflow.id);
+            await refresh();
+            tell("done", texts.told.back(workflow.name));
+          });
+        tell("plain", texts.told.deleted(workflow.name), {
+          lasts: UNDO_TIME,
+          action: { label: texts.told.undo, run: () => void undo() },
+        });
+      }),
   };
 }
 
