@@ -180,6 +180,14 @@ pub struct Execution {
     pub under_way: Vec<StepEvent>,
 }
 
+/// What of an execution is not wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub enum LeftOut {
+    /// What steps were given, and what came of them.
+    Data,
+}
+
 /// A step of another execution that calls this one.
 #[derive(Debug, Clone, PartialEq, Eq, Object)]
 pub struct CalledBy {

@@ -12,6 +12,7 @@ on_both_databases! {
     narrows_and_orders_workflows
     switches_the_published_version_on_without_the_draft
     names_executions_by_workflow_and_trigger
+    shows_an_execution_without_its_data
 }
 
 const WORKFLOWS: &str = "/api/v1/workflows";
@@ -217,4 +218,34 @@ async fn names_executions_by_workflow_and_trigger(database: Database) {
         (told(&gone)[0].as_str(), &gone["workflow_deleted"]),
         ("Renamed", &json!(true))
     );
+}
+
+async fn shows_an_execution_without_its_data(database: Database) {
+    let app = start(database).await;
+    let set = json!({"key": "set", "type": "data.set", "parameters": {"fields": {"twice": "{{add amount amount}}"}}});
+    let workflow = create(&app, hooked(&[set])).await;
+    let (status, answer) = app.webhook(&webhook_id(&workflow), &json!({"amount": 2})).await;
+    assert_eq!(status, 200, "{answer}");
+    let execution = answer["executionId"].as_str().expect("an id");
+    let whole = app.wait_for(execution, &["COMPLETED"]).await;
+    let one = format!("/api/v1/executions/{execution}");
+    let mut expected = whole.clone();
+    for step in expected["steps"].as_array_mut().expect("steps") {
+        let step = step.as_object_mut().expect("a step");
+        step.remove("input");
+        step.remove("output");
+    }
+    assert_eq!(get(&app, &format!("{one}?without=data")).await, expected);
+    let step = get(&app, &format!("{one}/step?path=set")).await;
+    assert_eq!(step["output"], json!({"twice": 4}));
+    assert!(
+        whole["steps"].as_array().expect("steps").contains(&step),
+        "{step}"
+    );
+    for (path, expected) in [("step?path=nobody", 404), ("step", 400), ("step?path=", 400)] {
+        let (status, answer) = app.api("GET", &format!("{one}/{path}"), Value::Null).await;
+        assert_eq!(status, expected, "{path}: {answer}");
+    }
+    let (status, _) = app.api("GET", &format!("{one}?without=steps"), Value::Null).await;
+    assert_eq!(status, 400);
 }

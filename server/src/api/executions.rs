@@ -5,7 +5,8 @@ mod bulk;
 use std::borrow::Cow;
 
 use flowmatic_openapi::{
-    Execution, ExecutionMode, ExecutionRetry, ExecutionStatus, ExecutionSummary, Page, RetryFrom, Time,
+    Execution, ExecutionMode, ExecutionRetry, ExecutionStatus, ExecutionSummary, LeftOut, Page, RetryFrom,
+    Step, Time,
 };
 use poem::web::Data;
 use poem_openapi::OpenApi;
@@ -82,16 +83,40 @@ impl Executions {
 
     /// Get an execution
     ///
-    /// With its steps as far as they are decided, what each was given and what came of it.
+    /// With its steps as far as they are decided, what each was given and what came of it: some 16 MiB at most, or some
+    /// KiB with `without=data`.
     #[oai(path = "/:id", method = "get", operation_id = "getExecution")]
     async fn get(
         &self,
         auth: Auth<may::ReadExecutions>,
         app: Data<&App>,
         id: Path<Uuid>,
+        /// `data`: the inputs and outputs of steps are left out; `/step` has those of one.
+        without: Query<Option<LeftOut>>,
     ) -> Result<Json<Execution>, ApiError> {
         let stored = find(&app, auth.workspace_id, id.0).await?;
-        Ok(Json(app.dispatch.show(stored).await?))
+        let with_data = without.0 != Some(LeftOut::Data);
+        Ok(Json(app.dispatch.show(stored, with_data).await?))
+    }
+
+    /// Get a step of an execution
+    ///
+    /// One that is decided, with what it was given and what came of it.
+    #[oai(path = "/:id/step", method = "get", operation_id = "getStep")]
+    async fn step(
+        &self,
+        auth: Auth<may::ReadExecutions>,
+        app: Data<&App>,
+        id: Path<Uuid>,
+        /// Where it ran, such as `send`, or `each[3]/send` inside a loop.
+        #[oai(validator(min_length = 1, max_length = 1000))]
+        path: Query<String>,
+    ) -> Result<Json<Step>, ApiError> {
+        let stored = find(&app, auth.workspace_id, id.0).await?;
+        let execution = app.dispatch.show(stored, true).await?;
+        let step = execution.steps.into_iter().find(|step| step.path == path.0);
+        step.map(Json)
+            .ok_or_else(|| ApiError::not_found("decided step", &path.0))
     }
 
     /// Cancel an execution

@@ -194,6 +194,10 @@ async fn hides_what_belongs_to_another_workspace() {
         if path.contains("{id}") {
             let body = (method == "put").then_some(&save);
             let path = path.replace("{id}", id).replace("{number}", "1");
+            let path = match path.ends_with("/step") {
+                true => path + "?path=set",
+                false => path,
+            };
             let answer = api.call(&method, &path, Some(&theirs), body).await;
             assert_eq!(
                 answer.status,

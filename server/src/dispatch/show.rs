@@ -12,8 +12,9 @@ use super::{Dispatch, payload};
 use crate::store::{StoreError, StoredExecution};
 
 impl Dispatch {
-    /// An execution as the API shows it: the inputs of its steps are evaluated again, with secrets redacted.
-    pub async fn show(&self, stored: StoredExecution) -> Result<Execution, StoreError> {
+    /// An execution as the API shows it: the inputs of its steps are evaluated again, with secrets redacted. Or its
+    /// steps without their inputs and outputs.
+    pub async fn show(&self, stored: StoredExecution, with_data: bool) -> Result<Execution, StoreError> {
         let summary = &stored.summary;
         let given = payload(&stored.payload, &stored.meta)
             .map_err(|error| StoreError::Internal(error.to_string()))?;
@@ -29,7 +30,11 @@ impl Dispatch {
             false => self.under_way(summary.id, version.as_deref()).await?,
         };
         let engine = self.engine.clone();
-        tokio::task::spawn_blocking(move || show(&engine, stored, given, under_way, version.as_deref()))
+        let showing = move || {
+            let version = version.as_deref();
+            show(&engine, stored, given, under_way, version, with_data)
+        };
+        tokio::task::spawn_blocking(showing)
             .await
             .map_err(|error| StoreError::Internal(error.to_string()))
     }
@@ -67,6 +72,7 @@ fn show(
     given: Payload,
     under_way: Vec<StepEvent>,
     version: Option<&Version>,
+    with_data: bool,
 ) -> Execution {
     let (summary, steps) = (stored.summary, stored.steps);
     let called_by = called_by(&given);
@@ -80,7 +86,7 @@ fn show(
         let step = steps.iter().find(|step| *step.node == *node)?;
         Some(Json(step.output.clone()))
     });
-    let inputs = match version {
+    let inputs = match version.filter(|_| with_data) {
         Some(version) => engine.inputs(
             version,
             summary.id,
@@ -96,6 +102,10 @@ fn show(
         .into_iter()
         .zip(inputs)
         .map(|(record, input)| show_record(plan, record, input))
+        .map(|step| Step {
+            output: step.output.filter(|_| with_data),
+            ..step
+        })
         .collect();
     Execution {
         id: summary.id,

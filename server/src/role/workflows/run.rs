@@ -272,7 +272,7 @@ impl Place {
                 .await?;
             let stored = stored.context("the execution is gone")?;
             if stored.summary.status.is_final() {
-                return Ok(self.dispatch.show(stored).await?);
+                return Ok(self.dispatch.show(stored, true).await?);
             }
             tokio::time::sleep(look).await;
             look = (look * 2).min(LATEST_LOOK);
