@@ -180,9 +180,14 @@ async fn refuses_what_does_not_say_which() {
         for body in [
             json!({}),
             json!({"ids": [one], "filter": {}}),
+            json!({"ids": [one], "limit": 5}),
+        ] {
+            let (status, answer) = app.api("POST", &path, body.clone()).await;
+            assert_eq!(status, 422, "{action} {body}: {answer}");
+        }
+        for body in [
             json!({"ids": []}),
             json!({"ids": too_many}),
-            json!({"ids": [one], "limit": 5}),
             json!({"ids": ["one"]}),
             json!({"filter": {}, "limit": 0}),
             json!({"filter": {}, "limit": 1001}),

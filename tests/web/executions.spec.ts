@@ -78,6 +78,13 @@ test("retries and cancels more than one sees, after a question", async ({ page, 
   await expect(page.getByText("100+ executions")).toBeVisible();
   await page.getByRole("checkbox", { name: "Select all" }).click();
   await page.getByRole("button", { name: "Select all that fit" }).click();
+  const selection = page.getByRole("region", { name: "Selected executions" });
+  await expect(selection).toContainText("All that fit the filters");
+  // One that is taken out again is not meant, nor are those that were not seen.
+  await page.getByRole("row").nth(1).getByRole("checkbox").click();
+  await expect(selection).toContainText("99 selected");
+  await page.getByRole("checkbox", { name: "Select all" }).click();
+  await page.getByRole("button", { name: "Select all that fit" }).click();
   await page
     .getByRole("region", { name: "Selected executions" })
     .getByRole("button", { name: "Cancel" })

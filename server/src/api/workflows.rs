@@ -62,9 +62,8 @@ impl Workflows {
         /// Only those that are published and on, drafts that never were published, published ones that are off, or
         /// deleted ones, which are in no other list.
         status: Query<Option<WorkflowStatus>>,
-        /// What they are ordered by.
-        #[oai(default)]
-        sort: Query<WorkflowSort>,
+        /// What they are ordered by; missing: when they were made.
+        sort: Query<Option<WorkflowSort>>,
         /// Missing: names from A to Z, the newest times first.
         order: Query<Option<SortOrder>>,
         /// The `next_cursor` of the page before, in the same order.
@@ -73,15 +72,16 @@ impl Workflows {
         #[oai(default = "fifty", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<i32>,
     ) -> Result<Json<Page<WorkflowSummary>>, ApiError> {
+        let sort = sort.0.unwrap_or_default();
         let ascending = match order.0 {
             Some(order) => order == SortOrder::Asc,
-            None => sort.0 == WorkflowSort::Name,
+            None => sort == WorkflowSort::Name,
         };
         let filter = WorkflowFilter {
             search: search.0,
             active: active.0,
             status: status.0,
-            sort: sort.0,
+            sort,
             ascending,
             cursor: cursor.as_deref().map(str::to_owned),
             limit: u32::try_from(limit.0).unwrap_or_default(),

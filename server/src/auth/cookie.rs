@@ -122,9 +122,10 @@ impl AnswerCookie {
     }
 }
 
-/// Whether a cookie of this name is, or may be taken for, that of a session.
+/// Whether a cookie of this name is, or may be taken for, that of a session. One without a name, `=session=…`, is sent
+/// back as if its value began with one (RFC 6265bis).
 fn is_session(name: &str) -> bool {
-    let name = name.trim_start();
+    let name = name.trim_start_matches(|c: char| c.is_whitespace() || c == '=');
     let bare = name.strip_prefix(HOST_PREFIX).unwrap_or(name);
     bare.starts_with(NAME)
 }
@@ -263,5 +264,8 @@ mod tests {
             assert_eq!(without_session(sent.into()), left);
         }
         assert!(sets_session("flowmatic_session_8080=fs_1; Path=/") && !sets_session("session=1"));
+        assert!(
+            sets_session(" = flowmatic_session_8080=fs_1") && sets_session("==__Host-flowmatic_session=1")
+        );
     }
 }

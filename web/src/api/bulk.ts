@@ -1,6 +1,6 @@
 // What is done to many executions at once. Apart from their questions, which are loaded with every screen.
 
-import { api, ask, type Schemas } from "./client";
+import { api, ask, reachLong, type Schemas } from "./client";
 import type { ExecutionFilter } from "./executions";
 
 /** Which executions are meant: those of these ids, or all that fit. */
@@ -42,11 +42,12 @@ export function retryExecutions(
   onProgress: (done: number) => void,
 ) {
   const call = (body: Schemas["BulkCancel"]) =>
-    ask(api.POST("/api/v1/executions/retry", { body: { ...body, from } }));
+    ask(api.POST("/api/v1/executions/retry", { body: { ...body, from }, fetch: reachLong }));
   return bulk(selection, call, onProgress);
 }
 
 export function cancelExecutions(selection: Selection, onProgress: (done: number) => void) {
-  const call = (body: Schemas["BulkCancel"]) => ask(api.POST("/api/v1/executions/cancel", { body }));
+  const call = (body: Schemas["BulkCancel"]) =>
+    ask(api.POST("/api/v1/executions/cancel", { body, fetch: reachLong }));
   return bulk(selection, call, onProgress);
 }

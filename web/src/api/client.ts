@@ -10,12 +10,14 @@ export type Schemas = components["schemas"];
 
 /** How long an answer may take. */
 const PATIENCE = 30_000;
+/** The same for what waits for workflows, each within the server's own bound, or does much at once. */
+const LONG_PATIENCE = 300_000;
 
 /** The session's cookie goes along by itself. */
 export const api = createClient<paths>({
   baseUrl: location.origin,
   credentials: "same-origin",
-  fetch: reach,
+  fetch: (request) => reach(request, PATIENCE),
 });
 
 /** What the call answers, or a [`Failure`] thrown. */
@@ -34,9 +36,14 @@ export async function ask<T>(
   return data;
 }
 
-async function reach(request: Request): Promise<Response> {
+/** Reaches the server for a call that may take minutes: its option `fetch`. */
+export function reachLong(request: Request): Promise<Response> {
+  return reach(request, LONG_PATIENCE);
+}
+
+async function reach(request: Request, patience: number): Promise<Response> {
   const { id } = session.get();
-  const late = AbortSignal.timeout(PATIENCE);
+  const late = AbortSignal.timeout(patience);
   const signal = AbortSignal.any([request.signal, late]);
   let response: Response;
   try {

@@ -3114,8 +3114,8 @@ export interface operations {
                  *     deleted ones, which are in no other list.
                  */
                 status?: components["schemas"]["WorkflowStatus"];
-                /** @description What they are ordered by. */
-                sort?: components["schemas"]["WorkflowSort"] & unknown;
+                /** @description What they are ordered by; missing: when they were made. */
+                sort?: components["schemas"]["WorkflowSort"];
                 /** @description Missing: names from A to Z, the newest times first. */
                 order?: components["schemas"]["SortOrder"];
                 /** @description The `next_cursor` of the page before, in the same order. */

@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
-import { api, ask, type Schemas } from "./client";
+import { api, ask, reachLong, type Schemas } from "./client";
 
 export interface WebhookFilter {
   search?: string | undefined;
@@ -36,5 +36,7 @@ export function webhookOf(id: string) {
 
 /** Calls it as another system would: the server adds the proof that it asks for. */
 export function testWebhook(id: string, test: Schemas["WebhookTest"]) {
-  return ask(api.POST("/api/v1/webhooks/{id}/test", { params: { path: { id } }, body: test }));
+  return ask(
+    api.POST("/api/v1/webhooks/{id}/test", { params: { path: { id } }, body: test, fetch: reachLong }),
+  );
 }

@@ -130,13 +130,13 @@ impl Asked {
                 let once = ids.into_iter().filter(|id| seen.insert(*id));
                 Ok(Self::These(once.collect()))
             }
-            (Some(_), None) => Err(ApiError::bad_request("`limit` and `cursor` go with a `filter`")),
+            (Some(_), None) => Err(refused("`limit` and `cursor` go with a `filter`")),
             (None, Some(filter)) => Ok(Self::Found {
                 filter,
                 limit: u32::try_from(limit.unwrap_or(MOST)).unwrap_or_default(),
                 cursor,
             }),
-            _ => Err(ApiError::bad_request("give either `ids` or a `filter`")),
+            _ => Err(refused("give either `ids` or a `filter`")),
         }
     }
 
@@ -171,6 +171,10 @@ impl Asked {
         ids.reverse();
         Ok((ids, next))
     }
+}
+
+fn refused(why: &str) -> ApiError {
+    ApiError::unprocessable(why, Vec::new())
 }
 
 async fn answer(

@@ -23,14 +23,16 @@ interface BulkBarProps {
   fitting: ExecutionFilter;
   /** All that has been read of the list is selected, and there is more of it. */
   isMore: boolean;
+  /** All that fits is meant, beyond what is selected. */
+  isWhole: boolean;
+  onWhole: () => void;
   onClear: () => void;
 }
 
 /** What can be done to all the executions that are selected, or to all that fit the filters. */
-export function BulkBar({ selected, fitting, isMore, onClear }: BulkBarProps) {
+export function BulkBar({ selected, fitting, isMore, isWhole, onWhole, onClear }: BulkBarProps) {
   const queries = useQueryClient();
   const may = useMay();
-  const [isWhole, setIsWhole] = useState(false);
   const [asked, setAsked] = useState<Work>();
   const [progress, setProgress] = useState<number>();
   const filter = isWhole ? fitting : undefined;
@@ -76,7 +78,7 @@ export function BulkBar({ selected, fitting, isMore, onClear }: BulkBarProps) {
             : texts.whole}
       </span>
       {isMore && !isWhole && (
-        <Button kind="quiet" size="dense" onClick={() => setIsWhole(true)}>
+        <Button kind="quiet" size="dense" onClick={onWhole}>
           {texts.selectWhole}
         </Button>
       )}

@@ -17,23 +17,32 @@ import { useExecutions } from "./useExecutions";
 import "./ExecutionsPage.css";
 
 const route = getRouteApi("/shell/executions");
-const NONE: ReadonlySet<Key> = new Set();
+
+interface Selected {
+  /** The filters under which it was selected. */
+  of: string;
+  selected: ReadonlySet<Key>;
+  /** All that fits them is meant, beyond the rows that were read. */
+  isWhole: boolean;
+}
+
+const NOTHING: Selected = { of: "", selected: new Set(), isWhole: false };
 
 /** All that has run and runs, the newest first, live. */
 export default function ExecutionsPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const { list, rows, held, showNew, isLive } = useExecutions(search);
-  const [selected, setSelected] = useState<ReadonlySet<Key>>(NONE);
+  const [selection, setSelection] = useState(NOTHING);
+  // What was selected under other filters is not meant under these.
+  const shown = JSON.stringify(search);
+  const { selected, isWhole } = selection.of === shown ? selection : NOTHING;
   const chosen = useMemo(() => rows.filter((row) => selected.has(row.id)), [rows, selected]);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
   const more = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
-  const change = (next: ExecutionSearch) => {
-    setSelected(NONE);
-    void navigate({ search: next });
-  };
+  const change = (next: ExecutionSearch) => void navigate({ search: next });
   const isFiltered = Object.values(search).some((value) => value !== undefined);
   const isEmpty = list.isSuccess && rows.length === 0;
   return (
@@ -70,7 +79,7 @@ export default function ExecutionsPage() {
           isMore={hasNextPage}
           onEnd={more}
           selected={selected}
-          onSelect={setSelected}
+          onSelect={(selected) => setSelection({ of: shown, selected, isWhole: false })}
         />
       )}
       {isEmpty && isFiltered && (
@@ -100,7 +109,9 @@ export default function ExecutionsPage() {
           selected={chosen}
           fitting={filterOf(search)}
           isMore={hasNextPage && chosen.length === rows.length}
-          onClear={() => setSelected(NONE)}
+          isWhole={isWhole}
+          onWhole={() => setSelection({ of: shown, selected, isWhole: true })}
+          onClear={() => setSelection(NOTHING)}
         />
       )}
     </Page>

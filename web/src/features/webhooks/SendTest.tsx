@@ -16,6 +16,7 @@ import { JsonView } from "../../ui/JsonView";
 import { Select } from "../../ui/Select";
 import { Tabs } from "../../ui/Tabs";
 import { TextArea } from "../../ui/TextArea";
+import { useOnce } from "../../ui/useOnce";
 import { stateOf } from "./words";
 
 const texts = webhooks.detail;
@@ -44,22 +45,19 @@ export function SendTest({
   const [failure, setFailure] = useState<string>();
   const [answer, setAnswer] = useState<Schemas["WebhookTestResult"]>();
   const [part, setPart] = useState<"body" | "headers">("body");
-  const [isBusy, setIsBusy] = useState(false);
+  const [isBusy, once] = useOnce();
   const mayNot = may("workflows:execute") ? undefined : texts.mayNot;
   const cannot = mayNot ?? (webhook.live ? undefined : texts.cannot[stateOf(webhook)]);
   const send = async () => {
     const body = hasBody ? parse(call.body) : { value: undefined };
     setError(body === undefined ? texts.notJson : undefined);
     if (body === undefined) return;
-    setIsBusy(true);
     setFailure(undefined);
     try {
       setAnswer(await testWebhook(webhook.id, { method: call.method, body: body.value }));
       void queries.invalidateQueries({ queryKey: webhooksKey });
     } catch (failed) {
       setFailure(sentence(asFailure(failed).message));
-    } finally {
-      setIsBusy(false);
     }
   };
   return (
@@ -73,7 +71,7 @@ export function SendTest({
             onChange={(event) => onChange({ ...call, body: event.target.value })}
             onKeyDown={(event) => {
               if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && cannot === undefined)
-                void send();
+                void once(send);
             }}
           />
         </Field>
@@ -91,7 +89,7 @@ export function SendTest({
           icon={<Send size={14} aria-hidden />}
           isBusy={isBusy}
           disabledBecause={cannot}
-          onClick={() => void send()}
+          onClick={() => void once(send)}
         >
           {texts.send}
         </Button>

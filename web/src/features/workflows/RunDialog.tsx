@@ -12,6 +12,7 @@ import { FormError } from "../../ui/ErrorCard";
 import { Field } from "../../ui/Field";
 import { TextArea } from "../../ui/TextArea";
 import { tell } from "../../ui/toast";
+import { useOnce } from "../../ui/useOnce";
 
 const texts = workflows.run;
 
@@ -27,12 +28,11 @@ export function RunDialog({
   const [input, setInput] = useState("{}");
   const [error, setError] = useState<string>();
   const [refusal, setRefusal] = useState<string>();
-  const [isBusy, setIsBusy] = useState(false);
+  const [isBusy, once] = useOnce();
   const run = async () => {
     const object = parseObject(input);
     setError(object === undefined ? texts.notObject : undefined);
     if (object === undefined) return;
-    setIsBusy(true);
     try {
       const { id } = await executeWorkflow(workflow.id, object);
       onClose();
@@ -42,7 +42,6 @@ export function RunDialog({
       });
     } catch (failed) {
       setRefusal(sentence(asFailure(failed).message));
-      setIsBusy(false);
     }
   };
   return (
@@ -51,7 +50,7 @@ export function RunDialog({
         className="form"
         onSubmit={(event) => {
           event.preventDefault();
-          void run();
+          void once(run);
         }}
       >
         <Field label={texts.input} hint={texts.inputHint} error={error}>
@@ -61,7 +60,7 @@ export function RunDialog({
             value={input}
             onChange={(event) => setInput(event.target.value)}
             onKeyDown={(event) => {
-              if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void run();
+              if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void once(run);
             }}
           />
         </Field>

@@ -58,6 +58,8 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
     const known = new Set(checked.problems.map(({ line, message }) => `${line} ${message}`));
     return [...checked.problems, ...more.filter(({ line, message }) => !known.has(`${line} ${message}`))];
   }, [checked.problems, refused, text]);
+  const isSaving = useRef(false);
+  const isWanted = useRef(false);
   const isChanged = text !== toText(base);
   const mayNot = may("workflows:write") ? undefined : texts.mayNot;
   useEffect(() => {
@@ -87,12 +89,17 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
     if (found[0] !== undefined) editor.current?.show(found[0].from);
   };
   const save = async (): Promise<Schemas["Workflow"] | undefined> => {
+    if (isSaving.current) {
+      isWanted.current = true;
+      return undefined;
+    }
     const sent = typed.current;
     const located = locate(sent);
     if ("error" in located || mayNot !== undefined) {
       editor.current?.show("error" in located ? located.error.at : 0);
       return undefined;
     }
+    isSaving.current = true;
     setIsBusy(true);
     try {
       const saved = await saveWorkflow(base.id, toUpdate(located.value, kept?.revision ?? base.revision));
@@ -104,9 +111,16 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
       else refuse(texts.saveWrong, failure);
       return undefined;
     } finally {
+      isSaving.current = false;
       setIsBusy(false);
     }
   };
+  // What was asked for while another save went on is sent after it, on top of what that has made.
+  useEffect(() => {
+    if (isBusy || !isWanted.current) return;
+    isWanted.current = false;
+    if (isChanged && !isConflict) void save();
+  });
   const publish = async () => {
     const saved = typed.current !== toText(base) ? await save() : base;
     if (saved === undefined) return;
