@@ -12,6 +12,7 @@ on_both_databases! {
     shows_a_key_once_and_forgets_it_at_once
     gives_no_key_more_than_its_maker_has
     refuses_a_key_that_has_expired
+    lets_no_key_outlive_its_maker
     says_who_made_a_key
 }
 
@@ -128,6 +129,25 @@ async fn refuses_a_key_that_has_expired(database: Database) {
         let (refused, body) = make(&app, expires_at.clone()).await;
         assert_eq!(refused, status, "{expires_at}: {body}");
         assert_eq!(body["error"]["details"][0]["pointer"], "/expires_at", "{body}");
+    }
+}
+
+async fn lets_no_key_outlive_its_maker(database: Database) {
+    let app = start(database).await;
+    let tomorrow = hours_ahead(24);
+    let body = json!({"name": "Day", "scopes": ["keys:manage", "workflows:read"], "expires_at": tomorrow});
+    let (_, day) = app.api("POST", "/api/v1/keys", body).await;
+    let key = day["key"].as_str().expect("a key");
+    for (expires_at, status) in [
+        (Value::Null, 422),
+        (json!(hours_ahead(25)), 422),
+        (json!(tomorrow), 201),
+        (json!(hours_ahead(1)), 201),
+    ] {
+        let body = json!({"name": "Made", "scopes": ["workflows:read"], "expires_at": expires_at});
+        let request = app.request("POST", "/api/v1/keys").bearer_auth(key);
+        let made = Answered::of(request.json(&body)).await;
+        assert_eq!(made.status, status, "{expires_at}");
     }
 }
 

@@ -294,6 +294,9 @@ async fn gives_nobody_more_than_the_giver_has(database: Database) {
         403,
         "FORBIDDEN",
     );
+    for (method, body) in [("PATCH", json!({"disabled": true})), ("DELETE", Value::Null)] {
+        check(&call(&app, key, method, &bob, body).await, 403, "FORBIDDEN");
+    }
     assert_eq!(
         call(&app, key, "PATCH", &bob, json!({"name": "Bo"})).await.status,
         200

@@ -72,13 +72,15 @@ impl Keys {
         let now = app.now();
         let lasts = create.expires_at.map(|end| end - now);
         if lasts.is_some_and(|lasts| lasts <= TimeDelta::zero() || lasts > LONGEST) {
-            let problem = Problem {
-                pointer: "/expires_at".to_owned(),
-                node: None,
-                message: "the time is not within the next ten years".to_owned(),
-            };
-            let message = format!("{}: {}", problem.pointer, problem.message);
-            return Err(ApiError::unprocessable(message, vec![problem]));
+            return Err(wrong_end("the time is not within the next ten years"));
+        }
+        // A person's session ends, and their keys do not; what a key makes ends with it.
+        let maker_ends = match auth.caller {
+            Caller::Key(_) => auth.expires_at,
+            Caller::User { .. } => None,
+        };
+        if maker_ends.is_some_and(|last| create.expires_at.is_none_or(|end| end > last)) {
+            return Err(wrong_end("a key cannot outlive the key that makes it"));
         }
         let key = make(&app.store, auth.workspace_id, create, Some(auth.caller), now).await?;
         Ok(Created::Created(Json(key)))
@@ -103,6 +105,16 @@ impl Keys {
             deleted: true,
         }))
     }
+}
+
+fn wrong_end(message: &str) -> ApiError {
+    let problem = Problem {
+        pointer: "/expires_at".to_owned(),
+        node: None,
+        message: message.to_owned(),
+    };
+    let message = format!("{}: {message}", problem.pointer);
+    ApiError::unprocessable(message, vec![problem])
 }
 
 /// Makes a key and stores its hash.

@@ -93,9 +93,7 @@ impl Users {
         app: Data<&App>,
         id: Path<i64>,
     ) -> Result<Invited, ApiError> {
-        let user = app.store.user(auth.workspace_id, id.0).await?;
-        let user = user.ok_or_else(|| unknown(id.0))?;
-        may_give(&auth, user.role)?;
+        let user = may_manage(&app, &auth, id.0).await?;
         let link = Link::new(&app);
         let renewed = app
             .store
@@ -109,7 +107,7 @@ impl Users {
     /// Change a person
     ///
     /// Their role, their name, or whether they are kept out; what is left out stays. It counts at once, for sessions that
-    /// are open, too. Nobody can give a role that may do more than they may. 409 `LAST_OWNER` where no owner would be left
+    /// are open, too. Nobody can give or take a role that may do more than they may. 409 `LAST_OWNER` where no owner would be left
     /// who can log in.
     #[oai(path = "/:id", method = "patch", operation_id = "updateUser")]
     async fn update(
@@ -122,6 +120,9 @@ impl Users {
         let UserUpdate { role, name, disabled } = body.0;
         if let Some(role) = role {
             may_give(&auth, role)?;
+        }
+        if role.is_some() || disabled.is_some() {
+            may_manage(&app, &auth, id.0).await?;
         }
         let change = UserChange { role, name, disabled };
         let changed = app.store.update_user(auth.workspace_id, id.0, change).await?;
@@ -140,6 +141,7 @@ impl Users {
         app: Data<&App>,
         id: Path<i64>,
     ) -> Result<Json<UserDeleted>, ApiError> {
+        may_manage(&app, &auth, id.0).await?;
         let changed = app.store.delete_user(auth.workspace_id, id.0).await?;
         app.auth.forget();
         let user = done(changed, id.0)?;
@@ -188,6 +190,14 @@ fn may_give(giver: &Principal, role: Role) -> Result<(), ApiError> {
             scope.as_str()
         ))),
     }
+}
+
+/// The person, whose role the caller might have given.
+async fn may_manage(app: &App, caller: &Principal, id: i64) -> Result<User, ApiError> {
+    let user = app.store.user(caller.workspace_id, id).await?;
+    let user = user.ok_or_else(|| unknown(id))?;
+    may_give(caller, user.role)?;
+    Ok(user)
 }
 
 fn done(changed: Changed, id: i64) -> Result<User, ApiError> {

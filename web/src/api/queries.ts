@@ -31,8 +31,9 @@ export function refreshWhenBack(): void {
   let before = session.get();
   session.subscribe(() => {
     const now = session.get();
-    // Another person must not see what this one had.
-    if (now.id === undefined || now.email !== before.email) queries.clear();
+    // Another person must not see what this one had; by another e-mail alone it is the same.
+    const isOther = now.email !== before.email && now.id !== before.id;
+    if (now.id === undefined || isOther) queries.clear();
     else if (now.id !== before.id) again();
     before = now;
   });

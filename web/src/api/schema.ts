@@ -1137,7 +1137,7 @@ export interface paths {
         /**
          * Change a person
          * @description Their role, their name, or whether they are kept out; what is left out stays. It counts at once, for sessions that
-         *     are open, too. Nobody can give a role that may do more than they may. 409 `LAST_OWNER` where no owner would be left
+         *     are open, too. Nobody can give or take a role that may do more than they may. 409 `LAST_OWNER` where no owner would be left
          *     who can log in.
          *
          *     Needs the scope `workspace:admin`.
