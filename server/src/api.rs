@@ -42,6 +42,7 @@ use self::error::ApiError;
 use self::payload::Json;
 use crate::app::App;
 use crate::auth::cookie::AnswerCookie;
+use crate::dispatch::ByHand;
 use crate::trigger::resume::ResumeDoor;
 use crate::trigger::webhook::WebhookDoor;
 
@@ -121,11 +122,11 @@ enum Accepted {
 }
 
 impl Accepted {
-    async fn new(app: &App, execution: ExecutionSummary) -> Result<Self, ApiError> {
-        Self::before(app, execution, false).await
-    }
-
-    async fn before(app: &App, mut execution: ExecutionSummary, is_replayed: bool) -> Result<Self, ApiError> {
+    async fn new(app: &App, started: ByHand) -> Result<Self, ApiError> {
+        let ByHand {
+            mut execution,
+            is_replayed,
+        } = started;
         app.store.name_executions([&mut execution]).await?;
         let location = format!("/api/v1/executions/{}", execution.id);
         Ok(Self::Accepted(

@@ -1,13 +1,18 @@
 //! What is done with many executions at once.
 
+use std::collections::BTreeSet;
+
 use flowmatic_tests::{Database, TestApp};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::workflow::{create, hooked, id, on_both_databases, webhook_id};
+use crate::workflow::{Answered, create, hooked, id, on_both_databases, webhook_id};
 
 on_both_databases! {
     retries_those_that_are_named_and_tells_of_those_it_cannot
     retries_what_a_filter_finds_once
+    retries_none_twice_where_calls_overlap
+    retries_once_under_one_key
     cancels_what_waits
 }
 
@@ -128,6 +133,64 @@ async fn retries_what_a_filter_finds_once(database: Database) {
     assert_eq!(ids(&again["done"]), expected, "{again}");
     let none = json!({"filter": {"status": ["COMPLETED"]}, "from": "failed"});
     assert_eq!(post(&app, "retry", none).await["done"], json!([]));
+}
+
+async fn retries_none_twice_where_calls_overlap(database: Database) {
+    let app = start(database).await;
+    let workflow = create(&app, failing()).await;
+    for _ in 0..12 {
+        let execution = call(&app, &workflow, json!({"fails": true})).await;
+        app.wait_for(&execution, &["FAILED"]).await;
+    }
+    for from in ["start", "failed"] {
+        let body = json!({"filter": {"workflow_id": workflow["id"], "status": ["FAILED"]}, "from": from});
+        let answers = join_all((0..6).map(|_| post(&app, "retry", body.clone()))).await;
+        let retries: BTreeSet<String> = answers.iter().flat_map(retries_of).collect();
+        assert_eq!(retries.len(), 12, "{answers:?}");
+        for retry in &retries {
+            app.wait_for(retry, &["FAILED"]).await;
+        }
+        let list = format!("{EXECUTIONS}?workflow_id={}&mode=retry&limit=100", id(&workflow));
+        let (_, list) = app.api("GET", &list, Value::Null).await;
+        let times = if from == "start" { 1 } else { 2 };
+        assert_eq!(ids(&list["data"]).len(), times * 12, "{list}");
+    }
+}
+
+fn retries_of(answer: &Value) -> Vec<String> {
+    assert_eq!(answer["failed"], json!([]), "{answer}");
+    let done = answer["done"].as_array().expect("a list");
+    done.iter().map(|done| id(&done["execution"]).to_owned()).collect()
+}
+
+async fn retries_once_under_one_key(database: Database) {
+    let app = start(database).await;
+    let workflow = create(&app, failing()).await;
+    let failed = call(&app, &workflow, json!({"fails": true})).await;
+    app.wait_for(&failed, &["FAILED"]).await;
+    let key = app.key().await;
+    let retry = async |path: &str, idempotency_key: &str, body: Value| {
+        let request = app.request("POST", &format!("{EXECUTIONS}/{path}")).bearer_auth(&key);
+        Answered::of(request.header("Idempotency-Key", idempotency_key).json(&body)).await
+    };
+    for from in ["start", "failed"] {
+        let both = json!({"ids": [failed], "from": from});
+        let calls = (0..4).map(|_| retry("retry", from, both.clone()));
+        let answers: Vec<Value> = join_all(calls).await.iter().map(Answered::json).collect();
+        let retries: BTreeSet<String> = answers.iter().flat_map(retries_of).collect();
+        assert_eq!(retries.len(), 1, "{answers:?}");
+        let one = retry(&format!("{failed}/retry"), from, json!({"from": from})).await;
+        assert_eq!((one.status, one.header("idempotency-replayed")), (202, "true"));
+        assert!(retries.contains(id(&one.json())), "{}", one.json());
+    }
+    let other = retry("retry", "start", json!({"ids": [failed], "from": "failed"})).await.json();
+    assert_eq!(other["failed"][0]["error"]["code"], "IDEMPOTENCY_KEY_REUSED", "{other}");
+    let again = retry("retry", "another", json!({"ids": [failed]})).await.json();
+    assert_eq!(ids(&again["done"]), [&failed], "{again}");
+    let (_, list) = app
+        .api("GET", &format!("{EXECUTIONS}?retry_of={failed}"), Value::Null)
+        .await;
+    assert_eq!(ids(&list["data"]).len(), 3, "{list}");
 }
 
 async fn cancels_what_waits(database: Database) {

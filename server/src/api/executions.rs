@@ -8,9 +8,10 @@ use flowmatic_openapi::{
     Execution, ExecutionMode, ExecutionRetry, ExecutionStatus, ExecutionSummary, LeftOut, Page, RetryFrom,
     Step, Time,
 };
+use poem::Request;
 use poem::web::Data;
 use poem_openapi::OpenApi;
-use poem_openapi::param::{Path, Query};
+use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::registry::{MetaSchemaRef, Registry};
 use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult, Type};
 use uuid::Uuid;
@@ -18,10 +19,12 @@ use uuid::Uuid;
 pub(super) use self::bulk::Bulk;
 use super::cursor::Cursor;
 use super::error::ApiError;
+use super::idempotency;
 use super::payload::{Json, OptionalJson};
 use super::{Accepted, Tag, fifty};
 use crate::app::App;
 use crate::auth::{Auth, may};
+use crate::dispatch::ByHand;
 use crate::store::{ExecutionFilter, StoredExecution};
 
 pub(super) struct Executions;
@@ -163,9 +166,17 @@ impl Executions {
         auth: Auth<may::WriteExecutions>,
         app: Data<&App>,
         id: Path<Uuid>,
+        /// Starts one execution for all calls that have the same key, for a day.
+        #[oai(
+            name = "Idempotency-Key",
+            validator(min_length = 1, max_length = 256, pattern = r"^[!-~]([ -~]*[!-~])?$")
+        )]
+        _idempotency_key: Header<Option<String>>,
+        request: &Request,
         body: OptionalJson<ExecutionRetry>,
     ) -> Result<Accepted, ApiError> {
-        let retried = retry(&app, auth.workspace_id, id.0, body.0.from).await?;
+        let key = idempotency::key(request.headers())?;
+        let retried = retry(&app, auth.workspace_id, id.0, body.0.from, key).await?;
         Accepted::new(&app, retried).await
     }
 }
@@ -176,19 +187,20 @@ async fn retry(
     workspace_id: i64,
     id: Uuid,
     from: RetryFrom,
-) -> Result<ExecutionSummary, ApiError> {
+    idempotency_key: Option<String>,
+) -> Result<ByHand, ApiError> {
     let stored = app.store.get_execution(workspace_id, id, app.now()).await?;
     let stored = stored.ok_or_else(|| ApiError::not_found("execution", id))?;
     if !stored.summary.status.is_final() {
         return Err(ApiError::conflict("the execution has not ended; cancel it first"));
     }
     Ok(match from {
-        RetryFrom::Start => app.dispatch.retry(stored).await?,
+        RetryFrom::Start => app.dispatch.retry(stored, idempotency_key).await?,
         RetryFrom::Failed if stored.summary.status == ExecutionStatus::Completed => {
             let message = "the execution has succeeded: nothing of it failed";
             return Err(ApiError::conflict(message));
         }
-        RetryFrom::Failed => app.dispatch.retry_failed(stored).await?,
+        RetryFrom::Failed => app.dispatch.retry_failed(stored, idempotency_key).await?,
     })
 }
 

@@ -133,7 +133,7 @@ impl Schedules {
                 None,
             )
             .await?;
-        Accepted::new(&app, started.execution).await
+        Accepted::new(&app, started).await
     }
 }
 

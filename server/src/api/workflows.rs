@@ -281,7 +281,7 @@ impl Workflows {
                 idempotency_key,
             )
             .await?;
-        Accepted::before(&app, started.execution, started.is_replayed).await
+        Accepted::new(&app, started).await
     }
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use flowmatic_executor::run::prefix;
 use flowmatic_executor::{Accept, Outcome, Payload, Waiting};
 use flowmatic_nodes::trigger::schedule::{KIND, context};
-use flowmatic_openapi::{ExecutionMode, ExecutionStatus, ExecutionSummary, JsonObject};
+use flowmatic_openapi::{ExecutionMode, ExecutionStatus, ExecutionSummary, JsonObject, RetryFrom};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::show::show_error;
 use super::{Admission, Dispatch, StartError, StartRequest, Started, now, payload};
-use crate::store::{StoreError, StoredExecution};
+use crate::store::{Admitted, Once, StoreError, StoredExecution};
 
 /// What a start by hand gives.
 pub struct ByHand {
@@ -56,8 +56,13 @@ impl Dispatch {
         self.accept(request, idempotency_key).await
     }
 
-    /// Starts an execution again from its start: the same version over the same payload.
-    pub async fn retry(self: &Arc<Self>, stored: StoredExecution) -> Result<ExecutionSummary, StartError> {
+    /// Starts an execution again from its start: the same version over the same payload. Under one key it is started
+    /// once.
+    pub async fn retry(
+        self: &Arc<Self>,
+        stored: StoredExecution,
+        idempotency_key: Option<String>,
+    ) -> Result<ByHand, StartError> {
         let summary = stored.summary;
         let version = self
             .version(summary.workflow_id, summary.version)
@@ -79,14 +84,16 @@ impl Dispatch {
             meta: stored.meta,
             retry_of: Some(summary.id),
         };
-        Ok(self.accept(request, None).await?.execution)
+        self.accept(request, idempotency_key).await
     }
 
-    /// Starts an execution again at what failed or was cancelled: what was decided before is shared.
+    /// Starts an execution again at what failed or was cancelled: what was decided before is shared. Under
+    /// one key it is started once.
     pub async fn retry_failed(
         self: &Arc<Self>,
         stored: StoredExecution,
-    ) -> Result<ExecutionSummary, StartError> {
+        idempotency_key: Option<String>,
+    ) -> Result<ByHand, StartError> {
         let summary = stored.summary;
         let version = self
             .version(summary.workflow_id, summary.version)
@@ -106,9 +113,18 @@ impl Dispatch {
             accepted_at: now(),
         };
         let record = prefix(stored.steps, summary.started_at, accept.accepted_at);
-        self.store.accept_with(&accept, &record).await?;
-        self.take_up_soon(vec![accept.id]);
-        Ok(ExecutionSummary {
+        let once = idempotency_key.map(|key| Once::of_retry(summary.id, RetryFrom::Failed, &key));
+        match self.store.accept_with(&accept, &record, once.as_ref()).await? {
+            None => self.take_up_soon(vec![accept.id]),
+            Some(Admitted::KeyReused { execution }) => return Err(StartError::KeyReused(execution)),
+            Some(Admitted::Replayed {
+                execution,
+                removed_as,
+                ..
+            }) => return self.replayed(accept.workspace_id, execution, removed_as).await,
+            Some(other) => return Err(StoreError::Internal(format!("a retry was decided as {other:?}")).into()),
+        }
+        let execution = ExecutionSummary {
             id: accept.id,
             status: ExecutionStatus::Queued,
             mode: ExecutionMode::Retry,
@@ -118,6 +134,10 @@ impl Dispatch {
             finished_at: None,
             duration_ms: None,
             ..summary
+        };
+        Ok(ByHand {
+            execution,
+            is_replayed: false,
         })
     }
 
@@ -129,20 +149,17 @@ impl Dispatch {
         let (version, trigger, mode) = (request.version.clone(), request.trigger, request.mode);
         let retry_of = request.retry_of;
         let started = match version.plan.start {
-            None => self.start(request)?,
-            Some(_) => match self.admit(request, idempotency_key).await? {
+            None if retry_of.and(idempotency_key.as_ref()).is_none() => self.start(request)?,
+            _ => match self.admit(request, idempotency_key).await? {
                 Admission::Started(started) => started,
                 Admission::Queued(id) | Admission::Debounced(id) | Admission::Dropped(id) => {
                     return self.by_hand(version.workspace_id, id, false).await;
                 }
                 Admission::Replayed {
                     execution,
-                    removed_as: Some(_),
+                    removed_as,
                     ..
-                } => return Err(StartError::Removed(execution)),
-                Admission::Replayed { execution, .. } => {
-                    return self.by_hand(version.workspace_id, execution, true).await;
-                }
+                } => return self.replayed(version.workspace_id, execution, removed_as).await,
             },
         };
         let Started {
@@ -178,6 +195,19 @@ impl Dispatch {
             execution,
             is_replayed: false,
         })
+    }
+
+    /// What a call gets that came before.
+    async fn replayed(
+        &self,
+        workspace_id: i64,
+        execution: Uuid,
+        removed_as: Option<ExecutionStatus>,
+    ) -> Result<ByHand, StartError> {
+        match removed_as {
+            Some(_) => Err(StartError::Removed(execution)),
+            None => self.by_hand(workspace_id, execution, true).await,
+        }
     }
 
     async fn by_hand(&self, workspace_id: i64, id: Uuid, is_replayed: bool) -> Result<ByHand, StartError> {

@@ -7,7 +7,7 @@ use flowmatic_executor::context::Identity;
 use flowmatic_executor::graph::start::{IdempotencyKey, Terms};
 use flowmatic_executor::journal::ErrorRecord;
 use flowmatic_executor::{Accept, Payload, Recovered, Start, Ticket, Time, Version, Waiting};
-use flowmatic_openapi::ExecutionStatus;
+use flowmatic_openapi::{ExecutionStatus, RetryFrom};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -333,6 +333,9 @@ fn accept(request: &mut StartRequest, id: Uuid) -> Accept {
 }
 
 fn once(terms: &mut Terms, request: &StartRequest, caller_key: Option<String>) -> Option<Once> {
+    if let Some(of) = request.retry_of {
+        return caller_key.map(|key| Once::of_retry(of, RetryFrom::Start, &key));
+    }
     let idempotency = terms.idempotency.take()?;
     let (key, body_hash) = match idempotency.key {
         IdempotencyKey::OfCaller => (caller_key?, Some(body_hash(request))),

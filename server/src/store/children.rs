@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use flowmatic_executor::Accept;
-use flowmatic_executor::journal::Record;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use uuid::Uuid;
 
@@ -110,21 +109,6 @@ impl Store {
         timers::remove(&transaction, TimerKind::Failure, &[timer.subject]).await?;
         transaction.commit().await?;
         Ok(true)
-    }
-
-    /// Accepts an execution that begins with what another one had decided. Nobody runs it yet.
-    pub async fn accept_with(&self, accept: &Accept, decided: &Record) -> Result<(), StoreError> {
-        let transaction = self.begin().await?;
-        self::accept(&transaction, accept).await?;
-        let record =
-            serde_json::to_string(decided).map_err(|error| StoreError::Internal(error.to_string()))?;
-        let insert = "INSERT INTO checkpoints (execution_id, sequence, record) VALUES ($1, 1, $2)";
-        let values: [Value; 2] = [accept.id.into(), record.into()];
-        let backend = transaction.get_database_backend();
-        transaction
-            .execute_raw(Statement::from_sql_and_values(backend, insert, values))
-            .await?;
-        Ok(transaction.commit().await?)
     }
 }
 

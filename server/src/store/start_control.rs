@@ -28,6 +28,7 @@ mod debounce;
 mod idempotency;
 pub(super) mod places;
 mod rate;
+mod retries;
 mod tidy;
 
 /// The error code of an execution that found no place.

@@ -7,12 +7,15 @@ use flowmatic_openapi::{
     ExecutionSummary, RetryFrom,
 };
 use futures_util::stream::{self, StreamExt};
+use poem::Request;
 use poem::web::Data;
 use poem_openapi::OpenApi;
+use poem_openapi::param::Header;
 use uuid::Uuid;
 
 use super::super::Tag;
 use super::super::error::ApiError;
+use super::super::idempotency;
 use super::super::payload::Json;
 use super::{has_ended, retry};
 use crate::app::App;
@@ -23,6 +26,8 @@ use crate::store::{ExecutionFilter, Purpose};
 const AT_ONCE: usize = 8;
 /// What a filter gives where its caller names no limit.
 const MOST: i32 = 1_000;
+/// The key of retries of what no call has retried: another such call may find it at the same time. No header says it.
+const NOT_RETRIED: &str = "\u{1f}";
 
 pub(in crate::api) struct Bulk;
 
@@ -31,13 +36,20 @@ impl Bulk {
     /// Retry many executions
     ///
     /// As a retry of each, the older ones first. Of a `filter`, up to `limit` of the newest that have ended and were not
-    /// retried before; with `next_cursor` as the `cursor` of another call it goes on. What cannot be retried is told
-    /// of, each with its reason, and keeps no other from being retried.
+    /// retried before; with `next_cursor` as the `cursor` of another call it goes on, and calls at the same time retry
+    /// none twice. What cannot be retried is told of, each with its reason, and keeps no other from being retried.
     #[oai(path = "/retry", method = "post", operation_id = "retryExecutions")]
     async fn retry(
         &self,
         auth: Auth<may::WriteExecutions>,
         app: Data<&App>,
+        /// Of `ids`: retries each once for all calls that have the same key, for a day.
+        #[oai(
+            name = "Idempotency-Key",
+            validator(min_length = 1, max_length = 256, pattern = r"^[!-~]([ -~]*[!-~])?$")
+        )]
+        _idempotency_key: Header<Option<String>>,
+        request: &Request,
         body: Json<BulkRetry>,
     ) -> Result<Json<BulkAnswer>, ApiError> {
         let BulkRetry {
@@ -52,10 +64,17 @@ impl Bulk {
             RetryFrom::Failed => Purpose::RetryFailed,
         };
         let asked = Asked::of(ids, filter, limit, cursor)?;
+        let key = match &asked {
+            Asked::These(_) => idempotency::key(request.headers())?,
+            Asked::Found { .. } => Some(NOT_RETRIED.to_owned()),
+        };
         let (ids, next_cursor) = asked.find(&app, auth.workspace_id, purpose).await?;
-        let (app, workspace_id) = (app.0, auth.workspace_id);
+        let (app, workspace_id, key) = (app.0, auth.workspace_id, &key);
         let tried: Vec<_> = stream::iter(ids)
-            .map(|id| async move { (id, retry(app, workspace_id, id, from).await) })
+            .map(|id| async move {
+                let retried = retry(app, workspace_id, id, from, key.clone()).await;
+                (id, retried.map(|retried| retried.execution))
+            })
             .buffered(AT_ONCE)
             .collect()
             .await;
