@@ -23,6 +23,9 @@ pub enum EventKind {
     /// A step is decided.
     #[oai(rename = "step.finished")]
     StepFinished,
+    /// An execution waits now, or goes on after it waited: told where all executions are watched.
+    #[oai(rename = "execution.changed")]
+    ExecutionChanged,
     /// An execution is over.
     #[oai(rename = "execution.ended")]
     ExecutionEnded,
@@ -39,6 +42,7 @@ impl EventKind {
             Self::StepRetried => "step.retried",
             Self::StepWaiting => "step.waiting",
             Self::StepFinished => "step.finished",
+            Self::ExecutionChanged => "execution.changed",
             Self::ExecutionEnded => "execution.ended",
             Self::EventsMissed => "events.missed",
         }
