@@ -1,7 +1,7 @@
 //! The HTTP API: one service, one description, and what every request passes through.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
 
 use flowmatic_openapi::ExecutionSummary;
@@ -12,7 +12,6 @@ use poem::http::header::{
 use poem::http::{HeaderValue, Method};
 use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Result, Route};
 use poem_openapi::{ApiResponse, OpenApiService, Tags};
-use serde_json::Value;
 use uuid::Uuid;
 
 pub mod error;
@@ -142,30 +141,8 @@ fn fifty() -> i32 {
     50
 }
 
-/// The description as it is published: complete, with the raw webhook door and the scope of each operation.
-///
-/// # Panics
-/// Where an operation is neither guarded nor listed as open: a mistake in this crate's code, which its tests
-/// and every start find.
-pub fn description() -> &'static Value {
-    static DESCRIPTION: OnceLock<Value> = OnceLock::new();
-    DESCRIPTION.get_or_init(|| {
-        let service = OpenApiService::new(
-            (SERVED, webhooks::Webhooks),
-            "Flowmatic",
-            env!("CARGO_PKG_VERSION"),
-        )
-        .description("Workflow automation: webhooks in, durable runs, answers out.")
-        .license(poem_openapi::LicenseObject::new("MIT OR Apache-2.0"))
-        .server("/");
-        let raw: Value = serde_json::from_str(&service.spec()).expect("the framework writes JSON");
-        description::finish(raw)
-    })
-}
-
 /// Everything that is served over HTTP.
 pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
-    description();
     let service = OpenApiService::new(SERVED, "Flowmatic", env!("CARGO_PKG_VERSION"));
     let door = door(&app);
     let resume = Arc::new(ResumeDoor {
@@ -181,7 +158,7 @@ pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
         .at("/api/resume/:execution/:token/*path", resume);
     // Not all of it at `/`, which would hide the start page.
     let service = Arc::new(service.into_endpoint());
-    for prefix in description::prefixes() {
+    for prefix in description::PREFIXES {
         routes = routes.nest_no_strip(prefix, service.clone());
     }
     let inner = Arc::new(routes.data(app.clone()));
