@@ -127,10 +127,7 @@ fn all_paths_are_served() {
             path.strip_prefix(*prefix)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        assert!(
-            description::PREFIXES.iter().any(is_below),
-            "{path}"
-        );
+        assert!(description::PREFIXES.iter().any(is_below), "{path}");
     }
 }
 

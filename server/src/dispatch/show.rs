@@ -11,10 +11,28 @@ use super::follow::{on_disk, show_under_way};
 use super::{Dispatch, payload};
 use crate::store::{StoreError, StoredExecution};
 
+/// The steps that are shown with their inputs and outputs.
+#[derive(Debug, PartialEq)]
+pub enum Data {
+    OfAll,
+    OfNone,
+    /// Of the one with this path.
+    Of(String),
+}
+
+impl Data {
+    fn is_of(&self, path: &str) -> bool {
+        match self {
+            Self::OfAll => true,
+            Self::OfNone => false,
+            Self::Of(one) => one == path,
+        }
+    }
+}
+
 impl Dispatch {
-    /// An execution as the API shows it: the inputs of its steps are evaluated again, with secrets redacted. Or its
-    /// steps without their inputs and outputs.
-    pub async fn show(&self, stored: StoredExecution, with_data: bool) -> Result<Execution, StoreError> {
+    /// An execution as the API shows it: the inputs of its steps are evaluated again, with secrets redacted.
+    pub async fn show(&self, stored: StoredExecution, data: Data) -> Result<Execution, StoreError> {
         let summary = &stored.summary;
         let given = payload(&stored.payload, &stored.meta)
             .map_err(|error| StoreError::Internal(error.to_string()))?;
@@ -32,7 +50,7 @@ impl Dispatch {
         let engine = self.engine.clone();
         let showing = move || {
             let version = version.as_deref();
-            show(&engine, stored, given, under_way, version, with_data)
+            show(&engine, stored, given, under_way, version, &data)
         };
         tokio::task::spawn_blocking(showing)
             .await
@@ -72,7 +90,7 @@ fn show(
     given: Payload,
     under_way: Vec<StepEvent>,
     version: Option<&Version>,
-    with_data: bool,
+    data: &Data,
 ) -> Execution {
     let (summary, steps) = (stored.summary, stored.steps);
     let called_by = called_by(&given);
@@ -86,7 +104,7 @@ fn show(
         let step = steps.iter().find(|step| *step.node == *node)?;
         Some(Json(step.output.clone()))
     });
-    let inputs = match version.filter(|_| with_data) {
+    let inputs = match version.filter(|_| *data != Data::OfNone) {
         Some(version) => engine.inputs(
             version,
             summary.id,
@@ -94,6 +112,7 @@ fn show(
             given,
             summary.started_at,
             &steps,
+            |step| data.is_of(&step.node),
         ),
         None => vec![None; steps.len()],
     };
@@ -103,7 +122,7 @@ fn show(
         .zip(inputs)
         .map(|(record, input)| show_record(plan, record, input))
         .map(|step| Step {
-            output: step.output.filter(|_| with_data),
+            output: step.output.filter(|_| data.is_of(&step.path)),
             ..step
         })
         .collect();
