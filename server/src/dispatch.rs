@@ -37,7 +37,7 @@ pub use self::by_hand::ByHand;
 pub use self::follow::{END, Follow};
 use self::gate::Gate;
 use self::host::ServerHost;
-pub use self::show::Data;
+pub use self::show::StepData;
 pub use self::start_control::Admission;
 use self::start_control::Control;
 use crate::cache::Cache;

@@ -24,7 +24,7 @@ use super::payload::{Json, OptionalJson};
 use super::{Accepted, Tag, fifty};
 use crate::app::App;
 use crate::auth::{Auth, may};
-use crate::dispatch::{ByHand, Data};
+use crate::dispatch::{ByHand, StepData};
 use crate::store::{ExecutionFilter, StoredExecution};
 
 pub(super) struct Executions;
@@ -99,8 +99,8 @@ impl Executions {
     ) -> Result<Json<Execution>, ApiError> {
         let stored = find(&app, auth.workspace_id, id.0).await?;
         let data = match without.0 {
-            Some(LeftOut::Data) => Data::OfNone,
-            None => Data::OfAll,
+            Some(LeftOut::Data) => StepData::OfNone,
+            None => StepData::OfAll,
         };
         Ok(Json(app.dispatch.show(stored, data).await?))
     }
@@ -119,7 +119,7 @@ impl Executions {
         path: Query<String>,
     ) -> Result<Json<Step>, ApiError> {
         let stored = find(&app, auth.workspace_id, id.0).await?;
-        let execution = app.dispatch.show(stored, Data::Of(path.0.clone())).await?;
+        let execution = app.dispatch.show(stored, StepData::Of(path.0.clone())).await?;
         let step = execution.steps.into_iter().find(|step| step.path == path.0);
         step.map(Json)
             .ok_or_else(|| ApiError::not_found("decided step", &path.0))

@@ -13,14 +13,14 @@ use crate::store::{StoreError, StoredExecution};
 
 /// The steps that are shown with their inputs and outputs.
 #[derive(Debug, PartialEq)]
-pub enum Data {
+pub enum StepData {
     OfAll,
     OfNone,
     /// Of the one with this path.
     Of(String),
 }
 
-impl Data {
+impl StepData {
     fn is_of(&self, path: &str) -> bool {
         match self {
             Self::OfAll => true,
@@ -32,7 +32,7 @@ impl Data {
 
 impl Dispatch {
     /// An execution as the API shows it: the inputs of its steps are evaluated again, with secrets redacted.
-    pub async fn show(&self, stored: StoredExecution, data: Data) -> Result<Execution, StoreError> {
+    pub async fn show(&self, stored: StoredExecution, data: StepData) -> Result<Execution, StoreError> {
         let summary = &stored.summary;
         let given = payload(&stored.payload, &stored.meta)
             .map_err(|error| StoreError::Internal(error.to_string()))?;
@@ -90,7 +90,7 @@ fn show(
     given: Payload,
     under_way: Vec<StepEvent>,
     version: Option<&Version>,
-    data: &Data,
+    data: &StepData,
 ) -> Execution {
     let (summary, steps) = (stored.summary, stored.steps);
     let called_by = called_by(&given);
@@ -104,7 +104,7 @@ fn show(
         let step = steps.iter().find(|step| *step.node == *node)?;
         Some(Json(step.output.clone()))
     });
-    let inputs = match version.filter(|_| *data != Data::OfNone) {
+    let inputs = match version.filter(|_| *data != StepData::OfNone) {
         Some(version) => engine.inputs(
             version,
             summary.id,
