@@ -89,8 +89,48 @@ test("a screen that is asked for while the server is away comes when it is back"
   await expect(page.getByText("Lost the server.")).toBeVisible();
   await expect(page.getByRole("heading", { name: "Make your first workflow" })).toBeVisible();
   await page.unroute("**/*");
+  await page.evaluate(() => Object.assign(window, { isSamePage: true }));
   await page.getByRole("button", { name: "Try now" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Settings" })).toBeVisible();
+  // To load the page anew would lose what was typed.
+  expect(await page.evaluate(() => "isSamePage" in window)).toBe(true);
+});
+
+test("a part that cannot be loaded takes nothing else with it", async ({ page, server, bears }) => {
+  bears.push(/404|Failed to fetch|Failed to load|MIME|dynamically imported/);
+  await createWorkflow(server);
+  await page.route(/Toasts|Palette|ExecutionsPage/, (route) => route.fulfill({ status: 404, body: "" }));
+  await page.goto("/workflows");
+  await expect(page.getByRole("link", { name: "Order intake" })).toBeVisible();
+  await page.getByRole("switch", { name: "Order intake on" }).click();
+  await expect(page.getByRole("switch", { name: "Order intake on" })).not.toBeChecked();
+  await page.keyboard.press("Control+k");
+  await expect(page.getByRole("link", { name: "Order intake" })).toBeVisible();
+  await page.unroute(/Toasts|Palette|ExecutionsPage/);
+  // With the next message comes what was told before.
+  await page.getByRole("switch", { name: "Order intake on" }).click();
+  await expect(page.getByText("Order intake is off").first()).toBeVisible();
+  await page.keyboard.press("Control+k");
+  await expect(page.getByRole("combobox", { name: "Commands" })).toBeFocused();
+});
+
+test("a screen that could not be loaded is loaded again", async ({ page, bears }) => {
+  bears.push(/404|Failed to fetch|Failed to load|MIME|dynamically imported/);
+  await page.route(/ExecutionsPage/, (route) => route.fulfill({ status: 404, body: "" }));
+  await page.goto("/executions");
+  await expect(page.getByRole("heading", { name: "This screen could not be shown" })).toBeVisible();
+  await expectAccessible(page);
+  await page.keyboard.press("g");
+  await page.keyboard.press("s");
+  await expect(page.getByRole("heading", { level: 1, name: "Schedules" })).toBeVisible();
+  await page.keyboard.press("g");
+  await page.keyboard.press("e");
+  await expect(page.getByRole("heading", { name: "This screen could not be shown" })).toBeVisible();
+  await page.unroute(/ExecutionsPage/);
+  await page.evaluate(() => Object.assign(window, { isSamePage: true }));
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Executions" })).toBeVisible();
+  expect(await page.evaluate(() => "isSamePage" in window)).toBe(true);
 });
 
 test("an address where nothing is says so", async ({ page, bears }) => {

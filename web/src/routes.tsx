@@ -1,14 +1,7 @@
 // Every address of the application. The server opens the application at the same first parts (`ADDRESSES` in lib.rs).
 
-import {
-  createRootRoute,
-  createRoute,
-  createRouter,
-  lazyRouteComponent,
-  redirect,
-} from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
 import { authState, sessionList } from "./api/account";
-import { patiently } from "./api/connection";
 import { connectorList } from "./api/connectors";
 import { executionList, executionOf } from "./api/executions";
 import { keyList } from "./api/keys";
@@ -25,10 +18,7 @@ import { readWebhookSearch } from "./features/webhooks/search";
 import { readWorkflowSearch } from "./features/workflows/search";
 import { Broken } from "./shell/Broken";
 import { Root } from "./shell/Root";
-
-/** What is shown at an address, loaded when it is wanted. */
-const screen = <T extends Record<string, unknown>>(load: () => Promise<T>) =>
-  lazyRouteComponent(() => patiently(load));
+import { screen } from "./shell/screen";
 
 const NotFound = screen(() => import("./shell/NotFound"));
 

@@ -49,20 +49,29 @@ export async function tryNow(): Promise<void> {
 /** Loads a part of the application. Where the server is away, it is had as soon as the server is back; to load the page
  *  anew would lose what was typed. */
 export async function patiently<T>(load: () => Promise<T>): Promise<T> {
-  try {
-    return await load();
-  } catch (error) {
-    // Another version of the server has no such file any more.
-    if (await answers()) throw error;
-    await new Promise<void>((resolve) => {
-      const stop = onFound(() => {
-        stop();
-        resolve();
-      });
-      noteLost();
-    });
-    return patiently(load);
+  for (let tries = 0, next = load; ; tries += 1) {
+    try {
+      return await next();
+    } catch (error) {
+      const isThere = await answers();
+      const address = /https?:\S+\.js/.exec(error instanceof Error ? error.message : "")?.[0];
+      // Browsers keep that a file could not be had, for as long as the page lasts: by another address it is asked for anew.
+      // Another version of the server has no such file any more.
+      if (isThere && (tries > 0 || address === undefined)) throw error;
+      if (!isThere) await untilFound();
+      if (address !== undefined) next = () => import(/* @vite-ignore */ `${address}?again=${Date.now()}`);
+    }
   }
+}
+
+function untilFound(): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = onFound(() => {
+      stop();
+      resolve();
+    });
+    noteLost();
+  });
 }
 
 async function answers(): Promise<boolean> {

@@ -62,6 +62,7 @@ export function Kit() {
   const [tab, setTab] = useState<"one" | "two">("one");
   const [selected, setSelected] = useState<ReadonlySet<React.Key>>(new Set(["Order intake"]));
   const [open, setOpen] = useState<"dialog" | "palette">();
+  const [typed, setTyped] = useState("");
   return (
     <main className="kit">
       <h1>Kit</h1>
@@ -243,6 +244,8 @@ export function Kit() {
           label="Commands"
           placeholder="Type a command"
           onClose={() => setOpen(undefined)}
+          text={typed}
+          onSearch={setTyped}
           groups={[
             { label: "Go to", items: [{ id: "w", label: "Workflows", keys: "G W", run: nothing }] },
             { label: "Do", items: [{ id: "n", label: "New workflow", detail: "Make", run: nothing }] },

@@ -9,6 +9,7 @@ export default function NotFound() {
   return (
     <EmptyState
       icon={<Compass size={20} aria-hidden />}
+      isScreen
       title={title}
       actions={
         <Link to="/workflows" className={buttonClass()}>

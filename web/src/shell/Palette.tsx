@@ -1,12 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Blocks, ListChecks, LogOut, Monitor, Moon, Plus, Sun, Workflow } from "lucide-react";
-import { useDeferredValue, useMemo, useState } from "react";
+import { useDeferredValue, useMemo } from "react";
 import { connectorList } from "../api/connectors";
+import { useStore } from "../api/store";
 import { workflowsNamed } from "../api/workflows";
 import { shell } from "../text/shell";
 import { type CommandGroup, CommandPalette } from "../ui/CommandPalette";
 import { leave } from "./leave";
+import { commandText } from "./overlays";
 import { places } from "./places";
 import { chooseTheme } from "./theme";
 
@@ -15,7 +17,7 @@ const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 /** The commands of every screen. */
 export default function Palette({ onClose }: { onClose: () => void }) {
   const navigate = useNavigate();
-  const [typed, setTyped] = useState("");
+  const typed = useStore(commandText);
   const text = useDeferredValue(typed.trim());
   const found = useQuery(workflowsNamed(text));
   const catalogue = useQuery(connectorList);
@@ -100,7 +102,8 @@ export default function Palette({ onClose }: { onClose: () => void }) {
       placeholder={shell.palette.placeholder}
       groups={groups}
       onClose={onClose}
-      onSearch={setTyped}
+      text={typed}
+      onSearch={(text) => commandText.set(text)}
     />
   );
 }

@@ -1,28 +1,37 @@
 import { CSPProvider } from "@base-ui/react/csp-provider";
 import { Outlet } from "@tanstack/react-router";
-import { lazy, Suspense, useEffect, useState } from "react";
-import { patiently } from "../api/connection";
-import { useSession } from "../api/session";
+import { useEffect, useState } from "react";
+import { session, useSession } from "../api/session";
+import { lazyAgain } from "../ui/lazyAgain";
 import { waiting } from "../ui/toast";
+import { whenIdle } from "./whenIdle";
 
-const Toasts = lazy(() => patiently(() => import("../ui/Toasts")));
-const LogInAgain = lazy(() => patiently(() => import("../features/login/LogInAgain")));
+const Toasts = lazyAgain(() => import("../ui/Toasts"));
+const LogInAgain = lazyAgain(() => import("../features/login/LogInAgain"));
 
 /** Around all screens: messages, and the log-in over a session that has ended. */
 export function Root() {
   const { isExpired } = useSession();
   const [hasMessages, setHasMessages] = useState(waiting.get().length > 0);
   const [hasExpired, setHasExpired] = useState(isExpired);
-  useEffect(() => waiting.subscribe(() => setHasMessages(true)), []);
+  // What tells of a server that is away must be here by then. What could not be loaded is tried again with each message.
+  useEffect(() => whenIdle(Toasts.load), []);
+  useEffect(
+    () =>
+      waiting.subscribe(() => {
+        setHasMessages(true);
+        Toasts.load();
+      }),
+    [],
+  );
+  useEffect(() => session.subscribe(() => session.get().isExpired && LogInAgain.load()), []);
   if (isExpired && !hasExpired) setHasExpired(true);
   return (
     // The pages' policy refuses styles that are inline, as the kit would make them.
     <CSPProvider disableStyleElements>
       <Outlet />
-      <Suspense>
-        {hasMessages && <Toasts />}
-        {hasExpired && <LogInAgain />}
-      </Suspense>
+      {hasMessages && <Toasts />}
+      {hasExpired && <LogInAgain />}
     </CSPProvider>
   );
 }

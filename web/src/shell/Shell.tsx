@@ -1,25 +1,43 @@
 import { Outlet } from "@tanstack/react-router";
 import { Menu as MenuIcon, Search } from "lucide-react";
-import { lazy, Suspense } from "react";
-import { patiently } from "../api/connection";
+import { useEffect } from "react";
 import { useStore } from "../api/store";
 import { shell } from "../text/shell";
 import { Button } from "../ui/Button";
+import { lazyAgain } from "../ui/lazyAgain";
+import { tell } from "../ui/toast";
 import { announcement } from "./announce";
+import { useKeptFocus } from "./keepFocus";
 import { Mark } from "./Mark";
 import { Navigation } from "./Navigation";
 import { OfflineBar } from "./OfflineBar";
 import { closeOverlay, openOverlay, overlay } from "./overlays";
+import { PaletteSoon } from "./PaletteSoon";
 import "./Shell.css";
 import { useShortcuts } from "./useShortcuts";
+import { whenIdle } from "./whenIdle";
 
-const Palette = lazy(() => patiently(() => import("./Palette")));
-const ShortcutSheet = lazy(() => patiently(() => import("./ShortcutSheet")));
-const NavigationDrawer = lazy(() => patiently(() => import("./NavigationDrawer")));
+const notLoaded = () => {
+  closeOverlay();
+  tell("error", shell.notLoaded, { description: shell.notLoadedHelp });
+};
+const Palette = lazyAgain(() => import("./Palette"), notLoaded);
+const ShortcutSheet = lazyAgain(() => import("./ShortcutSheet"), notLoaded);
+const NavigationDrawer = lazyAgain(() => import("./NavigationDrawer"), notLoaded);
 
 /** The frame of every screen behind the log-in. */
 export default function Shell() {
   useShortcuts();
+  useKeptFocus();
+  useEffect(
+    () =>
+      whenIdle(() => {
+        Palette.load();
+        ShortcutSheet.load();
+        NavigationDrawer.load();
+      }),
+    [],
+  );
   const open = useStore(overlay);
   return (
     <div className="shell">
@@ -58,11 +76,9 @@ export default function Shell() {
       <div role="status" className="unseen">
         {useStore(announcement)}
       </div>
-      <Suspense>
-        {open === "palette" && <Palette onClose={closeOverlay} />}
-        {open === "shortcuts" && <ShortcutSheet onClose={closeOverlay} />}
-        {open === "navigation" && <NavigationDrawer onClose={closeOverlay} />}
-      </Suspense>
+      {open === "palette" && <Palette onClose={closeOverlay} meanwhile={<PaletteSoon />} />}
+      {open === "shortcuts" && <ShortcutSheet onClose={closeOverlay} />}
+      {open === "navigation" && <NavigationDrawer onClose={closeOverlay} />}
     </div>
   );
 }

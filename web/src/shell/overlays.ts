@@ -1,4 +1,4 @@
-// What lies over the screens, and whether it is open. They are loaded when they are first asked for.
+// What lies over the screens, and whether it is open. They are loaded ahead, or when they are first asked for.
 
 import { store } from "../api/store";
 
@@ -6,10 +6,30 @@ export type Overlay = "palette" | "shortcuts" | "navigation";
 
 export const overlay = store<Overlay | undefined>(undefined);
 
+/** What is typed into the commands. */
+export const commandText = store("");
+
 export function openOverlay(which: Overlay): void {
+  if (which === "palette" && overlay.get() !== "palette") {
+    commandText.set("");
+    document.addEventListener("keydown", typeAhead, true);
+  }
   overlay.set(which);
 }
 
 export function closeOverlay(): void {
+  document.removeEventListener("keydown", typeAhead, true);
   overlay.set(undefined);
+}
+
+/** Keys that come before the commands have the focus are not lost. */
+function typeAhead(event: KeyboardEvent): void {
+  if (event.target instanceof Element && event.target.closest(".palette") !== null) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.key === "Escape") closeOverlay();
+  else if (event.key === "Backspace") commandText.set(commandText.get().slice(0, -1));
+  else if (event.key.length === 1) commandText.set(commandText.get() + event.key);
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
 }

@@ -3,6 +3,7 @@ export const frame = {
   broken: {
     title: "This screen could not be shown",
     text: "Nothing was changed on the server.",
+    again: "Try again",
     reload: "Load the page again",
   },
 };

@@ -27,11 +27,13 @@ interface CommandPaletteProps {
   placeholder: string;
   groups: readonly CommandGroup[];
   onClose: () => void;
-  onSearch?: (text: string) => void;
+  /** What is typed; something may be already. */
+  text: string;
+  onSearch: (text: string) => void;
 }
 
 /** Everything that can be done or gone to, found by typing. */
-export function CommandPalette({ label, placeholder, groups, onClose, onSearch }: CommandPaletteProps) {
+export function CommandPalette({ label, placeholder, groups, onClose, text, onSearch }: CommandPaletteProps) {
   return (
     <Dialog.Root open onOpenChange={(isOpen) => !isOpen && onClose()}>
       <Dialog.Portal>
@@ -44,7 +46,8 @@ export function CommandPalette({ label, placeholder, groups, onClose, onSearch }
             autoHighlight="always"
             keepHighlight
             itemToStringValue={(command: Command) => `${command.label} ${command.detail ?? ""}`}
-            onValueChange={(text) => onSearch?.(text)}
+            value={text}
+            onValueChange={onSearch}
           >
             <div className="palette-head">
               <Search size={18} aria-hidden />
@@ -53,6 +56,9 @@ export function CommandPalette({ label, placeholder, groups, onClose, onSearch }
                 aria-label={label}
                 placeholder={placeholder}
                 maxLength={200}
+                onFocus={({ currentTarget: input }) => {
+                  input.setSelectionRange(input.value.length, input.value.length);
+                }}
               />
               <Dialog.Close className="unseen">{kit.close}</Dialog.Close>
             </div>

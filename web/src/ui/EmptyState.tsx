@@ -7,16 +7,20 @@ export function EmptyState({
   title,
   children,
   actions,
+  isScreen = false,
 }: {
   icon?: ReactNode;
   title: string;
   children?: ReactNode;
   actions?: ReactNode;
+  /** In place of a whole screen, whose name its title then is. */
+  isScreen?: boolean;
 }) {
+  const Title = isScreen ? "h1" : "h2";
   return (
     <div className="empty">
       {icon !== undefined && <div className="empty-icon">{icon}</div>}
-      <h2>{title}</h2>
+      <Title>{title}</Title>
       {children !== undefined && <p>{children}</p>}
       {actions !== undefined && <div className="empty-actions">{actions}</div>}
     </div>
