@@ -1,3 +1,5 @@
+import { count, numbers } from "./text";
+
 /** What the parts of the kit say by themselves. */
 export const kit = {
   showPassword: "Show password",
@@ -13,6 +15,10 @@ export const kit = {
   copyFailed: "The browser did not allow copying. Select the text and copy it by hand.",
   tryAgain: "Try again",
   requestId: "Request",
+  lengthOf: (length: number, max: number) =>
+    `${numbers.format(length)} of ${count(max, "character", "characters")}.`,
+  cut: (cut: number, max: number) =>
+    `What you pasted was too long: only ${numbers.format(max)} fit, and ${count(cut, "character was", "characters were")} left out.`,
   loading: "Loading",
   more: "More",
   selectRow: (name: string) => `Select ${name}`,
