@@ -3,9 +3,9 @@ import { shell } from "../text/shell";
 import { Dialog } from "../ui/Dialog";
 import { Keys } from "../ui/Keys";
 import { Switch } from "../ui/Switch";
+import { chooseSingleKeys, singleKeys } from "../ui/singleKeys";
 import { places } from "./places";
 import "./ShortcutSheet.css";
-import { chooseSingleKeys, singleKeys } from "./useShortcuts";
 
 const { sheet } = shell;
 
@@ -25,6 +25,16 @@ const PARTS: readonly [string, readonly [string, string][]][] = [
     [
       ["↓ ↑", sheet.nextRow],
       ["Enter", sheet.open],
+      ["X", sheet.select],
+      ["Shift+↓", sheet.selectMore],
+    ],
+  ],
+  [
+    sheet.editor,
+    [
+      ["Ctrl+S", sheet.save],
+      ["Ctrl+Enter", sheet.start],
+      ["Tab", sheet.leaveEditor],
     ],
   ],
 ];

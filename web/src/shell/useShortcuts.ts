@@ -1,24 +1,11 @@
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect } from "react";
-import { store } from "../api/store";
+import { singleKeys } from "../ui/singleKeys";
 import { openOverlay, overlay } from "./overlays";
 import { places } from "./places";
 
-const KEY = "flowmatic.single-keys";
 /** How long `G` waits for the second key. */
 const PATIENCE = 1_500;
-
-/** Whether keys without Ctrl do anything: some people press them by accident. */
-export const singleKeys = store(readSingleKeys());
-
-export function chooseSingleKeys(areOn: boolean): void {
-  try {
-    localStorage.setItem(KEY, areOn ? "on" : "off");
-  } catch {
-    // It lasts as long as the page.
-  }
-  singleKeys.set(areOn);
-}
 
 /** The keys that work on every screen. `Tab` is never one of them. */
 export function useShortcuts(): void {
@@ -69,12 +56,4 @@ function isTyping(event: KeyboardEvent): boolean {
   return (
     target.isContentEditable || target.matches("input:not([type=checkbox]), textarea, select, [role=textbox]")
   );
-}
-
-function readSingleKeys(): boolean {
-  try {
-    return localStorage.getItem(KEY) !== "off";
-  } catch {
-    return true;
-  }
 }

@@ -7,15 +7,14 @@ interface CheckboxProps {
   label?: string;
   isChecked: boolean | "some";
   onChange: (isChecked: boolean) => void;
-  tabIndex?: number;
 }
 
-export function Checkbox({ label, isChecked, onChange, tabIndex }: CheckboxProps) {
+/** No `tabIndex` is handed on: one that is undefined would take the kit's own away, and with it the way by keyboard. */
+export function Checkbox({ label, isChecked, onChange }: CheckboxProps) {
   return (
     <Base.Root
       className="checkbox"
       aria-label={label}
-      tabIndex={tabIndex}
       checked={isChecked === true}
       indeterminate={isChecked === "some"}
       onCheckedChange={onChange}

@@ -5,10 +5,13 @@ import {
   memo,
   type ReactNode,
   useCallback,
+  useEffect,
   useRef,
 } from "react";
 import { kit } from "../text/kit";
 import { Checkbox } from "./Checkbox";
+import { enterRow, isInSight, moveByArrows, recallRow, rememberRow } from "./rows";
+import { singleKeys } from "./singleKeys";
 import "./Table.css";
 import { useVirtualRows } from "./useVirtualRows";
 
@@ -39,8 +42,8 @@ interface TableProps<Row> {
   onSelect?: (selected: ReadonlySet<Key>) => void;
 }
 
-/** Rows and columns. Only the rows in sight are drawn, so that there may be a hundred thousand. Arrow keys go from row
- *  to row; on a telephone each row is a card. */
+/** Rows and columns. Only the rows in sight are drawn, so that there may be a hundred thousand. Arrow keys lead into the
+ *  rows and from row to row, `X` and the space bar select one; on a telephone each row is a card. */
 export function Table<Row>(props: TableProps<Row>) {
   const { label, columns, rows, keyOf, nameOf, isMore = false, onEnd, selected, onSelect } = props;
   const body = useRef<HTMLDivElement>(null);
@@ -48,14 +51,68 @@ export function Table<Row>(props: TableProps<Row>) {
   const isSelectable = selected !== undefined && onSelect !== undefined;
   const template = [isSelectable ? "32px" : "", ...columns.map((column) => column.width)].join(" ");
   const all = selected?.size === 0 ? false : selected?.size === rows.length ? true : "some";
-  const latest = useRef({ selected, onSelect });
-  latest.current = { selected, onSelect };
+  const latest = useRef({ selected, onSelect, rows, keyOf });
+  latest.current = { selected, onSelect, rows, keyOf };
+  const isShift = useRef(false);
+  /** The row from which a range reaches. */
+  const anchor = useRef<Key>(undefined);
   const toggle = useCallback((key: Key, isOn: boolean) => {
-    const next = new Set(latest.current.selected);
-    if (isOn) next.add(key);
-    else next.delete(key);
-    latest.current.onSelect?.(next);
+    const { selected, onSelect, rows, keyOf } = latest.current;
+    const next = new Set(selected);
+    const at = (of: Key | undefined) => rows.findIndex((row) => keyOf(row) === of);
+    const [from, to] = [isShift.current ? at(anchor.current) : -1, at(key)].sort((one, other) => one - other);
+    const range = from === undefined || from < 0 ? [key] : rows.slice(from, (to ?? from) + 1).map(keyOf);
+    for (const one of range) {
+      if (isOn) next.add(one);
+      else next.delete(one);
+    }
+    anchor.current = key;
+    onSelect?.(next);
   }, []);
+  const keyAt = (row: Element | null) => {
+    const found = rows[Number(row?.getAttribute("aria-rowindex")) - 2];
+    return found === undefined ? undefined : keyOf(found);
+  };
+  const press = (event: KeyboardEvent<HTMLElement>) => {
+    isShift.current = false;
+    const from = event.target as HTMLElement;
+    const row = from.closest(".table-body-row");
+    const key = keyAt(row);
+    if (event.defaultPrevented || row === null || key === undefined) return;
+    const next = moveByArrows(event);
+    if (!isSelectable || event.ctrlKey || event.metaKey || event.altKey) return;
+    const reached = event.shiftKey ? keyAt(next) : undefined;
+    if (reached !== undefined) {
+      anchor.current = reached;
+      onSelect(new Set([...selected, key, reached]));
+    } else if (
+      (event.key === " " && from.matches(".row-link")) ||
+      (event.key.toLowerCase() === "x" && singleKeys.get() && !from.matches("input"))
+    ) {
+      event.preventDefault();
+      toggle(key, !selected.has(key));
+    }
+  };
+  useEffect(() => {
+    const enter = (event: globalThis.KeyboardEvent) => {
+      if (body.current !== null && enterRow(event, body.current)) event.preventDefault();
+    };
+    document.addEventListener("keydown", enter);
+    return () => document.removeEventListener("keydown", enter);
+  }, []);
+  // After a step back to the list: the row from which one went.
+  const wanted = useRef(recallRow());
+  useEffect(() => {
+    if (wanted.current === undefined) return;
+    const active = document.activeElement;
+    const at = rows.findIndex((row) => keyOf(row) === wanted.current);
+    const row = body.current?.querySelector(`[aria-rowindex="${at + 2}"]`);
+    if (active !== document.body && !active?.matches("h1")) wanted.current = undefined;
+    else if (row != null && isInSight(row)) {
+      wanted.current = undefined;
+      row.querySelector<HTMLElement>(".row-link")?.focus({ preventScroll: true });
+    }
+  });
   return (
     // Divs with roles: a table's own elements do not bear being laid out as a grid.
     // biome-ignore-start lint/a11y: the roles are those of a table
@@ -65,7 +122,15 @@ export function Table<Row>(props: TableProps<Row>) {
       aria-label={label}
       aria-rowcount={isMore ? -1 : rows.length + 1}
       style={{ "--columns": template } as CSSProperties}
-      onKeyDown={moveByArrows}
+      onKeyDown={press}
+      onClickCapture={(event) => {
+        // What the kit makes of a click on a box is a click without keys.
+        if (event.isTrusted) isShift.current = event.shiftKey;
+      }}
+      onFocus={(event) => {
+        const key = keyAt(event.target.closest(".table-body-row"));
+        if (key !== undefined) rememberRow(key);
+      }}
     >
       <div role="rowgroup" className="table-head">
         <div role="row" aria-rowindex={1} className="table-row">
@@ -154,23 +219,3 @@ const BodyRow = memo(function BodyRow({ at, row, id, columns, isSelected, name, 
     // biome-ignore-end lint/a11y: as above
   );
 });
-
-/** To the same control of the row above or below. */
-function moveByArrows(event: KeyboardEvent<HTMLElement>): void {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  const from = event.target as HTMLElement;
-  if (step === undefined || event.defaultPrevented || from.closest("[role=menu],[role=listbox]")) return;
-  const row = from.closest(".table-body-row");
-  const next = step === 1 ? row?.nextElementSibling : row?.previousElementSibling;
-  if (!row || !next?.matches(".table-body-row")) return;
-  const controls = (of: Element) => [
-    ...of.querySelectorAll<HTMLElement>("a, button, [role=checkbox], [role=switch]"),
-  ];
-  const at = controls(row).indexOf(from);
-  const to = controls(next);
-  const target = to[Math.min(Math.max(at, 0), to.length - 1)];
-  if (target === undefined) return;
-  event.preventDefault();
-  target.focus();
-  target.scrollIntoView({ block: "nearest" });
-}
