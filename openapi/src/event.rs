@@ -101,4 +101,18 @@ pub struct StepEvent {
     /// When the next attempt is due, or a wait is over by itself.
     #[oai(serialize_with = "crate::time::write")]
     pub due_at: Option<Time>,
+    /// Of one that waits for somebody, where an execution is read: how it is told to go on.
+    pub resume: Option<Resume>,
+}
+
+/// How a step that waits for a person or a program is told to go on.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct Resume {
+    /// Whether a person decides, on the page at the address; else a program sends it a POST.
+    pub approval: bool,
+    /// What the person is asked.
+    pub message: Option<String>,
+    /// The address, which counts once and serves whoever has it; for callers who may write executions.
+    pub url: Option<String>,
 }

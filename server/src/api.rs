@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use flowmatic_openapi::ExecutionSummary;
 use futures_util::FutureExt;
+use poem::error::NotFoundError;
 use poem::http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HeaderName, SET_COOKIE, TRANSFER_ENCODING,
 };
@@ -254,6 +255,7 @@ impl<E: Endpoint + 'static> Framed<E> {
         {
             return error.into_response();
         }
+        let wants_page = pages::is_asked_for(&request);
         let may_be_small = is_api || path == DESCRIPTION;
         let takes_gzip = may_be_small && method != Method::HEAD && gzip::is_taken(request.headers());
         let cookie = is_api.then(AnswerCookie::default);
@@ -268,6 +270,9 @@ impl<E: Endpoint + 'static> Framed<E> {
         let mut response = match answered {
             Ok(Ok(response)) => response.into_response(),
             Ok(Err(error)) if error.is_from_response() => error.into_response(),
+            Ok(Err(error)) if wants_page && error.is::<NotFoundError>() => {
+                pages::nothing_here().unwrap_or_else(|| ApiError::not_found("path", &path).into_response())
+            }
             Ok(Err(error)) => {
                 ApiError::of_framework(&error, &path, || description::allowed(&path)).into_response()
             }

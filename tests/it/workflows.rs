@@ -130,7 +130,7 @@ async fn refuses_a_save_over_another_one(database: Database) {
     assert_eq!((&read["revision"], &read["active"]), (&json!(2), &json!(false)));
     assert_eq!(read["graph"]["nodes"], mine["nodes"]);
     let saver = &read["updated_by"];
-    assert_eq!((&saver["kind"], &saver["name"]), (&json!("key"), &json!("test")));
+    assert_eq!((&saver["type"], &saver["name"]), (&json!("key"), &json!("test")));
 
     // Of many at once, one is taken.
     let saves = (0..8).map(|_| save(&app, &created, &theirs, 2, Value::Null));

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use flowmatic_openapi::{
     Execution, ExecutionMode, ExecutionRetry, ExecutionStatus, ExecutionSummary, LeftOut, Page, RetryFrom,
-    Step, Time,
+    Scope, Step, Time,
 };
 use poem::Request;
 use poem::web::Data;
@@ -102,7 +102,15 @@ impl Executions {
             Some(LeftOut::Data) => StepData::OfNone,
             None => StepData::OfAll,
         };
-        Ok(Json(app.dispatch.show(stored, data).await?))
+        let mut execution = app.dispatch.show(stored, data).await?;
+        if !auth.may(Scope::ExecutionsWrite) {
+            let resumes = execution
+                .under_way
+                .iter_mut()
+                .filter_map(|step| step.resume.as_mut());
+            resumes.for_each(|resume| resume.url = None);
+        }
+        Ok(Json(execution))
     }
 
     /// Get a step of an execution

@@ -2378,6 +2378,18 @@ export interface components {
             key?: string | null;
         };
         /**
+         * Resume
+         * @description How a step that waits for a person or a program is told to go on.
+         */
+        Resume: {
+            /** @description Whether a person decides, on the page at the address; else a program sends it a POST. */
+            approval: boolean;
+            /** @description What the person is asked. */
+            message?: string;
+            /** @description The address, which counts once and serves whoever has it; for callers who may write executions. */
+            url?: string;
+        };
+        /**
          * Retry
          * @description Tries after a failure that may pass.
          */
@@ -2671,7 +2683,15 @@ export interface components {
             error?: components["schemas"]["ExecutionError"];
             /** Format: uint32 */
             attempts: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Of one that was tried more than once: when it came to its first attempt.
+             */
+            began_at?: string;
+            /**
+             * Format: date-time
+             * @description When its last attempt began.
+             */
             started_at?: string;
             /** Format: date-time */
             finished_at?: string;
@@ -2721,6 +2741,8 @@ export interface components {
              * @description When the next attempt is due, or a wait is over by itself.
              */
             due_at?: string;
+            /** @description Of one that waits for somebody, where an execution is read: how it is told to go on. */
+            resume?: components["schemas"]["Resume"];
         };
         /**
          * @description What became of a node in an execution.
