@@ -2,7 +2,7 @@
 
 import createClient from "openapi-fetch";
 import { noteAnswer, noteLost } from "./connection";
-import { asFailure, Failure } from "./failure";
+import { Failure } from "./failure";
 import type { components, paths } from "./schema";
 import { expire, session } from "./session";
 
@@ -12,6 +12,8 @@ export type Schemas = components["schemas"];
 const PATIENCE = 30_000;
 /** The same for what waits for workflows, each within the server's own bound, or does much at once. */
 const LONG_PATIENCE = 300_000;
+
+const UNREADABLE = "the server answered in a way that cannot be read";
 
 /** The session's cookie goes along by itself. */
 export const api = createClient<paths>({
@@ -29,11 +31,22 @@ export async function ask<T>(
     answered = await call;
   } catch (error) {
     // What is thrown here without being a Failure is an answer that is no JSON.
-    throw isAbort(error) ? error : asFailure(error);
+    throw isAbort(error) || error instanceof Failure ? error : new Failure("wrong", UNREADABLE);
   }
   const { data, error, response } = answered;
   if (data === undefined || data === null) throw Failure.of(response, error);
   return data;
+}
+
+/** The same of a list: a proxy, or a server of another version, may answer anything. */
+export async function askList<T extends { data: unknown[] }>(
+  call: Promise<{ data?: T; error?: unknown; response: Response }>,
+): Promise<T> {
+  const list = await ask(call);
+  if (Array.isArray((list as { data?: unknown }).data)) return list;
+  const { response } = await call;
+  const requestId = response.headers.get("x-request-id") ?? undefined;
+  throw new Failure("wrong", UNREADABLE, { status: response.status, requestId });
 }
 
 /** Reaches the server for a call that may take minutes: its option `fetch`. */

@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
-import { api, ask, type Schemas } from "./client";
+import { api, ask, askList, type Schemas } from "./client";
 
 export interface ExecutionFilter {
   workflow_id?: string | undefined;
@@ -15,7 +15,7 @@ export const executionsKey = ["executions"] as const;
 
 const page = (filter: ExecutionFilter, cursor: string | undefined, limit: number, signal: AbortSignal) =>
   // Lists of values go with commas, as the API's description allows.
-  ask(
+  askList(
     api.GET("/api/v1/executions", {
       params: { query: { ...filter, cursor, limit } },
       querySerializer: { array: { style: "form", explode: false } },

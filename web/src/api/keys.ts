@@ -1,5 +1,5 @@
 import { infiniteQueryOptions } from "@tanstack/react-query";
-import { api, ask, type Schemas } from "./client";
+import { api, ask, askList, type Schemas } from "./client";
 
 const PAGE = 100;
 
@@ -8,7 +8,7 @@ export const keysKey = ["keys"] as const;
 export const keyList = infiniteQueryOptions({
   queryKey: keysKey,
   queryFn: ({ pageParam, signal }) =>
-    ask(api.GET("/api/v1/keys", { params: { query: { cursor: pageParam, limit: PAGE } }, signal })),
+    askList(api.GET("/api/v1/keys", { params: { query: { cursor: pageParam, limit: PAGE } }, signal })),
   initialPageParam: undefined as string | undefined,
   getNextPageParam: (page) => page.next_cursor ?? undefined,
 });

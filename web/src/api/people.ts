@@ -1,5 +1,5 @@
 import { infiniteQueryOptions } from "@tanstack/react-query";
-import { api, ask, type Schemas } from "./client";
+import { api, ask, askList, type Schemas } from "./client";
 import { queries } from "./queries";
 
 const PAGE = 100;
@@ -7,7 +7,7 @@ const PAGE = 100;
 export const userList = infiniteQueryOptions({
   queryKey: ["users"],
   queryFn: ({ pageParam, signal }) =>
-    ask(api.GET("/api/v1/users", { params: { query: { cursor: pageParam, limit: PAGE } }, signal })),
+    askList(api.GET("/api/v1/users", { params: { query: { cursor: pageParam, limit: PAGE } }, signal })),
   initialPageParam: undefined as string | undefined,
   getNextPageParam: (page) => page.next_cursor ?? undefined,
 });

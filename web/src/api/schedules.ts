@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import { api, ask } from "./client";
+import { api, ask, askList } from "./client";
 
 const PAGE = 100;
 
@@ -8,7 +8,7 @@ export const schedulesKey = ["schedules"] as const;
 export const scheduleList = infiniteQueryOptions({
   queryKey: [...schedulesKey, "list"],
   queryFn: ({ pageParam, signal }) =>
-    ask(api.GET("/api/v1/schedules", { params: { query: { cursor: pageParam, limit: PAGE } }, signal })),
+    askList(api.GET("/api/v1/schedules", { params: { query: { cursor: pageParam, limit: PAGE } }, signal })),
   initialPageParam: undefined as string | undefined,
   getNextPageParam: (page) => page.next_cursor ?? undefined,
   refetchInterval: 15_000,

@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
-import { api, ask, reachLong, type Schemas } from "./client";
+import { api, ask, askList, reachLong, type Schemas } from "./client";
 
 export interface WebhookFilter {
   search?: string | undefined;
@@ -15,7 +15,7 @@ export function webhookList(filter: WebhookFilter) {
   return infiniteQueryOptions({
     queryKey: [...webhooksKey, "list", filter],
     queryFn: ({ pageParam, signal }) =>
-      ask(
+      askList(
         api.GET("/api/v1/webhooks", {
           params: { query: { ...filter, cursor: pageParam, limit: PAGE } },
           signal,

@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
-import { api, ask, type Schemas } from "./client";
+import { api, ask, askList, type Schemas } from "./client";
 
 export interface WorkflowFilter {
   search?: string | undefined;
@@ -15,7 +15,7 @@ export function workflowList(filter: WorkflowFilter) {
   return infiniteQueryOptions({
     queryKey: [...workflowsKey, "list", filter],
     queryFn: ({ pageParam, signal }) =>
-      ask(
+      askList(
         api.GET("/api/v1/workflows", {
           params: { query: { ...filter, cursor: pageParam, limit: PAGE } },
           signal,
@@ -32,7 +32,7 @@ export function workflowsNamed(search: string) {
   return queryOptions({
     queryKey: [...workflowsKey, "named", search],
     queryFn: ({ signal }) =>
-      ask(
+      askList(
         api.GET("/api/v1/workflows", {
           params: { query: { search: search || undefined, limit: 8 } },
           signal,

@@ -21,7 +21,9 @@ export function ErrorCard({
   const help = {
     offline: kit.failures.offlineHelp,
     slow: kit.failures.slowHelp,
-    wrong: `${sentence(failure.message)} ${kit.failures.wrongHelp}`,
+    // What is to be quoted must be there.
+    wrong:
+      `${sentence(failure.message)} ${failure.requestId === undefined ? "" : kit.failures.wrongHelp}`.trim(),
     refused: sentence(failure.message),
   }[failure.kind];
   return (
