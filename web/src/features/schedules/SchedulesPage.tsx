@@ -54,7 +54,7 @@ export default function SchedulesPage() {
         });
       });
     return columnsOf({
-      turn: (row, isOn) => void turn(row, isOn),
+      turn,
       run: (row) => void run(row),
       show: setShown,
       mayNotTurn: mayWrite ? undefined : texts.mayNot,

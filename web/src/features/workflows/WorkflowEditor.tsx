@@ -167,7 +167,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
                 label={workflows.switchFor(base.name)}
                 isOn={base.active}
                 disabledBecause={mayNot}
-                onChange={(isOn) => void turn(isOn)}
+                onChange={turn}
               />
             </>
           )}

@@ -66,7 +66,7 @@ export default function WorkflowsPage() {
     [navigate],
   );
   const shown = useMemo(
-    () => columns((row, isOn) => void turn(row, isOn), setRunning, mayWrite),
+    () => columns((row, isOn) => turn(row, isOn), setRunning, mayWrite),
     [turn, mayWrite],
   );
   const isFiltered = search.search !== undefined || search.status !== undefined;
