@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect, useRef } from "react";
 import { shell } from "../text/shell";
+import { shown } from "../text/shown";
 import { announce } from "./announce";
 import "./Page.css";
 
@@ -20,7 +21,7 @@ export function Page({ title, path, state, actions, toolbar, children }: PagePro
   const heading = useRef<HTMLHeadingElement>(null);
   const titleAtFirst = useRef(title);
   useEffect(() => {
-    document.title = `${title} · ${shell.product}`;
+    document.title = `${shown(title)} · ${shell.product}`;
   }, [title]);
   useEffect(() => {
     // Not at the very first load: the browser says the name itself.
@@ -35,8 +36,8 @@ export function Page({ title, path, state, actions, toolbar, children }: PagePro
       <header className="page-bar">
         <div className="page-title">
           {path}
-          <h1 ref={heading} tabIndex={-1} title={title}>
-            {title}
+          <h1 ref={heading} tabIndex={-1} title={shown(title)}>
+            {shown(title)}
           </h1>
           {state}
         </div>

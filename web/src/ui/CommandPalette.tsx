@@ -3,6 +3,7 @@ import { Dialog } from "@base-ui/react/dialog";
 import { Search } from "lucide-react";
 import type { ReactNode } from "react";
 import { kit } from "../text/kit";
+import { shown } from "../text/shown";
 import "./CommandPalette.css";
 import "./Dialog.css";
 import { Keys } from "./Keys";
@@ -82,7 +83,7 @@ export function CommandPalette({ label, placeholder, groups, onClose, text, onSe
                           }}
                         >
                           {command.icon}
-                          <span className="floating-text">{command.label}</span>
+                          <span className="floating-text">{shown(command.label)}</span>
                           {command.detail !== undefined && (
                             <span className="palette-detail">{command.detail}</span>
                           )}

@@ -2,6 +2,7 @@ import { Dialog as Base } from "@base-ui/react/dialog";
 import { X } from "lucide-react";
 import { type ReactNode, type RefObject, useRef } from "react";
 import { kit } from "../text/kit";
+import { shown } from "../text/shown";
 import "./Dialog.css";
 
 const FIELDS =
@@ -39,7 +40,7 @@ export function Dialog({
           className={`dialog dialog-${size}`}
           initialFocus={first ?? ((by) => firstField(card.current, by === "touch"))}
         >
-          <Base.Title className="dialog-title">{title}</Base.Title>
+          <Base.Title className="dialog-title">{shown(title)}</Base.Title>
           {description !== undefined && (
             <Base.Description className="dialog-description">{description}</Base.Description>
           )}

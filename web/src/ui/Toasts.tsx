@@ -3,6 +3,7 @@ import { CircleCheck, CircleX, Info, X } from "lucide-react";
 import { useEffect } from "react";
 import { useStore } from "../api/store";
 import { kit } from "../text/kit";
+import { shown } from "../text/shown";
 import { type Message, waiting } from "./toast";
 import "./Toasts.css";
 
@@ -33,7 +34,7 @@ function Fetch() {
       const name = `message-${id}`;
       add<Pick<Message, "kind">>({
         id: name,
-        title,
+        title: shown(title),
         description,
         timeout: lasts,
         // Those of a high priority would be hidden from readers of screens, with the buttons in them, and read from a copy.

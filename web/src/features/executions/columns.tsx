@@ -1,6 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import type { Schemas } from "../../api/client";
 import { executions as texts } from "../../text/executions";
+import { shown } from "../../text/shown";
 import { statuses } from "../../text/statuses";
 import { duration } from "../../text/time";
 import { RelativeTime } from "../../ui/RelativeTime";
@@ -11,7 +12,7 @@ const { columns: titles } = texts;
 
 /** What its workflow is called, even if that is deleted. */
 export function nameOf({ workflow_name: name }: { workflow_name?: string | undefined }): string {
-  return name ?? texts.unknownWorkflow;
+  return name === undefined ? texts.unknownWorkflow : shown(name);
 }
 
 /** Of the list of executions. */
@@ -80,7 +81,7 @@ export const columns: Column<Schemas["ExecutionSummary"]>[] = [
 
 function StartedBy({ row }: { row: Schemas["ExecutionSummary"] }) {
   const mode = statuses.modes[row.mode] ?? row.mode;
-  const at = row.trigger_name ?? row.trigger;
+  const at = shown(row.trigger_name ?? row.trigger);
   return (
     <span className="cut faint" title={`${mode}: ${at}`}>
       {mode}

@@ -11,6 +11,7 @@ import {
 } from "lucide-react";
 import type { Schemas } from "../../api/client";
 import { people as texts } from "../../text/people";
+import { shown } from "../../text/shown";
 import { IconButton } from "../../ui/IconButton";
 import { Menu } from "../../ui/Menu";
 import { RelativeTime } from "../../ui/RelativeTime";
@@ -33,7 +34,7 @@ interface Does {
 }
 
 export function nameOf({ name, email }: User): string {
-  return name ?? email;
+  return shown(name ?? email);
 }
 
 export function columnsOf(self: number | undefined, does: Does): Column<User>[] {
