@@ -33,17 +33,21 @@ export function Navigation({ onGone }: { onGone?: () => void }) {
         <Keys keys="Ctrl+K" />
       </button>
       <nav aria-label={shell.navigation} className="nav-places">
-        {places.map(({ to, label, icon: Icon, isAside }) => (
+        {places.map(({ to, label, icon: Icon, key, isAside }) => (
           <Link
             key={to}
             to={to}
             className="nav-link"
             data-aside={isAside}
+            aria-keyshortcuts={`G ${key}`}
             activeProps={{ "aria-current": "page" }}
             onClick={onGone}
           >
             <Icon size={18} aria-hidden />
             {label}
+            <span className="nav-keys" aria-hidden>
+              <Keys keys={`G ${key}`} />
+            </span>
           </Link>
         ))}
       </nav>

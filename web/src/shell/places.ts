@@ -39,7 +39,7 @@ export const places: readonly Place[] = [
   { to: "/executions", label: pages.executions, icon: ListChecks, key: "E" },
   { to: "/schedules", label: pages.schedules, icon: CalendarClock, key: "S" },
   { to: "/workspace/webhooks", label: pages.webhooks, icon: Webhook, key: "H" },
-  { to: "/connectors", label: pages.connectors, icon: Blocks, key: "N" },
+  { to: "/connectors", label: pages.connectors, icon: Blocks, key: "C" },
   { to: "/workspace/api-keys", label: pages.apiKeys, icon: KeyRound, key: "K", isAside: true },
   { to: "/workspace/people", label: pages.people, icon: Users, key: "P", isAside: true },
   { to: "/settings", label: pages.settings, icon: Settings, key: "T", isAside: true },

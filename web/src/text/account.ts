@@ -1,8 +1,15 @@
 /** Set-up, log-in, and taking up an invitation. */
+/** What is wrong with an e-mail address, if anything is. */
+export function emailProblem(email: string): string | undefined {
+  if (email.trim() === "") return account.emailNone;
+  return /^\S+@\S+$/.test(email.trim()) ? undefined : account.emailWrong;
+}
+
 export const account = {
   email: "E-mail",
   password: "Password",
   name: "Name",
+  emailNone: "Enter an e-mail address, such as ana@example.com.",
   emailWrong: "This is no e-mail address. One looks like ana@example.com.",
   toLogIn: "Go to the log-in",
   logIn: {

@@ -58,7 +58,7 @@ export const keys = {
     amount === all ? "Everything" : count(amount, "thing", "things"),
   never: "Never",
   somebody: "Somebody who is gone",
-  machine: "Not recorded",
+  machine: "The command line",
   expired: "Expired",
   lifetimes: { never: "Never", month: "In 30 days", quarter: "In 90 days", year: "In a year" },
   delete: (name: string) => `Delete ${name}`,

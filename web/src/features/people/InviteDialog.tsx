@@ -2,7 +2,7 @@ import { type FormEvent, useRef, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { asFailure } from "../../api/failure";
 import { invite } from "../../api/people";
-import { account } from "../../text/account";
+import { emailProblem } from "../../text/account";
 import { kit } from "../../text/kit";
 import { people } from "../../text/people";
 import { sentence } from "../../text/text";
@@ -32,7 +32,7 @@ export function InviteDialog({ onClose }: { onClose: () => void }) {
   const first = useRef<HTMLInputElement>(null);
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    const wrong = /^\S+@\S+$/.test(email.trim()) ? undefined : account.emailWrong;
+    const wrong = emailProblem(email);
     setErrors({ email: wrong });
     if (wrong !== undefined) {
       first.current?.focus();

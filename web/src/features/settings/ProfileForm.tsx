@@ -2,7 +2,7 @@ import { type FormEvent, useState } from "react";
 import { updateMe } from "../../api/account";
 import type { Schemas } from "../../api/client";
 import { asFailure } from "../../api/failure";
-import { account } from "../../text/account";
+import { emailProblem } from "../../text/account";
 import { settings as texts } from "../../text/settings";
 import { sentence } from "../../text/text";
 import { Button } from "../../ui/Button";
@@ -20,7 +20,7 @@ export function ProfileForm({ user }: { user: Schemas["User"] }) {
   const isChanged = name.trim() !== (user.name ?? "") || email.trim() !== user.email;
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    const wrong = /^\S+@\S+$/.test(email.trim()) ? undefined : account.emailWrong;
+    const wrong = emailProblem(email);
     setErrors({ email: wrong });
     if (wrong !== undefined) {
       event.currentTarget.querySelector<HTMLElement>("[name=email]")?.focus();

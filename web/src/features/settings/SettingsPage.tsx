@@ -42,7 +42,10 @@ export default function SettingsPage() {
               <ProfileForm key={`${user.id} ${user.email} ${user.name}`} user={user} />
               <dl>
                 <Fact name={texts.role}>{texts.roles[user.role] ?? user.role}</Fact>
-                <Fact name={texts.workspace}>{workspace?.name}</Fact>
+                {/* One that was never given a name would say its own kind. */}
+                {workspace !== undefined && workspace.name !== texts.workspace && (
+                  <Fact name={texts.workspace}>{workspace.name}</Fact>
+                )}
               </dl>
             </div>
           )}
