@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { Blocks, ListChecks, LogOut, Monitor, Moon, Plus, Sun, Workflow } from "lucide-react";
+import { Blocks, FileUp, ListChecks, LogOut, Monitor, Moon, Plus, Sun, Workflow } from "lucide-react";
 import { useDeferredValue, useMemo } from "react";
 import { connectorList } from "../api/connectors";
 import { useStore } from "../api/store";
@@ -8,7 +8,7 @@ import { workflowsNamed } from "../api/workflows";
 import { shell } from "../text/shell";
 import { type CommandGroup, CommandPalette } from "../ui/CommandPalette";
 import { leave } from "./leave";
-import { commandText } from "./overlays";
+import { commandText, wantsImport } from "./overlays";
 import { places } from "./places";
 import { chooseTheme } from "./theme";
 
@@ -82,6 +82,15 @@ export default function Palette({ onClose }: { onClose: () => void }) {
           label: palette.newWorkflow,
           icon: <Plus size={16} aria-hidden />,
           run: () => void navigate({ to: "/workflows", search: { make: "webhook" } }),
+        },
+        {
+          id: "import",
+          label: palette.importWorkflow,
+          icon: <FileUp size={16} aria-hidden />,
+          run: () => {
+            wantsImport.set(true);
+            void navigate({ to: "/workflows" });
+          },
         },
         theme("light", Sun),
         theme("dark", Moon),

@@ -6,6 +6,9 @@ export type Overlay = "palette" | "shortcuts" | "navigation";
 
 export const overlay = store<Overlay | undefined>(undefined);
 
+/** The commands ask for a file to import; the screen of the workflows opens the choice. */
+export const wantsImport = store(false);
+
 /** What is typed into the commands. */
 export const commandText = store("");
 

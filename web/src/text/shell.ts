@@ -34,6 +34,7 @@ export const shell = {
     executions: "Executions",
     connectors: "Connectors",
     newWorkflow: "New workflow",
+    importWorkflow: "Import workflows from a file",
     openExecution: (id: string) => `Open execution ${id}`,
     switchTo: (theme: string) => `Switch to ${theme.toLowerCase()}`,
   },

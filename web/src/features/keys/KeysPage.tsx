@@ -7,6 +7,7 @@ import { asFailure } from "../../api/failure";
 import { deleteKey, keyList, keysKey } from "../../api/keys";
 import { Page } from "../../shell/Page";
 import { keys as texts } from "../../text/keys";
+import { shown } from "../../text/shown";
 import { sentence } from "../../text/text";
 import { Button } from "../../ui/Button";
 import { Chip } from "../../ui/Chip";
@@ -119,7 +120,7 @@ function columnsOf(remove: (key: Key) => void): Column<Key>[] {
       narrow: "main",
       cell: (row) => (
         <span className="cut key-name" title={row.name}>
-          {row.name}
+          {shown(row.name)}
         </span>
       ),
     },
@@ -179,6 +180,10 @@ function columnsOf(remove: (key: Key) => void): Column<Key>[] {
       width: "116px",
       cell: (row) => (
         <span className="faint">
+          <span className="narrow-only">
+            {isOver(row.expires_at) ? `${texts.expired} · ` : ""}
+            {titles.used}:{" "}
+          </span>
           {row.last_used_at === undefined ? texts.never : <RelativeTime time={row.last_used_at} />}
         </span>
       ),
@@ -202,9 +207,13 @@ function columnsOf(remove: (key: Key) => void): Column<Key>[] {
   ];
 }
 
+function isOver(time: string | undefined): boolean {
+  return time !== undefined && Date.parse(time) <= Date.now();
+}
+
 function Expiry({ time }: { time: string | undefined }) {
   if (time === undefined) return <span className="faint">{texts.never}</span>;
-  if (Date.parse(time) <= Date.now()) return <Chip tone="error">{texts.expired}</Chip>;
+  if (isOver(time)) return <Chip tone="error">{texts.expired}</Chip>;
   return (
     <span className="faint">
       <RelativeTime time={time} />

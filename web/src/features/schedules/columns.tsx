@@ -4,6 +4,7 @@ import { CircleSlash, Clock, Ellipsis, ListChecks, Play, Workflow } from "lucide
 import type { Schemas } from "../../api/client";
 import { schedulePreview } from "../../api/schedules";
 import { schedules as texts } from "../../text/schedules";
+import { shown } from "../../text/shown";
 import { ago } from "../../text/time";
 import { Button } from "../../ui/Button";
 import { Menu } from "../../ui/Menu";
@@ -15,7 +16,7 @@ import type { Column } from "../../ui/Table";
 type Schedule = Schemas["Schedule"];
 
 interface Actions {
-  turn: (row: Schedule, isOn: boolean) => void;
+  turn: (row: Schedule, isOn: boolean) => Promise<unknown>;
   run: (row: Schedule) => void;
   show: (row: Schedule) => void;
   mayNotTurn: string | undefined;
@@ -33,7 +34,7 @@ export function columnsOf(actions: Actions): Column<Schedule>[] {
       narrow: "main",
       cell: (row) => (
         <Link to="/workflows/$id" params={{ id: row.workflow_id }} className="row-link cut">
-          {row.workflow_name}
+          {shown(row.workflow_name)}
         </Link>
       ),
     },
@@ -91,7 +92,13 @@ export function columnsOf(actions: Actions): Column<Schedule>[] {
 /** In plain words, and as it is written. */
 function When({ row }: { row: Schedule }) {
   const preview = useQuery({ ...schedulePreview(row.parameters), enabled: row.cron !== undefined });
-  if (row.every !== undefined) return <span className="cut">{texts.every(row.every)}</span>;
+  if (row.every !== undefined)
+    return (
+      <span className="schedule-when">
+        <span className="cut">{texts.every(row.every)}</span>
+        <Soon row={row} />
+      </span>
+    );
   const words = preview.data?.description === undefined ? undefined : texts.plainly(preview.data.description);
   return (
     <span className="schedule-when">
@@ -99,7 +106,27 @@ function When({ row }: { row: Schedule }) {
         {words}
       </span>
       <code className="faint">{row.cron}</code>
+      <Soon row={row} />
       {row.timezone !== undefined && <span className="faint cut">{texts.zone(row.timezone)}</span>}
+    </span>
+  );
+}
+
+/** When next, where there is no column for it. */
+function Soon({ row }: { row: Schedule }) {
+  return (
+    <span className="narrow-only schedule-soon">
+      {!row.active ? (
+        texts.off
+      ) : row.paused ? (
+        texts.paused
+      ) : row.next_at === undefined ? (
+        texts.noNext
+      ) : (
+        <>
+          {texts.columns.next} <RelativeTime time={row.next_at} />
+        </>
+      )}
     </span>
   );
 }

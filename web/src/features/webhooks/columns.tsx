@@ -1,8 +1,10 @@
 import { Link } from "@tanstack/react-router";
 import type { Schemas } from "../../api/client";
+import { shown } from "../../text/shown";
 import { webhooks as texts } from "../../text/webhooks";
 import { Chip } from "../../ui/Chip";
 import { CopyButton } from "../../ui/CopyButton";
+import { MiddleCut } from "../../ui/MiddleCut";
 import { RelativeTime } from "../../ui/RelativeTime";
 import { StatusIcon } from "../../ui/StatusBadge";
 import type { Column } from "../../ui/Table";
@@ -27,10 +29,10 @@ export const columns: Column<Schemas["IncomingWebhook"]>[] = [
           className="row-link cut"
           title={row.workflow_name}
         >
-          {row.workflow_name}
+          {shown(row.workflow_name)}
         </Link>
         <span className="cut faint" title={row.name}>
-          {row.name}
+          {shown(row.name)}
         </span>
       </div>
     ),
@@ -40,7 +42,7 @@ export const columns: Column<Schemas["IncomingWebhook"]>[] = [
     title: titles.address,
     width: "minmax(0, 3fr)",
     narrow: "hidden",
-    cell: (row) => <code className="cut faint">{pathOf(row.url)}</code>,
+    cell: (row) => <MiddleCut text={pathOf(row.url)} />,
   },
   {
     name: "methods",
@@ -64,7 +66,12 @@ export const columns: Column<Schemas["IncomingWebhook"]>[] = [
     name: "state",
     title: titles.state,
     width: "116px",
-    cell: (row) => <Chip tone={TONES[stateOf(row)]}>{texts.state[stateOf(row)]}</Chip>,
+    cell: (row) => (
+      <span className="webhook-state">
+        <Chip tone={TONES[stateOf(row)]}>{texts.state[stateOf(row)]}</Chip>
+        <span className="narrow-only cut faint">{shown(row.name)}</span>
+      </span>
+    ),
   },
   {
     name: "last",

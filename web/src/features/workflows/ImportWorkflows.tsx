@@ -4,8 +4,10 @@ import { FileUp } from "lucide-react";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { asFailure, Failure } from "../../api/failure";
+import { useStore } from "../../api/store";
 import { importWorkflows } from "../../api/workflowChanges";
 import { workflowsKey } from "../../api/workflows";
+import { wantsImport } from "../../shell/overlays";
 import { workflows } from "../../text/workflows";
 import { tell } from "../../ui/toast";
 import { ImportReport } from "./ImportReport";
@@ -43,6 +45,12 @@ export function ImportWorkflows({ children }: { children: (choose: () => void) =
       tell("done", texts.imported(made.length), action);
     }
   };
+  const isWanted = useStore(wantsImport);
+  useEffect(() => {
+    if (!isWanted) return;
+    wantsImport.set(false);
+    input.current?.click();
+  }, [isWanted]);
   useEffect(() => {
     const hasFile = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
     const over = (event: DragEvent) => {

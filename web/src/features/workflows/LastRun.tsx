@@ -6,10 +6,17 @@ import { StatusIcon } from "../../ui/StatusBadge";
 
 /** The newest execution of a workflow. */
 export function LastRun({ last }: { last: Schemas["LastExecution"] | undefined }) {
-  if (last === undefined) return <span className="faint">{texts.never}</span>;
+  if (last === undefined)
+    return (
+      <span className="faint">
+        <span className="narrow-only">{texts.columns.lastRun}: </span>
+        {texts.never}
+      </span>
+    );
   return (
     <Link to="/executions/$id" params={{ id: last.id }} className="last-run above">
       <StatusIcon status={last.status} />
+      <span className="narrow-only">{texts.columns.lastRun} </span>
       <RelativeTime time={last.started_at} />
     </Link>
   );

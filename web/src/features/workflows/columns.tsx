@@ -1,6 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { CalendarClock, CirclePlay, type LucideIcon, Webhook } from "lucide-react";
 import type { Schemas } from "../../api/client";
+import { shown } from "../../text/shown";
 import { workflows as texts } from "../../text/workflows";
 import { Chip } from "../../ui/Chip";
 import { RelativeTime } from "../../ui/RelativeTime";
@@ -15,7 +16,7 @@ const ICONS: Record<string, LucideIcon> = { webhook: Webhook, schedule: Calendar
 
 /** Of the list of workflows. */
 export function columns(
-  turn: (workflow: Row, isOn: boolean) => void,
+  turn: (workflow: Row, isOn: boolean) => Promise<unknown>,
   run: (workflow: Row) => void,
   mayWrite: boolean,
 ): Column<Row>[] {
@@ -29,9 +30,9 @@ export function columns(
       cell: (row) => (
         <div className="workflow-name">
           <Link to="/workflows/$id" params={{ id: row.id }} className="row-link cut" title={row.name}>
-            {row.name}
+            {shown(row.name)}
           </Link>
-          {row.description !== undefined && <span className="cut faint">{row.description}</span>}
+          {row.description !== undefined && <span className="cut faint">{shown(row.description)}</span>}
         </div>
       ),
     },
@@ -65,7 +66,16 @@ export function columns(
       name: "last",
       title: titles.lastRun,
       width: "132px",
-      cell: (row) => <LastRun last={row.last_execution} />,
+      cell: (row) => (
+        <span className="workflow-last">
+          {row.version === undefined && (
+            <span className="narrow-only">
+              <Chip tone="warning">{texts.state.draft}</Chip>
+            </span>
+          )}
+          <LastRun last={row.last_execution} />
+        </span>
+      ),
     },
     {
       name: "updated",
