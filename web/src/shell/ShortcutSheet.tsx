@@ -42,23 +42,25 @@ const PARTS: readonly [string, readonly [string, string][]][] = [
 export default function ShortcutSheet({ onClose }: { onClose: () => void }) {
   const areOn = useStore(singleKeys);
   return (
-    <Dialog title={sheet.title} isOpen onClose={onClose}>
+    <Dialog title={sheet.title} isOpen onClose={onClose} size="wide">
       <div className="sheet">
-        {PARTS.map(([title, shortcuts]) => (
-          <section key={title}>
-            <h3>{title}</h3>
-            <dl>
-              {shortcuts.map(([keys, does]) => (
-                <div key={keys}>
-                  <dt>{does}</dt>
-                  <dd>
-                    <Keys keys={keys} />
-                  </dd>
-                </div>
-              ))}
-            </dl>
-          </section>
-        ))}
+        <div className="sheet-parts">
+          {PARTS.map(([title, shortcuts]) => (
+            <section key={title}>
+              <h3>{title}</h3>
+              <dl>
+                {shortcuts.map(([keys, does]) => (
+                  <div key={keys}>
+                    <dt>{does}</dt>
+                    <dd>
+                      <Keys keys={keys} />
+                    </dd>
+                  </div>
+                ))}
+              </dl>
+            </section>
+          ))}
+        </div>
         <div className="sheet-switch">
           <div>
             <div>{sheet.single}</div>

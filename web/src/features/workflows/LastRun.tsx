@@ -16,7 +16,7 @@ export function LastRun({ last }: { last: Schemas["LastExecution"] | undefined }
   return (
     <Link to="/executions/$id" params={{ id: last.id }} className="last-run above">
       <StatusIcon status={last.status} />
-      <span className="narrow-only">{texts.columns.lastRun} </span>
+      <span className="narrow-only">{texts.columns.lastRun}</span>
       <RelativeTime time={last.started_at} />
     </Link>
   );
