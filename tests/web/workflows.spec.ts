@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import {
+  addPerson,
   call,
   createWorkflow,
   expect,
@@ -8,6 +9,7 @@ import {
   test,
   type Workflow,
 } from "./flowmatic.js";
+import { OWNER } from "./server.js";
 
 const row = { name: /Order intake/ };
 
@@ -309,6 +311,41 @@ test("loses nothing when two edit one workflow", async ({ page, server, bears })
   await page.getByRole("button", { name: "Keep mine as a copy" }).click();
   await expect(page.getByRole("heading", { name: "Order intake (my copy)" })).toBeVisible();
   expect((await server.api<Workflow>("GET", `/api/v1/workflows/${workflow.id}`)).name).toBe("Theirs");
+});
+
+test("keeps what was not saved for whoever typed it, without secrets", async ({ page, server, bears }) => {
+  bears.push(/401/);
+  const { id } = await createWorkflow(server);
+  const bo = await addPerson(server, "editor", "bo@example.com");
+  await page.goto(`/workflows/${id}`);
+  const editor = page.getByLabel("Workflow as JSON");
+  const auth = { type: "bearer", secret: "hunter2" };
+  const node = { key: "call", type: "http.request", parameters: { url: "https://example.com", auth } };
+  const text = JSON.stringify({ name: "Ana's own", graph: { nodes: [node] } }, null, 2);
+  await editor.click();
+  await page.keyboard.press("Control+a");
+  await page.evaluate((what) => navigator.clipboard.writeText(what), text);
+  await page.keyboard.press("Control+v");
+  await expect(page.getByText("Not saved yet")).toBeVisible();
+  expect(await page.evaluate(() => JSON.stringify(localStorage))).not.toContain("hunter2");
+  await page.reload();
+  await expect(page.getByText("without its secrets: type them again")).toBeVisible();
+  await expect(editor).toContainText("Ana's own");
+  await expect(editor).toContainText('"secret": ""');
+  await expectAccessible(page);
+
+  const logInAs = async ({ email, password }: typeof OWNER) => {
+    await page.getByRole("button", { name: "Log out" }).click();
+    await page.getByLabel("E-mail").fill(email);
+    await page.getByLabel("Password", { exact: true }).fill(password);
+    // It leads back to where one was.
+    await page.getByRole("button", { name: "Log in" }).click();
+  };
+  await logInAs(bo);
+  await expect(editor).toContainText("Amount over 50?");
+  await expect(page.getByText("Saved", { exact: true })).toBeVisible();
+  await logInAs(OWNER);
+  await expect(editor).toContainText("Ana's own");
 });
 
 test("shows what a save was refused for at its lines", async ({ page, server, bears }) => {

@@ -30,6 +30,8 @@ export const workflow = {
   mine: "Keep mine as a copy",
   copyName: (name: string) => `${name} (my copy)`,
   kept: "What you had not saved was kept.",
+  keptWithoutSecrets:
+    "What you had not saved was kept, without its secrets: type them again where they are empty.",
   discard: "Discard it",
   notFound: "There is no such workflow",
   notFoundText: "It may have been deleted, or belong to another workspace.",

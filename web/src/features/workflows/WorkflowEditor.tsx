@@ -30,7 +30,14 @@ import "./WorkflowEditor.css";
 
 const JsonEditor = lazy(() => import("../../ui/JsonEditor"));
 
-export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow"]; path: ReactNode }) {
+interface WorkflowEditorProps {
+  workflow: Schemas["Workflow"];
+  /** The id of who edits it. */
+  user: number;
+  path: ReactNode;
+}
+
+export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
   const queries = useQueryClient();
   const navigate = useNavigate();
   const may = useMay();
@@ -38,7 +45,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
   const editor = useRef<JsonEditorHandle>(null);
   // The draft that the text began from. A newer one of someone else's does not replace it.
   const [base, setBase] = useState(workflow);
-  const [kept, setKept] = useState(() => readUnsaved(workflow.id));
+  const [kept, setKept] = useState(() => readUnsaved(user, workflow.id));
   const [text, setText] = useState(() => kept?.text ?? toText(workflow));
   // Ctrl+S may come before what was typed last is drawn.
   const typed = useRef(text);
@@ -60,12 +67,14 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
   }, [checked.problems, refused, text]);
   const isSaving = useRef(false);
   const isWanted = useRef(false);
+  /** The revision that the text began from. */
+  const begunFrom = kept?.revision ?? base.revision;
   const isChanged = text !== toText(base);
   const mayNot = may("workflows:write") ? undefined : texts.mayNot;
   useEffect(() => {
-    if (isChanged) keepUnsaved(base.id, { text, revision: base.revision });
-    else forgetUnsaved(base.id);
-  }, [isChanged, text, base]);
+    if (isChanged) keepUnsaved(user, base.id, { text, revision: begunFrom });
+    else forgetUnsaved(user, base.id);
+  }, [user, isChanged, text, base.id, begunFrom]);
   /** Another text in the editor. */
   const beginAnew = (from: Schemas["Workflow"]) => {
     setBase(from);
@@ -102,7 +111,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
     isSaving.current = true;
     setIsBusy(true);
     try {
-      const saved = await saveWorkflow(base.id, toUpdate(located.value, kept?.revision ?? base.revision));
+      const saved = await saveWorkflow(base.id, toUpdate(located.value, begunFrom));
       await take(saved, sent);
       return saved;
     } catch (error) {
@@ -145,7 +154,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
     try {
       const { name, description, graph } = toUpdate(located.value, 0);
       const copy = await createWorkflow({ name: texts.copyName(name), description, graph });
-      forgetUnsaved(base.id);
+      forgetUnsaved(user, base.id);
       await navigate({ to: "/workflows/$id", params: { id: copy.id } });
     } catch (error) {
       tell("error", texts.saveWrong, { description: sentence(asFailure(error).message) });
@@ -219,7 +228,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
         ) : (
           kept !== undefined && (
             <div className="notice">
-              <span>{texts.kept}</span>
+              <span>{kept.isMissingSecrets ? texts.keptWithoutSecrets : texts.kept}</span>
               <Button size="dense" onClick={() => beginAnew(base)}>
                 {texts.discard}
               </Button>
