@@ -71,7 +71,6 @@ export const workflows = {
       create: "It could not be made",
     },
     imported: (amount: number) => `${count(amount, "workflow", "workflows")} imported, as drafts`,
-    mistakes: (amount: number) => count(amount, "mistake", "mistakes"),
     someFailed: (failed: number, all: number) => `${failed} of ${all} files could not be imported`,
     noFile: "This is no file of Flowmatic's: it is not JSON.",
     mustMend: "What they need before they can be switched on:",

@@ -3,11 +3,9 @@ import { KeyRound, Plus, Trash2 } from "lucide-react";
 import { useMemo, useState } from "react";
 import { me } from "../../api/account";
 import type { Schemas } from "../../api/client";
-import { asFailure } from "../../api/failure";
 import { deleteKey, keyList, keysKey } from "../../api/keys";
 import { Page } from "../../shell/Page";
 import { keys as texts } from "../../text/keys";
-import { sentence } from "../../text/text";
 import { Button } from "../../ui/Button";
 import { Chip } from "../../ui/Chip";
 import { Confirm } from "../../ui/Confirm";
@@ -36,11 +34,7 @@ export default function KeysPage() {
   const mayNot = isAllowed === false ? texts.mayNot : undefined;
   const columns = useMemo(() => columnsOf(setLeaving), []);
   const remove = async (key: Key) => {
-    try {
-      await deleteKey(key.id);
-    } catch (error) {
-      throw new Error(sentence(asFailure(error).message));
-    }
+    await deleteKey(key.id);
     await queries.invalidateQueries({ queryKey: keysKey });
     tell("done", texts.remove.done(key.name));
   };

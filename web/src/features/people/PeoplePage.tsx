@@ -3,11 +3,10 @@ import { UserPlus, Users } from "lucide-react";
 import { useMemo, useState } from "react";
 import { me } from "../../api/account";
 import type { Schemas } from "../../api/client";
-import { asFailure } from "../../api/failure";
 import { deleteUser, renewInvitation, updateUser, userList } from "../../api/people";
 import { Page } from "../../shell/Page";
+import { tellFailure } from "../../shell/tellFailure";
 import { people as texts } from "../../text/people";
-import { sentence } from "../../text/text";
 import { Button } from "../../ui/Button";
 import { Confirm } from "../../ui/Confirm";
 import { EmptyState } from "../../ui/EmptyState";
@@ -50,11 +49,7 @@ export default function PeoplePage() {
     });
   }, [self]);
   const remove = async (user: User) => {
-    try {
-      await deleteUser(user.id);
-    } catch (error) {
-      throw new Error(sentence(asFailure(error).message));
-    }
+    await deleteUser(user.id);
     tell("done", texts.remove.done(nameOf(user)));
   };
   return (
@@ -128,5 +123,5 @@ function article(role: Schemas["Role"] | undefined): string {
 }
 
 function refused(error: unknown): void {
-  tell("error", texts.failed, { description: sentence(asFailure(error).message) });
+  tellFailure(texts.failed, error);
 }

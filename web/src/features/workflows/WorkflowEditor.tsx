@@ -9,7 +9,7 @@ import { createWorkflow, publishWorkflow, saveWorkflow } from "../../api/workflo
 import { workflowOf, workflowsKey } from "../../api/workflows";
 import { locate } from "../../graph/jsonText";
 import { Page } from "../../shell/Page";
-import { sentence } from "../../text/text";
+import { tellFailure } from "../../shell/tellFailure";
 import { workflow as texts } from "../../text/workflow";
 import { workflows } from "../../text/workflows";
 import { Button } from "../../ui/Button";
@@ -94,7 +94,7 @@ export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
   const refuse = (title: string, failure: Failure) => {
     const found = refusedIn(typed.current, failure.problems);
     setRefused({ text: typed.current, problems: found });
-    tell("error", title, { description: sentence(failure.message) });
+    tellFailure(title, failure);
     if (found[0] !== undefined) editor.current?.show(found[0].from);
   };
   const save = async (): Promise<Schemas["Workflow"] | undefined> => {
@@ -157,7 +157,7 @@ export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
       forgetUnsaved(user, base.id);
       await navigate({ to: "/workflows/$id", params: { id: copy.id } });
     } catch (error) {
-      tell("error", texts.saveWrong, { description: sentence(asFailure(error).message) });
+      tellFailure(texts.saveWrong, error);
     }
   };
   const seeTheirs = async () => beginAnew(await queries.fetchQuery({ ...workflowOf(base.id), staleTime: 0 }));

@@ -1,7 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import type { Schemas } from "../../api/client";
-import { asFailure } from "../../api/failure";
 import {
   activateWorkflow,
   deactivateWorkflow,
@@ -12,7 +11,7 @@ import {
   restoreWorkflow,
 } from "../../api/workflowChanges";
 import { workflowsKey } from "../../api/workflows";
-import { sentence } from "../../text/text";
+import { tellFailure } from "../../shell/tellFailure";
 import { workflows as texts } from "../../text/workflows";
 import { save } from "../../ui/JsonView";
 import { tell } from "../../ui/toast";
@@ -30,10 +29,7 @@ export function useWorkflowActions() {
     try {
       return await work();
     } catch (error) {
-      const failure = asFailure(error);
-      const mistakes =
-        failure.problems.length > 0 ? ` (${texts.told.mistakes(failure.problems.length)})` : "";
-      tell("error", title, { description: sentence(`${failure.message}${mistakes}`) });
+      tellFailure(title, error);
       return undefined;
     }
   };
