@@ -54,8 +54,8 @@ export const keys = {
   },
   scopes,
   groups,
-  scopeCount: (amount: number, all: number) =>
-    amount === all ? "Everything" : count(amount, "thing", "things"),
+  everything: "Everything",
+  scopeCount: (amount: number) => count(amount, "thing", "things"),
   never: "Never",
   somebody: "Somebody who is gone",
   machine: "Not recorded",

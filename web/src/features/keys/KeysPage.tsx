@@ -3,7 +3,7 @@ import { KeyRound, Plus, Trash2 } from "lucide-react";
 import { useMemo, useState } from "react";
 import { me } from "../../api/account";
 import type { Schemas } from "../../api/client";
-import { deleteKey, keyList, keysKey } from "../../api/keys";
+import { deleteKey, keyList, keysKey, usedScopes } from "../../api/keys";
 import { Page } from "../../shell/Page";
 import { keys as texts } from "../../text/keys";
 import { Button } from "../../ui/Button";
@@ -19,8 +19,6 @@ import { tell } from "../../ui/toast";
 import { NewKeyDialog } from "./NewKeyDialog";
 
 type Key = Schemas["ApiKey"];
-
-const ALL = Object.keys(texts.scopes).length;
 
 /** The keys with which programs call the API. */
 export default function KeysPage() {
@@ -131,7 +129,9 @@ function columnsOf(remove: (key: Key) => void): Column<Key>[] {
       narrow: "hidden",
       cell: (row) => (
         <span className="faint" title={row.scopes.map((scope) => texts.scopes[scope] ?? scope).join("\n")}>
-          {texts.scopeCount(row.scopes.length, ALL)}
+          {usedScopes.every((scope) => row.scopes.includes(scope))
+            ? texts.everything
+            : texts.scopeCount(row.scopes.length)}
         </span>
       ),
     },
