@@ -79,7 +79,8 @@ test("says that the API keys of somebody who goes stay, and leads to them", asyn
   const { key } = (await made.json()) as { key: string };
   await server.api("POST", "/api/v1/keys", { name: "Ana's script", scopes: ["workflows:read"] });
   const call = async () =>
-    (await fetch(`${server.direct}/api/v1/workflows`, { headers: { Authorization: `Bearer ${key}` } })).status;
+    (await fetch(`${server.direct}/api/v1/workflows`, { headers: { Authorization: `Bearer ${key}` } }))
+      .status;
 
   await page.goto("/workspace/people");
   await page.getByRole("button", { name: "More for bo@example.com" }).click();

@@ -5,6 +5,7 @@ import {
   createWorkflow,
   expect,
   expectAccessible,
+  logIn,
   ORDER_INTAKE,
   test,
   type Workflow,
@@ -149,6 +150,45 @@ test("deletes, and takes it back", async ({ page, server, bears }) => {
   await expect(page.getByRole("row", row)).toBeVisible();
   const { active } = await server.api<Workflow>("GET", `/api/v1/workflows/${id}`);
   expect(active).toBe(true);
+});
+
+test("finds deleted workflows, and restores them", async ({ page, server, bears }) => {
+  bears.push(/404/);
+  const workflow = await createWorkflow(server);
+  await createWorkflow(server, { ...ORDER_INTAKE, name: "Nightly report" });
+  await page.goto("/workflows");
+  await page.getByRole("button", { name: "Deleted", exact: true }).click();
+  await expect(page.getByRole("heading", { name: "Nothing is deleted" })).toBeVisible();
+  await expectAccessible(page);
+  await server.api("DELETE", `/api/v1/workflows/${workflow.id}`);
+  await page.goto(`/workflows/${workflow.id}`);
+  await page.getByRole("link", { name: "Look among the deleted" }).click();
+  await expect(page).toHaveURL(/status=deleted/);
+  await expect(page.getByRole("row", row)).toContainText(/until \w+ \d+/);
+  await expect(page.getByRole("row", { name: /Nightly report/ })).toBeHidden();
+  await expectAccessible(page);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expect(page.getByRole("row", row)).toContainText(/until \w+ \d+/);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+  await page.getByRole("button", { name: "Restore Order intake" }).click();
+  await expect(page.getByText("Order intake is back")).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Nothing is deleted" })).toBeVisible();
+  const { active } = await server.api<Workflow>("GET", `/api/v1/workflows/${workflow.id}`);
+  expect(active).toBe(true);
+});
+
+test.describe("as a viewer", () => {
+  test.use({ isLoggedIn: false });
+
+  test("says why a deleted workflow cannot be restored", async ({ page, server }) => {
+    const { id } = await createWorkflow(server);
+    await server.api("DELETE", `/api/v1/workflows/${id}`);
+    await logIn(page, server, await addPerson(server, "viewer"));
+    await page.goto("/workflows?status=deleted");
+    const restore = page.getByRole("button", { name: "Restore Order intake" });
+    await expect(restore).toHaveAccessibleDescription("Your role may not change workflows.");
+    await expect(restore).toHaveAttribute("aria-disabled", "true");
+  });
 });
 
 test("restores a deleted workflow from what it has run", async ({ page, server }) => {

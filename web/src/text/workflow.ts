@@ -34,5 +34,6 @@ export const workflow = {
     "What you had not saved was kept, without its secrets: type them again where they are empty.",
   discard: "Discard it",
   notFound: "There is no such workflow",
+  lookInDeleted: "Look among the deleted",
   notFoundText: "It may have been deleted, or belong to another workspace.",
 };

@@ -46,9 +46,14 @@ export default function WorkflowPage() {
           icon={<SearchX size={20} aria-hidden />}
           title={texts.notFound}
           actions={
-            <Link to="/workflows" className={buttonClass()}>
-              {texts.back}
-            </Link>
+            <>
+              <Link to="/workflows" className={buttonClass()}>
+                {texts.back}
+              </Link>
+              <Link to="/workflows" search={{ status: "deleted" }} className={buttonClass("quiet")}>
+                {texts.lookInDeleted}
+              </Link>
+            </>
           }
         >
           {texts.notFoundText}

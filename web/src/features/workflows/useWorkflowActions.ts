@@ -33,6 +33,12 @@ export function useWorkflowActions() {
       return undefined;
     }
   };
+  const restore = (workflow: Pick<Workflow, "id" | "name">) =>
+    attempt(texts.told.failed.restore, async () => {
+      await restoreWorkflow(workflow.id);
+      await refresh();
+      tell("done", texts.told.back(workflow.name));
+    });
   return {
     turn: (workflow: Workflow, isOn: boolean) =>
       attempt(isOn ? texts.told.failed.on : texts.told.failed.off, async () => {
@@ -58,21 +64,17 @@ export function useWorkflowActions() {
         const file = await exportWorkflow(workflow.id);
         save(`${fileName(workflow.name)}.json`, JSON.stringify(file, null, 2));
       }),
+    restore,
     /** `leave` is called when it is gone: its own screen has nothing to show any more. */
     remove: (workflow: Workflow, leave?: () => Promise<void>) =>
       attempt(texts.told.failed.delete, async () => {
         await deleteWorkflow(workflow.id);
         await leave?.();
         await refresh();
-        const undo = () =>
-          attempt(texts.told.failed.restore, async () => {
-            await restoreWorkflow(workflow.id);
-            await refresh();
-            tell("done", texts.told.back(workflow.name));
-          });
         tell("plain", texts.told.deleted(workflow.name), {
+          description: texts.told.deletedWhere,
           lasts: UNDO_TIME,
-          action: { label: texts.told.undo, run: () => void undo() },
+          action: { label: texts.told.undo, run: () => void restore(workflow) },
         });
       }),
   };
