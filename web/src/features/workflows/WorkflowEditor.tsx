@@ -5,7 +5,7 @@ import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } 
 import type { Schemas } from "../../api/client";
 import { asFailure, type Failure } from "../../api/failure";
 import { useMay } from "../../api/may";
-import { createWorkflow, publishWorkflow, saveWorkflow } from "../../api/workflowChanges";
+import { createWorkflow, publishWorkflow, restoreWorkflow, saveWorkflow } from "../../api/workflowChanges";
 import { workflowOf, workflowsKey } from "../../api/workflows";
 import { locate } from "../../graph/jsonText";
 import { Page } from "../../shell/Page";
@@ -19,12 +19,13 @@ import { Words } from "../../ui/Prose";
 import { SkeletonRows } from "../../ui/Skeleton";
 import { Switch } from "../../ui/Switch";
 import { tell } from "../../ui/toast";
-import { toText, toUpdate } from "./document";
+import { ConflictDialog } from "./ConflictDialog";
+import { normal, toText, toUpdate } from "./document";
 import { RunDialog } from "./RunDialog";
 import { Triggers } from "./Triggers";
 import { forgetUnsaved, keepUnsaved, readUnsaved } from "./unsaved";
 import { type LineProblem, refusedIn, useProblems } from "./useProblems";
-import { useWorkflowActions } from "./useWorkflowActions";
+import { UNDO_TIME, useWorkflowActions } from "./useWorkflowActions";
 import { WorkflowMenu } from "./WorkflowMenu";
 import "./WorkflowEditor.css";
 
@@ -55,7 +56,12 @@ export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
   };
   const [begun, setBegun] = useState(0);
   const [isBusy, setIsBusy] = useState(false);
-  const [isConflict, setIsConflict] = useState(kept !== undefined && kept.revision !== workflow.revision);
+  /** What somebody else, or another tab, has saved since. */
+  const [theirs, setTheirs] = useState(
+    kept !== undefined && kept.revision !== workflow.revision ? workflow : undefined,
+  );
+  const [isComparing, setIsComparing] = useState(false);
+  const [isGone, setIsGone] = useState(false);
   const [isRunning, setIsRunning] = useState(false);
   const checked = useProblems(text);
   // What only a save could tell: it holds until the text is another.
@@ -76,17 +82,25 @@ export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
     else forgetUnsaved(user, base.id);
   }, [user, isChanged, text, base.id, begunFrom]);
   /** Another text in the editor. */
+  const begin = (next: string) => {
+    type(next);
+    setBegun((before) => before + 1);
+  };
   const beginAnew = (from: Schemas["Workflow"]) => {
     setBase(from);
-    type(toText(from));
     setKept(undefined);
-    setIsConflict(false);
-    setBegun(begun + 1);
+    endConflict();
+    begin(toText(from));
+  };
+  const endConflict = () => {
+    setTheirs(undefined);
+    setIsComparing(false);
   };
   const take = async (saved: Schemas["Workflow"], isTextOf: string) => {
     queries.setQueryData(workflowOf(saved.id).queryKey, saved);
     void queries.invalidateQueries({ queryKey: [...workflowsKey, "list"] });
     setKept(undefined);
+    endConflict();
     // What was typed while it was saved stays.
     setBase(saved);
     if (typed.current === isTextOf && toText(saved) !== isTextOf) beginAnew(saved);
@@ -102,21 +116,30 @@ export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
       isWanted.current = true;
       return undefined;
     }
-    const sent = typed.current;
-    const located = locate(sent);
+    const located = locate(typed.current);
     if ("error" in located || mayNot !== undefined) {
       editor.current?.show("error" in located ? located.error.at : 0);
       return undefined;
     }
+    if (theirs !== undefined) {
+      setIsComparing(true);
+      return undefined;
+    }
+    return send(located.value, begunFrom);
+  };
+  const send = async (value: unknown, revision: number): Promise<Schemas["Workflow"] | undefined> => {
+    const sent = typed.current;
     isSaving.current = true;
     setIsBusy(true);
     try {
-      const saved = await saveWorkflow(base.id, toUpdate(located.value, begunFrom));
+      const saved = await saveWorkflow(base.id, toUpdate(value, revision));
+      setIsGone(false);
       await take(saved, sent);
       return saved;
     } catch (error) {
       const failure = asFailure(error);
-      if (failure.status === 409) setIsConflict(true);
+      if (failure.isNotFound) setIsGone(true);
+      else if (failure.status === 409) await meet(sent);
       else refuse(texts.saveWrong, failure);
       return undefined;
     } finally {
@@ -124,24 +147,48 @@ export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
       setIsBusy(false);
     }
   };
+  /** Somebody else was faster. */
+  const meet = async (mine: string) => {
+    try {
+      const newer = await queries.fetchQuery({ ...workflowOf(base.id), staleTime: 0 });
+      // They have typed the same.
+      if (toText(newer) === normal(mine)) return await take(newer, mine);
+      if (theirs !== undefined) tell("plain", texts.conflict.again);
+      setTheirs(newer);
+      setIsComparing(true);
+    } catch (error) {
+      tellFailure(texts.saveWrong, error);
+    }
+  };
   // What was asked for while another save went on is sent after it, on top of what that has made.
   useEffect(() => {
     if (isBusy || !isWanted.current) return;
     isWanted.current = false;
-    if (isChanged && !isConflict) void save();
+    if (isChanged && theirs === undefined) void save();
   });
   const publish = async () => {
     const saved = typed.current !== toText(base) ? await save() : base;
     if (saved === undefined) return;
     setIsBusy(true);
     try {
-      const published = await publishWorkflow(saved.id);
+      const published = await publishWorkflow(saved.id, saved.revision);
       await take(published, toText(saved));
       tell("done", texts.published(published.version));
     } catch (error) {
-      refuse(texts.publishWrong, asFailure(error));
+      const failure = asFailure(error);
+      if (failure.status === 409) await look();
+      else refuse(texts.publishWrong, failure);
     } finally {
       setIsBusy(false);
+    }
+  };
+  /** What is published must have been seen. */
+  const look = async () => {
+    try {
+      beginAnew(await queries.fetchQuery({ ...workflowOf(base.id), staleTime: 0 }));
+      tell("plain", texts.conflict.look, { lasts: UNDO_TIME });
+    } catch (error) {
+      tellFailure(texts.publishWrong, error);
     }
   };
   const turn = async (isOn: boolean) => {
@@ -160,7 +207,51 @@ export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
       tellFailure(texts.saveWrong, error);
     }
   };
-  const seeTheirs = async () => beginAnew(await queries.fetchQuery({ ...workflowOf(base.id), staleTime: 0 }));
+  const saveMine = async (newer: Schemas["Workflow"]) => {
+    const located = locate(typed.current);
+    if ("error" in located) return;
+    const saved = await send(located.value, newer.revision);
+    if (saved === undefined) return;
+    const putBack = async () => {
+      try {
+        const { name, description, graph } = newer;
+        const again = await saveWorkflow(saved.id, {
+          name,
+          description: description ?? null,
+          graph,
+          revision: saved.revision,
+        });
+        queries.setQueryData(workflowOf(again.id).queryKey, again);
+        // What was typed stays in the editor, on top of it.
+        setBase(again);
+        tell("done", texts.conflict.theirsBack);
+      } catch (error) {
+        tellFailure(texts.saveWrong, error);
+      }
+    };
+    tell("done", texts.conflict.savedMine, {
+      lasts: UNDO_TIME,
+      action: { label: texts.conflict.undo, run: () => void putBack() },
+    });
+  };
+  const takeTheirs = (newer: Schemas["Workflow"]) => {
+    const mine = typed.current;
+    queries.setQueryData(workflowOf(newer.id).queryKey, newer);
+    beginAnew(newer);
+    tell("plain", texts.conflict.tookTheirs, {
+      lasts: UNDO_TIME,
+      action: { label: texts.conflict.undo, run: () => begin(mine) },
+    });
+  };
+  const restore = async () => {
+    try {
+      await restoreWorkflow(base.id);
+      setIsGone(false);
+      tell("done", texts.restored);
+    } catch (error) {
+      tellFailure(workflows.told.failed.restore, error);
+    }
+  };
   return (
     <Page
       title={base.name}
@@ -215,14 +306,21 @@ export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
       }
     >
       <div role="status">
-        {isConflict ? (
+        {isGone ? (
           <div className="notice">
-            <span>{texts.conflict}</span>
-            <Button size="dense" onClick={() => void seeTheirs()}>
-              {texts.theirs}
+            <span>{texts.gone}</span>
+            <Button size="dense" onClick={() => void restore()}>
+              {texts.restore}
             </Button>
             <Button size="dense" onClick={() => void keepMine()}>
-              {texts.mine}
+              {texts.conflict.copy}
+            </Button>
+          </div>
+        ) : theirs !== undefined ? (
+          <div className="notice">
+            <span>{texts.newer}</span>
+            <Button size="dense" onClick={() => setIsComparing(true)}>
+              {texts.compare}
             </Button>
           </div>
         ) : (
@@ -260,6 +358,18 @@ export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
           <Triggers workflow={base} />
         </div>
       </div>
+      {theirs !== undefined && isComparing && (
+        <ConflictDialog
+          theirs={theirs}
+          mine={text}
+          mayNot={mayNot ?? ("error" in locate(text) ? texts.hasProblems : undefined)}
+          isBusy={isBusy}
+          onMine={() => void saveMine(theirs)}
+          onTheirs={() => takeTheirs(theirs)}
+          onCopy={() => void keepMine()}
+          onClose={() => setIsComparing(false)}
+        />
+      )}
       {isRunning && <RunDialog workflow={base} onClose={() => setIsRunning(false)} />}
     </Page>
   );

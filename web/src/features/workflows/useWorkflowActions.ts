@@ -18,7 +18,7 @@ import { tell } from "../../ui/toast";
 
 type Workflow = Pick<Schemas["WorkflowSummary"], "id" | "name" | "version">;
 
-const UNDO_TIME = 10_000;
+export const UNDO_TIME = 10_000;
 
 /** What can be done to a workflow, from its row or from its own screen. Each says what came of it. */
 export function useWorkflowActions() {
