@@ -87,7 +87,7 @@ test("says that the API keys of somebody who goes stay, and leads to them", asyn
   await page.getByRole("menuitem", { name: "Keep out" }).click();
   await expect(page.getByText("The API key they made goes on working.")).toBeVisible();
   expect(await call()).toBe(200);
-  await page.getByRole("link", { name: "1 API key made by bo@example.com" }).click();
+  await page.getByRole("link", { name: "1 key made by bo@example.com" }).click();
   await expect(page.getByText("Made by bo@example.com")).toBeVisible();
   await expect(page.getByRole("row", { name: /Bo's script/ })).toBeVisible();
   await expect(page.getByRole("row", { name: /Ana's script/ })).toBeHidden();

@@ -33,7 +33,7 @@ export const people = {
   states: { active: "Can log in", invited: "Invited", disabled: "Kept out" },
   never: "Never",
   keyCount: (amount: number) => (amount === 0 ? "None" : count(amount, "key", "keys")),
-  keysOf: (name: string, amount: number) => `${count(amount, "API key", "API keys")} made by ${name}`,
+  keysOf: (name: string, amount: number) => `${count(amount, "key", "keys")} made by ${name}`,
   showKeys: "Show the API keys they made",
   noKeys: "They have made none",
   keysGoOn: (amount: number) =>

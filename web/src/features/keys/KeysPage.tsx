@@ -204,6 +204,7 @@ function columnsOf(remove: (key: Key) => void): Column<Key>[] {
       width: "116px",
       cell: (row) => (
         <span className="faint">
+          <span className="key-used">{titles.used}: </span>
           {row.last_used_at === undefined ? texts.never : <RelativeTime time={row.last_used_at} />}
         </span>
       ),
