@@ -380,6 +380,7 @@ const descriptionOf = async (server: Server, { id }: Workflow) =>
 test("shows both versions, and saves mine over theirs", async ({ page, server, bears }) => {
   bears.push(/409/);
   const workflow = await collide(page, server);
+  await expect(page.getByRole("dialog")).toContainText("by you, elsewhere");
   const differences = page.getByRole("region", { name: "What is different" });
   await expect(differences.getByRole("listitem")).toContainText([
     '"name"',

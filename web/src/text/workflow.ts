@@ -30,7 +30,15 @@ export const workflow = {
   conflict: {
     title: "A newer draft was saved meanwhile",
     saved: "Saved",
-    byWhom: ", by somebody else or in another tab. Yours is not saved, and not lost.",
+    /** `by` is the name of who saved it; missing where that is not known. */
+    byWhom: (by: string | undefined, isSelf: boolean) => {
+      const who = isSelf
+        ? "by you, elsewhere"
+        : by === undefined
+          ? "by somebody else or in another tab"
+          : `by ${by}`;
+      return `${who}. Yours is not saved, and not lost.`;
+    },
     differences: "What is different",
     onlyTheirs: "Only in the newer draft",
     onlyMine: "Only in yours",

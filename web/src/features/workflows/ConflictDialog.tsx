@@ -15,6 +15,8 @@ const MOST = 2_000;
 
 interface ConflictDialogProps {
   theirs: Schemas["Workflow"];
+  /** The id of who looks at it. */
+  user: number;
   /** What was typed here. */
   mine: string;
   /** Why what was typed cannot be saved. */
@@ -28,15 +30,16 @@ interface ConflictDialogProps {
 
 /** Two have edited one workflow: what each has that the other has not, and which of them is to stay. */
 export function ConflictDialog(props: ConflictDialogProps) {
-  const { theirs, mine, mayNot, isBusy, onMine, onTheirs, onCopy, onClose } = props;
+  const { theirs, user, mine, mayNot, isBusy, onMine, onTheirs, onCopy, onClose } = props;
   const parts = useMemo(() => around(diffLines(toText(theirs), normal(mine))), [theirs, mine]);
+  const by = theirs.updated_by;
   return (
     <Dialog
       title={texts.title}
       description={
         <>
-          {texts.saved} <RelativeTime time={theirs.updated_at} />
-          {texts.byWhom}
+          {texts.saved} <RelativeTime time={theirs.updated_at} />{" "}
+          {texts.byWhom(by?.name, by?.type === "user" && by.id === String(user))}
         </>
       }
       isOpen

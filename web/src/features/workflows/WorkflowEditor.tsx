@@ -361,6 +361,7 @@ export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
       {theirs !== undefined && isComparing && (
         <ConflictDialog
           theirs={theirs}
+          user={user}
           mine={text}
           mayNot={mayNot ?? ("error" in locate(text) ? texts.hasProblems : undefined)}
           isBusy={isBusy}
