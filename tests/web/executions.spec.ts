@@ -199,6 +199,82 @@ test("shows loops by their items, and what each step was given and made", async 
   await expectAccessible(page);
 });
 
+test("asks for what a step was given and made when it is chosen, and once", async ({ page, server }) => {
+  const workflow = await createWorkflow(server);
+  await call(workflow, { data: { amount: 99 } });
+  const { data } = await server.api<{ data: { id: string }[] }>("GET", "/api/v1/executions");
+  const id = data[0]?.id ?? "";
+  const asked: string[] = [];
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    if (url.pathname.startsWith(`/api/v1/executions/${id}`)) asked.push(url.pathname.slice(-4) + url.search);
+  });
+  await page.goto(`/executions/${id}`);
+  await expect(page.getByRole("tabpanel")).toContainText("total");
+  await page.getByRole("treeitem", { name: /Amount over 50\?/ }).click();
+  await expect(page.getByRole("region", { name: "Output" })).toBeVisible();
+  await expect(page).toHaveURL(/step=big/);
+  // The step beside it is had before it is chosen, and shown without any loading between.
+  await expect.poll(() => asked).toContain("step?path=reply");
+  const beside = await page.evaluate(async () => {
+    const key = new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true });
+    document.activeElement?.dispatchEvent(key);
+    const shown: string[] = [];
+    while (!location.search.includes("reply") || shown.length < 5) {
+      await new Promise(requestAnimationFrame);
+      const title = document.querySelector(".inspector-head h2")?.textContent;
+      shown.push(
+        `${title}: ${document.querySelector(".inspector-loading, [role=status][aria-label]") === null}`,
+      );
+    }
+    return [...new Set(shown)];
+  });
+  expect(beside.filter((shown) => shown.endsWith("false"))).toEqual([]);
+  await expect(page.getByRole("heading", { name: "Answer" })).toBeVisible();
+  await page.getByRole("tab", { name: "Input" }).click();
+  await expect(page.getByRole("tabpanel")).toContainText("total");
+  await page.getByRole("treeitem", { name: /Answer/ }).focus();
+  await page.keyboard.press("ArrowUp");
+  await expect(page.getByRole("region", { name: "Output" })).toBeVisible();
+  expect(asked.filter((one) => one === "step?path=big")).toHaveLength(1);
+  expect(asked.filter((one) => !one.startsWith("step") && !one.endsWith("?without=data"))).toEqual([]);
+});
+
+test("says when what a step was given and made is still to come, or cannot be had", async ({
+  page,
+  server,
+  bears,
+}) => {
+  bears.push(/500/);
+  const workflow = await createWorkflow(server);
+  await call(workflow, { data: { amount: 99 } });
+  const { data } = await server.api<{ data: { id: string }[] }>("GET", "/api/v1/executions");
+  let answer = () => {};
+  const isAsked = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const error = {
+    success: false,
+    error: { code: "INTERNAL", message: "the disk is full", request_id: "r-7" },
+  };
+  await page.route("**/step?path=big", async (route) => {
+    await isAsked;
+    await route.fulfill({ status: 500, json: error });
+  });
+  await page.goto(`/executions/${data[0]?.id}?step=big`);
+  await expect(page.getByRole("tabpanel").getByRole("status", { name: "Loading" })).toBeVisible();
+  await expectAccessible(page);
+  answer();
+  await expect(page.getByRole("tabpanel").getByRole("alert")).toContainText("r-7");
+  await expectAccessible(page);
+  await page.getByRole("tab", { name: "Details" }).click();
+  await expect(page.getByRole("tabpanel")).toContainText("flow.if");
+  await page.unroute("**/step?path=big");
+  await page.getByRole("tab", { name: "Output" }).click();
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByRole("region", { name: "Output" })).toBeVisible();
+});
+
 test("shows steps under way by the server's events", async ({ page, server }) => {
   const workflow = await createWorkflow(server, {
     name: "Waits",
@@ -236,7 +312,7 @@ test("bears outputs of ten megabytes, deep ones, and markup in them", async ({ p
   await call(workflow, { data: { amount: 99 } });
   const { data } = await server.api<{ data: { id: string }[] }>("GET", "/api/v1/executions");
   const id = data[0]?.id ?? "";
-  const real = await server.api<{ steps: object[] }>("GET", `/api/v1/executions/${id}`);
+  const real = await server.api("GET", `/api/v1/executions/${id}/step?path=big`);
   const deep = JSON.parse(`${"[".repeat(100)}1${"]".repeat(100)}`);
   const output = {
     html: "<img src=x onerror=alert(1)>",
@@ -244,10 +320,7 @@ test("bears outputs of ten megabytes, deep ones, and markup in them", async ({ p
     long: "x".repeat(5_000_000),
     many: Array.from({ length: 200_000 }, (_, at) => ({ at })),
   };
-  const [first, ...rest] = real.steps;
-  await page.route(`**/api/v1/executions/${id}`, (route) =>
-    route.fulfill({ json: { ...real, steps: [{ ...first, output }, ...rest] } }),
-  );
+  await page.route("**/step?path=big", (route) => route.fulfill({ json: { ...real, output } }));
   await page.goto(`/executions/${id}?step=big`);
   const shown = page.getByRole("region", { name: "Output" });
   await expect(shown.getByText("<img src=x onerror=alert(1)>")).toBeVisible();

@@ -45,10 +45,25 @@ export function newestExecutions(filter: ExecutionFilter, limit = PAGE) {
   });
 }
 
+/** Without what its steps were given and made, which may be megabytes: [`stepOf`] has that of one. */
 export function executionOf(id: string) {
   return queryOptions({
     queryKey: [...executionsKey, "one", id],
-    queryFn: ({ signal }) => ask(api.GET("/api/v1/executions/{id}", { params: { path: { id } }, signal })),
+    queryFn: ({ signal }) =>
+      ask(
+        api.GET("/api/v1/executions/{id}", { params: { path: { id }, query: { without: "data" } }, signal }),
+      ),
+  });
+}
+
+/** A decided step with what it was given and made. Nothing of it changes any more. */
+export function stepOf(id: string, step: Pick<Schemas["Step"], "path" | "finished_at" | "attempts">) {
+  const { path } = step;
+  return queryOptions({
+    queryKey: [...executionsKey, "step", id, path, step.finished_at ?? step.attempts],
+    queryFn: ({ signal }) =>
+      ask(api.GET("/api/v1/executions/{id}/step", { params: { path: { id }, query: { path } }, signal })),
+    staleTime: Number.POSITIVE_INFINITY,
   });
 }
 

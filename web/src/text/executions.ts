@@ -79,6 +79,7 @@ export const executions = {
     info: "Details",
     noOutput: "It made no output.",
     noInput: "What it was given was not kept.",
+    notCalled: "It did not run, and was given nothing.",
     inputLater: "What it was given is shown when it has ended.",
     notYet: "Not finished yet.",
     queued: "It is accepted, and waits to begin: the workflow's start control says when it may.",

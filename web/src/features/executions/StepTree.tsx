@@ -16,6 +16,7 @@ import { executions } from "../../text/executions";
 import { duration } from "../../text/time";
 import { Button } from "../../ui/Button";
 import { type Status, StatusIcon } from "../../ui/StatusBadge";
+import { useNeighbours } from "./useNeighbours";
 import { useNow } from "./useNow";
 import "./StepTree.css";
 
@@ -94,13 +95,17 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
       last.more = { of, count: Math.min(PAGE, nodes.length - most) };
   };
   add(roots, 0, "");
+  const chosenAt = lines.findIndex((line) => line.path === chosen);
+  useNeighbours(
+    execution.id,
+    [chosenAt - 1, chosenAt + 1].map((at) => lines[at]?.node?.step),
+  );
   const move = (event: KeyboardEvent) => {
-    const at = lines.findIndex((line) => line.path === chosen);
-    const line = lines[at];
+    const line = lines[chosenAt];
     if (line === undefined) return;
     let next: Line | undefined;
-    if (event.key === "ArrowDown") next = lines[at + 1];
-    else if (event.key === "ArrowUp") next = lines[at - 1];
+    if (event.key === "ArrowDown") next = lines[chosenAt + 1];
+    else if (event.key === "ArrowUp") next = lines[chosenAt - 1];
     else if (event.key === "Home") next = lines[0];
     else if (event.key === "End") next = lines.at(-1);
     else if (event.key === "ArrowRight" && line.path !== undefined && line.isOpen === false)
@@ -108,14 +113,13 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
     else if (event.key === "ArrowLeft" && line.path !== undefined && line.isOpen === true)
       toggle(line.path, false);
     else if (event.key === "ArrowLeft" && line.depth > 0) {
-      next = lines.slice(0, at).findLast((before) => before.depth < line.depth);
+      next = lines.slice(0, chosenAt).findLast((before) => before.depth < line.depth);
     } else return;
     event.preventDefault();
     if (next === undefined) return;
     onChoose(next.path);
     tree.current?.querySelector<HTMLElement>(`[data-path="${CSS.escape(next.path ?? "")}"]`)?.focus();
   };
-  const isChosenSeen = lines.some((line) => line.path === chosen);
   return (
     <>
       <div role="tree" aria-label={texts.steps} className="steps" ref={tree} onKeyDown={move}>
@@ -133,7 +137,7 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
                 aria-level={line.depth + 1}
                 aria-selected={isChosen}
                 aria-expanded={line.isOpen}
-                tabIndex={isChosen || (!isChosenSeen && line.path === undefined) ? 0 : -1}
+                tabIndex={isChosen || (chosenAt === -1 && line.path === undefined) ? 0 : -1}
                 data-path={line.path ?? ""}
                 data-skipped={line.status === "skipped" || undefined}
                 onClick={() => onChoose(line.path)}
