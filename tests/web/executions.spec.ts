@@ -7,6 +7,7 @@ import {
   test,
   type Workflow,
 } from "./flowmatic.js";
+import type { Server } from "./server.js";
 
 const WAITS = {
   name: "Waits",
@@ -19,6 +20,14 @@ const WAITS = {
     edges: [{ from: "start", to: "wait" }],
   },
 };
+
+/** Executions that wait. */
+async function startMany(server: Server, amount: number): Promise<void> {
+  const workflow = await createWorkflow(server, WAITS);
+  const path = `/api/v1/workflows/${workflow.id}/execute`;
+  for (let at = 0; at < amount; at += 10)
+    await Promise.all(Array.from({ length: 10 }, () => server.api("POST", path, {})));
+}
 
 test("shows executions while they happen", async ({ page, server }) => {
   const workflow = await createWorkflow(server);
@@ -70,10 +79,7 @@ test("retries many at once", async ({ page, server }) => {
 });
 
 test("retries and cancels more than one sees, after a question", async ({ page, server }) => {
-  const workflow = await createWorkflow(server, WAITS);
-  const path = `/api/v1/workflows/${workflow.id}/execute`;
-  for (let at = 0; at < 110; at += 10)
-    await Promise.all(Array.from({ length: 10 }, () => server.api("POST", path, {})));
+  await startMany(server, 110);
   await page.goto("/executions?status=waiting");
   await expect(page.getByText("100+ executions")).toBeVisible();
   await page.getByRole("checkbox", { name: "Select all" }).click();
@@ -94,6 +100,77 @@ test("retries and cancels more than one sees, after a question", async ({ page, 
   await expectAccessible(page);
   await question.getByRole("button", { name: "Cancel all" }).click();
   await expect(page.getByText("110 executions cancelled")).toBeVisible();
+});
+
+test("goes on with many while one is elsewhere, and stops when it is told to", async ({ page, server }) => {
+  await startMany(server, 110);
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await page.route("**/api/v1/executions/cancel", async (route) => {
+    await released;
+    await route.continue();
+  });
+  await page.goto("/executions?status=waiting");
+  await page.getByRole("checkbox", { name: "Select all" }).click();
+  await page.getByRole("button", { name: "Select all that fit" }).click();
+  const selected = page.getByRole("region", { name: "Selected executions" });
+  await selected.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel all" }).click();
+  const under = page.getByRole("region", { name: "Work on many executions" });
+  await expect(under).toContainText("Cancelling: 0 so far");
+  await page.getByRole("checkbox", { name: "Select all" }).click();
+  await expect(under).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole("link", { name: "Workflows" }).first().click();
+  await expect(page.getByRole("heading", { name: "Workflows" })).toBeVisible();
+  await page.goBack();
+  await under.getByRole("button", { name: "Stop" }).click();
+  await expect(under).toContainText("Stopping after what is under way");
+  release();
+  await expect(page.getByText("Stopped: 100 executions cancelled")).toBeVisible();
+  await expect(under).toBeHidden();
+  const left = await server.api<{ data: unknown[] }>("GET", "/api/v1/executions?status=WAITING&limit=100");
+  expect(left.data).toHaveLength(10);
+});
+
+test("says how far it came when a call fails, and goes on with the rest under the same key", async ({
+  page,
+  server,
+  bears,
+}) => {
+  bears.push(/ERR_FAILED|503/);
+  const workflow = await createWorkflow(server);
+  for (let at = 0; at < 110; at += 10)
+    await Promise.all(Array.from({ length: 10 }, () => call(workflow, {})));
+  const keys: (string | undefined)[] = [];
+  await page.route("**/api/v1/executions/retry", async (route) => {
+    keys.push(route.request().headers()["idempotency-key"]);
+    if (keys.length !== 2) return route.continue();
+    const error = { code: "UNAVAILABLE", message: "the disk is full", request_id: "r-9" };
+    await route.fulfill({ status: 503, json: { success: false, error } });
+  });
+  await page.goto("/executions?status=failed");
+  await expect(page.getByText("100+ executions")).toBeVisible();
+  await page.mouse.move(700, 500);
+  await page.mouse.wheel(0, 20_000);
+  await expect(page.getByText("110 executions")).toBeVisible();
+  await page.getByRole("checkbox", { name: "Select all" }).click();
+  const selected = page.getByRole("region", { name: "Selected executions" });
+  await expect(selected).toContainText("110 selected");
+  await selected.getByRole("button", { name: "Retry" }).click();
+  await page.getByRole("menuitem", { name: "From the start" }).click();
+  const told = page.getByText("The disk is full. 100 executions retried. The rest is still selected.");
+  await expect(told).toBeVisible();
+  await expect(selected).toContainText("10 selected");
+  await selected.getByRole("button", { name: "Retry" }).click();
+  await page.getByRole("menuitem", { name: "From the start" }).click();
+  await expect(page.getByText("10 executions retried", { exact: true })).toBeVisible();
+  await expect(selected).toBeHidden();
+  expect(keys[0]).toMatch(/^[!-~]{1,256}$/);
+  expect(keys[1]).not.toBe(keys[0]);
+  expect(keys[2]).toBe(keys[1]);
 });
 
 test("says of those that never began what kept them, and of those that wait what they wait for", async ({

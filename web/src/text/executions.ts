@@ -1,4 +1,4 @@
-import { count } from "./text";
+import { count, numbers } from "./text";
 
 export const executions = {
   title: "Executions",
@@ -51,12 +51,17 @@ export const executions = {
     cancelWhole: "Cancel all that fit the filters?",
     cancelWholeText: "All that run, wait or are queued end, also those further down than you have seen.",
     cancelAll: "Cancel all",
-    progress: (done: number, all: number | undefined) =>
-      all === undefined ? `${done.toLocaleString("en")}…` : `${done} of ${all}…`,
+    under: "Work on many executions",
+    progress: (isCancel: boolean, done: number, all: number | undefined) =>
+      `${isCancel ? "Cancelling" : "Retrying"}: ${numbers.format(done)}${all === undefined ? " so far" : ` of ${numbers.format(all)}`}`,
+    stop: "Stop",
+    stopping: "Stopping after what is under way",
+    stopped: (became: string) => `Stopped: ${became}`,
+    restSelected: "The rest is still selected.",
     retried: (amount: number) => `${count(amount, "execution", "executions")} retried`,
     cancelled: (amount: number) => `${count(amount, "execution", "executions")} cancelled`,
     failed: (amount: number) => `${count(amount, "execution", "executions")} could not be changed`,
-    wrong: "It could not be done",
+    wrong: "It could not be finished",
   },
   empty: {
     title: "Nothing has run yet",
