@@ -64,6 +64,34 @@ test("keeps filters in the address", async ({ page, server }) => {
   await expect(page.getByRole("row")).toHaveCount(3);
 });
 
+test("finds an execution by its id, in the list and in the commands", async ({ page, server }) => {
+  const workflow = await createWorkflow(server);
+  for (let at = 0; at < 3; at += 1) await call(workflow, {});
+  const { data } = await server.api<{ data: { id: string }[] }>("GET", "/api/v1/executions");
+  const id = data[1]?.id ?? "";
+  await page.goto("/executions");
+  await expect(page.getByRole("row")).toHaveCount(4);
+  await page.keyboard.press("/");
+  await expect(page.getByRole("searchbox", { name: "Find by id" })).toBeFocused();
+  await page.keyboard.type(id.slice(0, 3));
+  await expect(page.getByText("Type 4 characters or more")).toBeVisible();
+  await expect(page.getByRole("row")).toHaveCount(4);
+  await page.keyboard.type(`${id.slice(3).toUpperCase()} `);
+  await expect(page.getByRole("row")).toHaveCount(2);
+  await expect(page).toHaveURL(new RegExp(`search=${id}`, "i"));
+  await expect(page.getByRole("link", { name: "Order intake" })).toHaveAttribute("href", `/executions/${id}`);
+  await expectAccessible(page);
+  await page.getByRole("searchbox").fill("Order intake");
+  await expect(page.getByText("An execution is found by its id")).toBeVisible();
+  await expectAccessible(page);
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("row")).toHaveCount(4);
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "Commands" }).fill(` ${id}`);
+  await page.getByRole("option", { name: id }).click();
+  await expect(page).toHaveURL(new RegExp(`/executions/${id}$`));
+});
+
 test("retries many at once", async ({ page, server }) => {
   const workflow = await createWorkflow(server);
   for (let at = 0; at < 3; at += 1) await call(workflow, {});

@@ -6,6 +6,8 @@ export interface ExecutionFilter {
   status?: Schemas["ExecutionStatus"][] | undefined;
   mode?: Schemas["ExecutionMode"] | undefined;
   trigger?: string | undefined;
+  /** An id, or how it begins. */
+  search?: string | undefined;
   started_after?: string | undefined;
 }
 

@@ -12,6 +12,8 @@ export const executions = {
     version: "Version",
   },
   filters: {
+    search: "Find by id",
+    tooShort: (least: number) => `Type ${least} characters or more`,
     status: "Status",
     anyStatus: "Any status",
     workflow: "Workflow",
@@ -69,6 +71,8 @@ export const executions = {
     action: "Go to the workflows",
     none: "No execution fits the filters",
     noneText: "Take a filter away, or look further back.",
+    noneOfId:
+      "An execution is found by its id, or how that begins. To look for those of a workflow, choose it beside.",
   },
   detail: {
     title: (workflow: string) => workflow,

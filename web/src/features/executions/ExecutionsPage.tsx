@@ -14,7 +14,7 @@ import { BulkBar, BulkProgress } from "./BulkBar";
 import { bulkWork } from "./bulkWork";
 import { columns } from "./columns";
 import { Filters } from "./Filters";
-import { type ExecutionSearch, filterOf } from "./search";
+import { type ExecutionSearch, filterOf, SHORTEST } from "./search";
 import { NOTHING, selection } from "./selection";
 import { useExecutions } from "./useExecutions";
 import "./ExecutionsPage.css";
@@ -36,8 +36,9 @@ export default function ExecutionsPage() {
   const more = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
-  const change = (next: ExecutionSearch) => void navigate({ search: next });
+  const change = (next: ExecutionSearch, replace = false) => void navigate({ search: next, replace });
   const isFiltered = Object.values(search).some((value) => value !== undefined);
+  const isTooShort = search.search !== undefined && search.search.length < SHORTEST;
   const isEmpty = list.isSuccess && rows.length === 0;
   return (
     <Page
@@ -47,7 +48,10 @@ export default function ExecutionsPage() {
         (isFiltered || !isEmpty) && (
           <>
             <Filters search={search} onChange={change} />
-            {list.isSuccess && <span className="toolbar-end">{texts.total(rows.length, hasNextPage)}</span>}
+            <span className="toolbar-end">
+              <span role="status">{isTooShort && texts.filters.tooShort(SHORTEST)}</span>
+              {list.isSuccess && !isTooShort && texts.total(rows.length, hasNextPage)}
+            </span>
           </>
         )
       }
@@ -82,7 +86,7 @@ export default function ExecutionsPage() {
           title={texts.empty.none}
           actions={<Button onClick={() => change({})}>{texts.filters.clear}</Button>}
         >
-          {texts.empty.noneText}
+          {search.search === undefined ? texts.empty.noneText : texts.empty.noneOfId}
         </EmptyState>
       )}
       {isEmpty && !isFiltered && (
@@ -105,7 +109,8 @@ export default function ExecutionsPage() {
           <BulkBar
             selected={chosen}
             fitting={filterOf(search)}
-            isMore={hasNextPage && chosen.length === rows.length}
+            // What is done to all that fit takes no part of an id.
+            isMore={hasNextPage && chosen.length === rows.length && search.search === undefined}
             isWhole={isWhole}
             onWhole={() => selection.set({ of: shown, selected, isWhole: true })}
             onClear={() => selection.set(NOTHING)}
