@@ -8,7 +8,7 @@ import { type OpenStep, standingOf } from "../../graph/steps";
 import { executions } from "../../text/executions";
 import { statuses } from "../../text/statuses";
 import { sentence } from "../../text/text";
-import { duration, exactly } from "../../text/time";
+import { exactly, took } from "../../text/time";
 import { ErrorCard } from "../../ui/ErrorCard";
 import { JsonView } from "../../ui/JsonView";
 import { Words } from "../../ui/Prose";
@@ -49,7 +49,7 @@ export function StepInspector({
       key={step.path}
       title={step.name}
       status={<StatusBadge status={step.status} />}
-      subtitle={step.duration_ms === undefined ? step.type : `${step.type} · ${duration(step.duration_ms)}`}
+      subtitle={step.duration_ms === undefined ? step.type : `${step.type} · ${took(step.duration_ms)}`}
       error={step.error}
       outputLabel={texts.output}
       output={dataOf("output")}
@@ -110,7 +110,7 @@ export function ExecutionInspector({
       key="whole"
       title={texts.whole}
       status={<StatusBadge status={execution.status} />}
-      subtitle={execution.duration_ms === undefined ? undefined : duration(execution.duration_ms)}
+      subtitle={execution.duration_ms === undefined ? undefined : took(execution.duration_ms)}
       error={execution.error}
       outputLabel={texts.result}
       output={
@@ -211,9 +211,14 @@ function Waiting({ step, execution }: { step: OpenStep; execution: Schemas["Exec
             </>
           ))}
       </p>
-      {typeof message === "string" && <blockquote>{message}</blockquote>}
+      {isPlain(message) && <blockquote>{message}</blockquote>}
     </div>
   );
+}
+
+/** What an expression gives is known to the server only, and it does not tell before the wait is over. */
+function isPlain(message: unknown): message is string {
+  return typeof message === "string" && !message.includes("{{");
 }
 
 interface InspectorProps {

@@ -13,7 +13,7 @@ import {
   timeOf,
 } from "../../graph/steps";
 import { executions } from "../../text/executions";
-import { duration } from "../../text/time";
+import { took } from "../../text/time";
 import { Button } from "../../ui/Button";
 import { type Status, StatusIcon } from "../../ui/StatusBadge";
 import { useNeighbours } from "./useNeighbours";
@@ -187,7 +187,7 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
                   )}
                 </span>
                 <span className="step-took">
-                  {line.status === "QUEUED" ? "" : took(step?.duration_ms, time, now)}
+                  {line.status === "QUEUED" ? "" : tookOf(step?.duration_ms, time, now)}
                 </span>
               </div>
               {line.more !== undefined && (
@@ -219,11 +219,13 @@ function statusOf(node: StepNode, isOver: boolean): Status | undefined {
   return isOver ? undefined : "RUNNING";
 }
 
-function took(known: number | undefined, time: Timed, now: number): string {
-  if (known !== undefined) return duration(known);
+/** Nothing for what has no time, or has begun after `now` by this machine's clock. */
+function tookOf(known: number | undefined, time: Timed, now: number): string {
+  if (known !== undefined) return took(known);
   if (time.started_at === undefined) return "";
   const end = time.finished_at === undefined ? now : Date.parse(time.finished_at);
-  return duration(Math.max(0, end - Date.parse(time.started_at)));
+  const passed = end - Date.parse(time.started_at);
+  return time.finished_at === undefined && passed <= 0 ? "" : took(Math.max(0, passed));
 }
 
 function nothingOf(status: Schemas["ExecutionStatus"]): string {

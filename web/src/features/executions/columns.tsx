@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import type { Schemas } from "../../api/client";
 import { executions as texts } from "../../text/executions";
 import { statuses } from "../../text/statuses";
-import { duration } from "../../text/time";
+import { took } from "../../text/time";
 import { RelativeTime } from "../../ui/RelativeTime";
 import { StatusBadge } from "../../ui/StatusBadge";
 import type { Column } from "../../ui/Table";
@@ -61,7 +61,7 @@ export const columns: Column<Schemas["ExecutionSummary"]>[] = [
     align: "end",
     narrow: "hidden",
     cell: (row) => (
-      <span className="faint">{row.duration_ms === undefined ? "" : duration(row.duration_ms)}</span>
+      <span className="faint">{row.duration_ms === undefined ? "" : took(row.duration_ms)}</span>
     ),
   },
   {
