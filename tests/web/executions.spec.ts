@@ -221,6 +221,7 @@ test("says of those that never began what kept them, and of those that wait what
   await expectAccessible(page);
   await page.getByRole("button", { name: "Cancel" }).click();
   await expect(page.getByText("It was cancelled before it began.")).toBeVisible();
+  await expect(page.getByRole("treeitem")).toHaveText("CancelledExecution");
   await expect(page.getByRole("button", { name: "Retry from the start" })).toBeVisible();
   const asks = (message: string) =>
     createWorkflow(server, {
@@ -300,6 +301,8 @@ test("shows loops by their items, and what each step was given and made", async 
     .getByRole("link")
     .click();
   await page.getByRole("treeitem", { name: /Item 3/ }).click();
+  await expect(page.getByRole("heading", { name: "Each product: Item 3" })).toBeVisible();
+  await expect(page.getByRole("tabpanel")).toContainText("Its steps show what they were given and made.");
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("ArrowDown");
   await expect(page.getByRole("treeitem", { name: /Set price/ })).toBeFocused();

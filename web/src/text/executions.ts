@@ -88,6 +88,7 @@ export const executions = {
     info: "Details",
     noOutput: "It made no output.",
     noInput: "What it was given was not kept.",
+    ofItem: "Its steps show what they were given and made.",
     notCalled: "It did not run, and was given nothing.",
     inputLater: "What it was given is shown when it has ended.",
     notYet: "Not finished yet.",

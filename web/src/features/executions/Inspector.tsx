@@ -4,7 +4,7 @@ import { type ReactNode, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { isFinal, stepOf } from "../../api/executions";
 import { versionOf } from "../../api/workflows";
-import { type OpenStep, standingOf } from "../../graph/steps";
+import { hasBegun, iterationOf, type OpenStep, standingOf } from "../../graph/steps";
 import { executions } from "../../text/executions";
 import { statuses } from "../../text/statuses";
 import { sentence } from "../../text/text";
@@ -44,17 +44,20 @@ export function StepInspector({
     if (found.isError) return <ErrorCard error={found.error} onRetry={() => void found.refetch()} />;
     return wasCalled ? <Loading /> : undefined;
   };
+  // What a turn of a loop was given and made is what its steps were and did.
+  const iteration = iterationOf(step.path);
+  const nothing = iteration === undefined ? undefined : texts.ofItem;
   return (
     <Inspector
       key={step.path}
-      title={step.name}
+      title={iteration === undefined ? step.name : `${step.name}: ${texts.iteration(iteration)}`}
       status={<StatusBadge status={step.status} />}
       subtitle={step.duration_ms === undefined ? step.type : `${step.type} · ${took(step.duration_ms)}`}
       error={step.error}
       outputLabel={texts.output}
       output={dataOf("output")}
       input={dataOf("input")}
-      noInput={wasCalled ? undefined : texts.notCalled}
+      noInput={nothing ?? (wasCalled ? undefined : texts.notCalled)}
       facts={[
         [facts.path, <code key="path">{step.path}</code>],
         [facts.type, <code key="type">{step.type}</code>],
@@ -64,7 +67,7 @@ export function StepInspector({
         [facts.started, step.started_at && exactly(step.started_at)],
         [facts.finished, step.finished_at && exactly(step.finished_at)],
       ]}
-      notice={step.reason && sentence(step.reason)}
+      notice={step.reason === undefined ? nothing : sentence(step.reason)}
     />
   );
 }
@@ -110,7 +113,9 @@ export function ExecutionInspector({
       key="whole"
       title={texts.whole}
       status={<StatusBadge status={execution.status} />}
-      subtitle={execution.duration_ms === undefined ? undefined : took(execution.duration_ms)}
+      subtitle={
+        execution.duration_ms === undefined || !hasBegun(execution) ? undefined : took(execution.duration_ms)
+      }
       error={execution.error}
       outputLabel={texts.result}
       output={

@@ -4,6 +4,7 @@ import type { Schemas } from "../../api/client";
 import { isFinal } from "../../api/executions";
 import {
   ancestors,
+  hasBegun,
   type OpenStep,
   type StepNode,
   spanOf,
@@ -60,6 +61,7 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
   const hasLoops = roots.some((root) => root.children.length > 0);
   const from = Date.parse(execution.started_at);
   const isOver = isFinal(execution.status);
+  const isBegun = hasBegun(execution);
   const now = useNow(!isOver);
   const to = execution.finished_at === undefined ? now : Date.parse(execution.finished_at);
   const lines: Line[] = [
@@ -176,7 +178,7 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
                   )}
                 </span>
                 <span className="step-time" aria-hidden>
-                  {span !== undefined && line.status !== "QUEUED" && (
+                  {span !== undefined && (line.path !== undefined || isBegun) && (
                     <span
                       className={`step-bar step-bar-${line.node === undefined ? "whole" : line.status}`}
                       style={{
@@ -187,7 +189,7 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
                   )}
                 </span>
                 <span className="step-took">
-                  {line.status === "QUEUED" ? "" : tookOf(step?.duration_ms, time, now)}
+                  {line.path === undefined && !isBegun ? "" : tookOf(step?.duration_ms, time, now)}
                 </span>
               </div>
               {line.more !== undefined && (

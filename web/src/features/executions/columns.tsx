@@ -9,6 +9,9 @@ import type { Column } from "../../ui/Table";
 
 const { columns: titles } = texts;
 
+/** Of what a full workflow drops: nothing of it ran. */
+const NEVER_LET_IN = "dropped";
+
 /** What its workflow is called, even if that is deleted. */
 export function nameOf({ workflow_name: name }: { workflow_name?: string | undefined }): string {
   return name ?? texts.unknownWorkflow;
@@ -61,7 +64,9 @@ export const columns: Column<Schemas["ExecutionSummary"]>[] = [
     align: "end",
     narrow: "hidden",
     cell: (row) => (
-      <span className="faint">{row.duration_ms === undefined ? "" : took(row.duration_ms)}</span>
+      <span className="faint">
+        {row.duration_ms === undefined || row.error?.code === NEVER_LET_IN ? "" : took(row.duration_ms)}
+      </span>
     ),
   },
   {
