@@ -23,6 +23,9 @@ pub enum EventKind {
     /// A step is decided.
     #[oai(rename = "step.finished")]
     StepFinished,
+    /// An execution waits now, or goes on after it waited: told where all executions are watched.
+    #[oai(rename = "execution.changed")]
+    ExecutionChanged,
     /// An execution is over.
     #[oai(rename = "execution.ended")]
     ExecutionEnded,
@@ -39,6 +42,7 @@ impl EventKind {
             Self::StepRetried => "step.retried",
             Self::StepWaiting => "step.waiting",
             Self::StepFinished => "step.finished",
+            Self::ExecutionChanged => "execution.changed",
             Self::ExecutionEnded => "execution.ended",
             Self::EventsMissed => "events.missed",
         }
@@ -97,4 +101,18 @@ pub struct StepEvent {
     /// When the next attempt is due, or a wait is over by itself.
     #[oai(serialize_with = "crate::time::write")]
     pub due_at: Option<Time>,
+    /// Of one that waits for somebody, where an execution is read: how it is told to go on.
+    pub resume: Option<Resume>,
+}
+
+/// How a step that waits for a person or a program is told to go on.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+#[oai(skip_serializing_if_is_none)]
+pub struct Resume {
+    /// Whether a person decides, on the page at the address; else a program sends it a POST.
+    pub approval: bool,
+    /// What the person is asked.
+    pub message: Option<String>,
+    /// The address, which counts once and serves whoever has it; for callers who may write executions.
+    pub url: Option<String>,
 }

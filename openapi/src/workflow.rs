@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use poem_openapi::{Enum, Object};
 use uuid::Uuid;
 
-use crate::{Duration, JsonObject, LastExecution, Problem, StartControl, Time};
+use crate::{Author, Duration, JsonObject, LastExecution, Problem, StartControl, Time};
 
 /// A workflow: its draft, and what of it is live.
 #[derive(Debug, Clone, Object)]
@@ -30,6 +30,8 @@ pub struct Workflow {
     pub created_at: Time,
     #[oai(serialize_with = "crate::time::write")]
     pub updated_at: Time,
+    /// Who saved the draft last, where that is somebody whom the API knows.
+    pub updated_by: Option<Author>,
 }
 
 /// A workflow in a list: all but its graph.

@@ -1,18 +1,18 @@
 //! The HTTP API: one service, one description, and what every request passes through.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
 
 use flowmatic_openapi::ExecutionSummary;
 use futures_util::FutureExt;
+use poem::error::NotFoundError;
 use poem::http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HeaderName, SET_COOKIE, TRANSFER_ENCODING,
 };
 use poem::http::{HeaderValue, Method};
 use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Request, Response, Result, Route};
 use poem_openapi::{ApiResponse, OpenApiService, Tags};
-use serde_json::Value;
 use uuid::Uuid;
 
 pub mod error;
@@ -142,30 +142,8 @@ fn fifty() -> i32 {
     50
 }
 
-/// The description as it is published: complete, with the raw webhook door and the scope of each operation.
-///
-/// # Panics
-/// Where an operation is neither guarded nor listed as open: a mistake in this crate's code, which its tests
-/// and every start find.
-pub fn description() -> &'static Value {
-    static DESCRIPTION: OnceLock<Value> = OnceLock::new();
-    DESCRIPTION.get_or_init(|| {
-        let service = OpenApiService::new(
-            (SERVED, webhooks::Webhooks),
-            "Flowmatic",
-            env!("CARGO_PKG_VERSION"),
-        )
-        .description("Workflow automation: webhooks in, durable runs, answers out.")
-        .license(poem_openapi::LicenseObject::new("MIT OR Apache-2.0"))
-        .server("/");
-        let raw: Value = serde_json::from_str(&service.spec()).expect("the framework writes JSON");
-        description::finish(raw)
-    })
-}
-
 /// Everything that is served over HTTP.
 pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
-    description();
     let service = OpenApiService::new(SERVED, "Flowmatic", env!("CARGO_PKG_VERSION"));
     let door = door(&app);
     let resume = Arc::new(ResumeDoor {
@@ -181,7 +159,7 @@ pub fn endpoint(app: App) -> impl Endpoint<Output = Response> {
         .at("/api/resume/:execution/:token/*path", resume);
     // Not all of it at `/`, which would hide the start page.
     let service = Arc::new(service.into_endpoint());
-    for prefix in description::prefixes() {
+    for prefix in description::PREFIXES {
         routes = routes.nest_no_strip(prefix, service.clone());
     }
     let inner = Arc::new(routes.data(app.clone()));
@@ -277,6 +255,7 @@ impl<E: Endpoint + 'static> Framed<E> {
         {
             return error.into_response();
         }
+        let wants_page = pages::is_asked_for(&request);
         let may_be_small = is_api || path == DESCRIPTION;
         let takes_gzip = may_be_small && method != Method::HEAD && gzip::is_taken(request.headers());
         let cookie = is_api.then(AnswerCookie::default);
@@ -291,6 +270,9 @@ impl<E: Endpoint + 'static> Framed<E> {
         let mut response = match answered {
             Ok(Ok(response)) => response.into_response(),
             Ok(Err(error)) if error.is_from_response() => error.into_response(),
+            Ok(Err(error)) if wants_page && error.is::<NotFoundError>() => {
+                pages::nothing_here().unwrap_or_else(|| ApiError::not_found("path", &path).into_response())
+            }
             Ok(Err(error)) => {
                 ApiError::of_framework(&error, &path, || description::allowed(&path)).into_response()
             }

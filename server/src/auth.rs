@@ -1,8 +1,7 @@
 //! Who is calling, and what they may do.
 //!
 //! An operation takes an [`Auth`] of the scope it needs as its first argument: there is no other way to a
-//! [`Principal`], and [`crate::api::description()`] refuses an operation that is neither guarded nor listed
-//! as open.
+//! [`Principal`], and no description can be made of an operation that is neither guarded nor listed as open.
 
 use std::collections::HashMap;
 use std::marker::PhantomData;
@@ -18,9 +17,11 @@ use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 pub mod cookie;
+mod lapse;
 mod limiter;
 mod password;
 pub use password::hash_password;
@@ -238,6 +239,8 @@ const CACHE_SIZE: usize = 1024;
 /// What this process remembers to check callers fast, and to slow guessers down.
 pub struct Checks {
     cache: Mutex<Cache>,
+    /// Told of with each new generation.
+    forgotten: watch::Sender<()>,
     used: Mutex<Used>,
     bad_tokens: Limiter<IpAddr>,
     log_ins_by_address: Limiter<IpAddr>,
@@ -264,6 +267,7 @@ impl Default for Checks {
     fn default() -> Self {
         Self {
             cache: Mutex::default(),
+            forgotten: watch::Sender::new(()),
             used: Mutex::default(),
             bad_tokens: Limiter::new(600, 300),
             log_ins_by_address: Limiter::new(60, 30),
@@ -290,9 +294,9 @@ impl Checks {
         };
         let hash = TokenHash::of(token);
         let now = app.now();
-        let found = match self.cached(hash) {
-            Some(principal) => Some(principal),
-            None => self.look_up(app, token, hash, now).await?,
+        let found = match (token.starts_with(KEY_PREFIX), token.starts_with(SESSION_PREFIX)) {
+            (false, false) => None,
+            (is_key, _) => self.find(app, is_key, hash, now).await?,
         };
         let principal = match found {
             Some(principal) if principal.expires_at.is_none_or(|end| end > now) => principal,
@@ -355,20 +359,21 @@ impl Checks {
         (*until > Instant::now()).then(|| principal.clone())
     }
 
-    async fn look_up(
+    /// Whose a key or a session's token is, as it was found lately or as the store has it.
+    async fn find(
         &self,
         app: &App,
-        token: &str,
+        is_key: bool,
         hash: TokenHash,
         now: Time,
     ) -> Result<Option<Principal>, ApiError> {
+        if let Some(principal) = self.cached(hash) {
+            return Ok(Some(principal));
+        }
         let generation = lock(&self.cache).generation;
-        let found = if token.starts_with(KEY_PREFIX) {
-            app.store.key_by_hash(hash).await?
-        } else if token.starts_with(SESSION_PREFIX) {
-            app.store.session_by_hash(hash, now).await?
-        } else {
-            None
+        let found = match is_key {
+            true => app.store.key_by_hash(hash).await?,
+            false => app.store.session_by_hash(hash, now).await?,
         };
         if let Some(principal) = &found {
             self.remember(hash, principal.clone(), generation);
@@ -393,6 +398,7 @@ impl Checks {
         let mut cache = lock(&self.cache);
         cache.generation += 1;
         cache.principals.clear();
+        self.forgotten.send_replace(());
     }
 
     /// What was used since the last call; whoever takes it writes it down.

@@ -37,6 +37,7 @@ pub use self::by_hand::ByHand;
 pub use self::follow::{END, Follow};
 use self::gate::Gate;
 use self::host::ServerHost;
+pub use self::show::{StepData, asked_of_people, is_approval, is_resumed};
 pub use self::start_control::Admission;
 use self::start_control::Control;
 use crate::cache::Cache;
@@ -67,6 +68,7 @@ pub struct Dispatch {
     control: Control,
     /// Some executions that belong to nobody may be taken up.
     released: Notify,
+    resume_url: ResumeUrl,
 }
 
 /// Where calls of a webhook go.
@@ -181,7 +183,7 @@ impl Dispatch {
         let limits = Limits {
             max_running,
             fault: fault::point,
-            resume_url: Some(resume_url),
+            resume_url: Some(resume_url.clone()),
             observer: Some(store.watchers().clone()),
             ..Limits::default()
         };
@@ -206,6 +208,7 @@ impl Dispatch {
                 gate,
                 control: Control::new(freed),
                 released: Notify::new(),
+                resume_url,
             }
         })
     }

@@ -160,7 +160,9 @@ async fn retries_none_twice_where_calls_overlap(database: Database) {
 fn retries_of(answer: &Value) -> Vec<String> {
     assert_eq!(answer["failed"], json!([]), "{answer}");
     let done = answer["done"].as_array().expect("a list");
-    done.iter().map(|done| id(&done["execution"]).to_owned()).collect()
+    done.iter()
+        .map(|done| id(&done["execution"]).to_owned())
+        .collect()
 }
 
 async fn retries_once_under_one_key(database: Database) {
@@ -170,7 +172,9 @@ async fn retries_once_under_one_key(database: Database) {
     app.wait_for(&failed, &["FAILED"]).await;
     let key = app.key().await;
     let retry = async |path: &str, idempotency_key: &str, body: Value| {
-        let request = app.request("POST", &format!("{EXECUTIONS}/{path}")).bearer_auth(&key);
+        let request = app
+            .request("POST", &format!("{EXECUTIONS}/{path}"))
+            .bearer_auth(key);
         Answered::of(request.header("Idempotency-Key", idempotency_key).json(&body)).await
     };
     for from in ["start", "failed"] {
@@ -183,8 +187,13 @@ async fn retries_once_under_one_key(database: Database) {
         assert_eq!((one.status, one.header("idempotency-replayed")), (202, "true"));
         assert!(retries.contains(id(&one.json())), "{}", one.json());
     }
-    let other = retry("retry", "start", json!({"ids": [failed], "from": "failed"})).await.json();
-    assert_eq!(other["failed"][0]["error"]["code"], "IDEMPOTENCY_KEY_REUSED", "{other}");
+    let other = retry("retry", "start", json!({"ids": [failed], "from": "failed"}))
+        .await
+        .json();
+    assert_eq!(
+        other["failed"][0]["error"]["code"], "IDEMPOTENCY_KEY_REUSED",
+        "{other}"
+    );
     let again = retry("retry", "another", json!({"ids": [failed]})).await.json();
     assert_eq!(ids(&again["done"]), [&failed], "{again}");
     let (_, list) = app

@@ -12,6 +12,8 @@ on_both_databases! {
     misses_and_repeats_no_step_over_a_crash
     tells_of_all_executions_of_a_workflow
     tells_what_begins_and_ends_in_a_workspace
+    tells_what_waits_and_goes_on
+    streams_end_with_the_right_to_see_them
 }
 
 /// A stream that is read.
@@ -40,7 +42,11 @@ impl Event {
 
 impl Stream {
     async fn open(app: &TestApp, path: &str, after: Option<&str>) -> Self {
-        let mut request = app.request("GET", path).bearer_auth(app.key().await);
+        Self::open_as(app, app.key().await, path, after).await
+    }
+
+    async fn open_as(app: &TestApp, key: &str, path: &str, after: Option<&str>) -> Self {
+        let mut request = app.request("GET", path).bearer_auth(key);
         if let Some(after) = after {
             request = request.header("Last-Event-ID", after);
         }
@@ -355,6 +361,82 @@ async fn tells_what_begins_and_ends_in_a_workspace(database: Database) {
     }
 }
 
+async fn tells_what_waits_and_goes_on(database: Database) {
+    let receiver = Receiver::start().await;
+    receiver.hold();
+    let app = TestApp::builder()
+        .database(database)
+        .flags(&LOOPBACK)
+        .start()
+        .await;
+    let url = json!({"key": "url", "type": "data.set", "parameters": {"fields": {"url": "{{_execution.resumeUrl}}"}}});
+    let wait = json!({"key": "wait", "type": "flow.wait", "parameters": {"resume": "webhook"}});
+    let nodes = [
+        url,
+        call("first", receiver.url()),
+        wait,
+        call("second", receiver.url()),
+    ];
+    let workflow = create(&app, hooked(&nodes)).await;
+    let mut all = Stream::open(&app, ALL, None).await;
+    let execution = start(&app, &workflow).await;
+    let mut next = async || {
+        let event = all.next().await.expect("the stream goes on");
+        assert_eq!(event.data["execution_id"], execution.as_str());
+        let status = event.data["execution"]["status"]
+            .as_str()
+            .expect("a status")
+            .to_owned();
+        (event.kind, status)
+    };
+    let told = |kind: &str, status: &str| (kind.to_owned(), status.to_owned());
+    assert_eq!(next().await, told("execution.started", "RUNNING"));
+    receiver.release();
+    assert_eq!(next().await, told("execution.changed", "WAITING"));
+    receiver.hold();
+    let (_, stands) = app
+        .api("GET", &format!("{EXECUTIONS}/{execution}"), Value::Null)
+        .await;
+    let steps = stands["steps"].as_array().expect("steps");
+    let url = steps.iter().find(|step| step["path"] == "url").expect("the step");
+    let url = url["output"]["url"].as_str().expect("an address");
+    let resume = url.strip_prefix(app.url()).expect("an address of this server");
+    assert_eq!(Answered::of(app.request("POST", resume)).await.status, 200);
+    assert_eq!(next().await, told("execution.changed", "RUNNING"));
+    receiver.release();
+    assert_eq!(next().await, told("execution.ended", "COMPLETED"));
+}
+
+async fn streams_end_with_the_right_to_see_them(database: Database) {
+    let app = TestApp::builder().database(database).start().await;
+    let workflow = create(&app, hooked(&[kept("one")])).await;
+    let (_, made) = app
+        .api(
+            "POST",
+            "/api/v1/keys",
+            json!({"name": "Reader", "scopes": ["executions:read"]}),
+        )
+        .await;
+    let key = made["key"].as_str().expect("it is shown").to_owned();
+    let of_workflow = format!("/api/v1/workflows/{}/events", id(&workflow));
+    let mut streams = Vec::new();
+    for path in [ALL, &of_workflow] {
+        streams.push(Stream::open_as(&app, &key, path, None).await);
+    }
+    let mut other = Stream::open(&app, ALL, None).await;
+    start(&app, &workflow).await;
+    for stream in &mut streams {
+        assert!(stream.next().await.is_some());
+    }
+    let revoke = format!("/api/v1/keys/{}", id(&made));
+    assert_eq!(app.api("DELETE", &revoke, Value::Null).await.0, 200);
+    for stream in streams {
+        stream.rest().await;
+    }
+    assert!(other.next().await.is_some());
+}
+
+const EXECUTIONS: &str = "/api/v1/executions";
 const ALL: &str = "/api/v1/executions/events";
 
 #[tokio::test]

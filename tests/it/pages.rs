@@ -87,6 +87,37 @@ async fn says_that_it_is_well() {
 }
 
 #[tokio::test]
+async fn shows_the_application_where_there_is_nothing_and_a_page_is_asked_for() {
+    let app = TestApp::start().await;
+    let get = async |path: &str, accept: &str| {
+        Answered::of(app.request("GET", path).header("accept", accept)).await
+    };
+    let page = get("/nowhere/at/all", "text/html,*/*;q=0.8").await;
+    assert_eq!((page.status, page.header("cache-control")), (404, "no-store"));
+    assert!(
+        page.header("content-security-policy")
+            .contains("default-src 'none'")
+    );
+    assert_eq!(page.body, get("/", "text/html").await.body);
+    for (path, accept) in [
+        ("/nowhere", "application/json"),
+        ("/nowhere", "*/*"),
+        ("/api/v1/nowhere", "text/html"),
+    ] {
+        let answered = get(path, accept).await;
+        assert_eq!(
+            (answered.status, answered.error()),
+            (404, "NOT_FOUND".to_owned()),
+            "{path} {accept}"
+        );
+    }
+    assert_eq!(
+        get("/favicon.ico", "image/*").await.header("content-type"),
+        "image/svg+xml"
+    );
+}
+
+#[tokio::test]
 async fn sends_what_the_browser_has_not_yet_and_small() {
     let app = TestApp::start().await;
     let page = Answered::of(app.request("GET", "/workflows")).await;

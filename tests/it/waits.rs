@@ -126,7 +126,23 @@ async fn asks_a_person_on_a_page(database: Database) {
         let (_, answer) = app.webhook(&hook, &json!({"order": 7})).await;
         let id = answer["executionId"].as_str().expect("an id").to_owned();
         let path = resume_path(&app, &id).await;
-        let page = Answered::of(app.request("GET", &path).header("accept", "text/html")).await;
+        // Who may resume it sees where, and what is asked.
+        let (_, open) = app
+            .api("GET", &format!("/api/v1/executions/{id}"), Value::Null)
+            .await;
+        let resume = &open["under_way"][0]["resume"];
+        assert_eq!(
+            (&resume["approval"], &resume["message"]),
+            (&json!(true), &json!("Ship <b>7</b>?")),
+            "{open}"
+        );
+        let own = resume["url"].as_str().and_then(|url| url.strip_prefix(app.url()));
+        assert_eq!(own, Some(&*format!("{path}/wait")));
+        let page = Answered::of(
+            app.request("GET", &format!("{path}/wait"))
+                .header("accept", "text/html"),
+        )
+        .await;
         let text = String::from_utf8(page.body.to_vec()).expect("text");
         assert!(
             text.contains("Ship &lt;b&gt;7&lt;/b&gt;?") && text.contains("Approve"),
@@ -185,6 +201,28 @@ async fn waits_inside_a_loop_have_addresses_of_their_own() {
     let post = async |path: &str| Answered::of(app.request("POST", path).json(&json!({"n": 1}))).await;
     let unnamed = post(&path).await;
     assert_eq!((unnamed.status, unnamed.error()), (400, "BAD_REQUEST".to_owned()));
+    let (_, made) = app
+        .api(
+            "POST",
+            "/api/v1/keys",
+            json!({"name": "Reader", "scopes": ["executions:read"]}),
+        )
+        .await;
+    let reader = app
+        .request("GET", &format!("/api/v1/executions/{id}"))
+        .bearer_auth(made["key"].as_str().expect("a key"));
+    let open = Answered::of(reader).await.json();
+    let waits = open["under_way"].as_array().expect("steps");
+    let resumes: Vec<&Value> = waits
+        .iter()
+        .map(|step| &step["resume"])
+        .filter(|resume| !resume.is_null())
+        .collect();
+    assert_eq!(
+        resumes,
+        [&json!({"approval": false}); 2],
+        "no address for who may not resume: {open}"
+    );
     for inside in ["each[0]/wait", "each%5B1%5D/wait"] {
         assert_eq!(post(&format!("{path}/{inside}")).await.status, 200, "{inside}");
     }

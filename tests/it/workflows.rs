@@ -120,6 +120,8 @@ async fn refuses_a_save_over_another_one(database: Database) {
             (409, &json!("CONFLICT")),
             "{answer}"
         );
+        let message = answer["error"]["message"].as_str().expect("a message");
+        assert!(message.contains("saved in the meantime by test "), "{message}");
     }
     let stale = json!({"revision": 1});
     let publish = format!("{}/publish", path(&created));
@@ -127,6 +129,8 @@ async fn refuses_a_save_over_another_one(database: Database) {
     let (_, read) = app.api("GET", &path(&created), Value::Null).await;
     assert_eq!((&read["revision"], &read["active"]), (&json!(2), &json!(false)));
     assert_eq!(read["graph"]["nodes"], mine["nodes"]);
+    let saver = &read["updated_by"];
+    assert_eq!((&saver["type"], &saver["name"]), (&json!("key"), &json!("test")));
 
     // Of many at once, one is taken.
     let saves = (0..8).map(|_| save(&app, &created, &theirs, 2, Value::Null));

@@ -21,8 +21,9 @@ use crate::node::{NodeContext, Then};
 const MOST_INPUTS: usize = 16 << 20;
 
 impl Engine {
-    /// What each step was given, over the recorded outputs. Secrets are redacted. `None` for a step that was not
-    /// called, and where they are too large to be shown. It may take seconds.
+    /// What each step was given that is `asked` for, over the recorded outputs. Secrets are redacted. `None` for a step
+    /// that was not called, and where they are too large to be shown. It may take seconds.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of what happened")]
     pub fn inputs(
         &self,
         version: &Version,
@@ -31,6 +32,7 @@ impl Engine {
         payload: Payload,
         accepted_at: Time,
         steps: &[StepRecord],
+        asked: impl Fn(&StepRecord) -> bool,
     ) -> Vec<Option<Value>> {
         let secrets = version
             .plan
@@ -60,7 +62,7 @@ impl Engine {
         steps
             .iter()
             .map(|step| {
-                step.started_at?;
+                step.started_at.filter(|_| asked(step))?;
                 let (scope, key) = split(&step.node);
                 let context = again.context(scope)?;
                 let node = *context.plan().keys.get(key)?;

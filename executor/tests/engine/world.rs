@@ -292,6 +292,7 @@ impl World {
             payload,
             accept.accepted_at,
             &self.record(id),
+            |_| true,
         )
     }
 }

@@ -1,223 +1,81 @@
-//! The OpenAPI description: what the framework makes of the types, completed.
+//! The OpenAPI description as it is published: the committed one, which the tests make anew from the types. So nothing of
+//! it is in memory before somebody asks.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
-use flowmatic_openapi::Scope;
-use poem::http::Method;
-use serde_json::{Map, Value, json};
+use flowmatic_openapi::JsonObject;
+use poem::http::{Method, header};
+use poem::{IntoResponse, Response};
+use poem_openapi::payload::Payload;
+use poem_openapi::registry::{MetaSchemaRef, Registry};
+use poem_openapi::types::Type;
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::error::ApiError;
-use crate::auth::ANY_TOKEN;
 
-/// The operations that need no token.
-const OPEN: [&str; 10] = [
-    "getAuthState",
-    "join",
-    "logIn",
-    "setUp",
-    "getHealth",
-    "getReadiness",
-    "getMetrics",
-    "getDescription",
-    "callWebhookByGet",
-    "callWebhookByPost",
-];
+#[cfg(test)]
+pub(super) mod making;
 
-const BEARER: &str = "bearer";
+/// As JSON.
+pub const TEXT: &str = include_str!("../../../openapi/openapi.json");
 
-/// Completes a description: the scope of each operation in words, one security scheme, and `null` where it may
-/// stand.
-pub(super) fn finish(mut description: Value) -> Value {
-    for operation in operations(&mut description) {
-        guard(operation);
-        tell_of_failed_workflows(operation);
+/// What the paths begin with.
+pub(super) const PREFIXES: [&str; 4] = ["/api", "/healthz", "/metrics", "/readyz"];
+
+/// As an answer.
+pub(super) struct Published;
+
+impl Payload for Published {
+    const CONTENT_TYPE: &'static str = "application/json";
+
+    fn schema_ref() -> MetaSchemaRef {
+        JsonObject::schema_ref()
     }
-    description["components"]["securitySchemes"] = json!({
-        BEARER: {
-            "type": "http",
-            "scheme": "bearer",
-            "description": "An API key (`fm_…`), or the token of a session (`fs_…`). Pages of the server itself may have \
-                the session in a cookie instead: see the log-in."
-        }
-    });
-    for schema in description["components"]["schemas"]
-        .as_object_mut()
-        .into_iter()
-        .flat_map(Map::values_mut)
-    {
-        simplify(schema);
-        if let Some(cursor) = schema.pointer_mut("/properties/next_cursor") {
-            cursor["nullable"] = Value::from(true);
-        }
-    }
-    for name in request_schemas(&description) {
-        let schema = &mut description["components"]["schemas"][name];
-        allow_null(schema);
-        if schema.get("properties").is_some() {
-            // All types of bodies refuse fields that they do not know.
-            schema["additionalProperties"] = Value::from(false);
-        }
-    }
-    description
-}
 
-/// Leaves out what makes generators of clients give a type up: a default that is an object or a list, which says no
-/// more than that the field may be left out, and a part beside a reference that only repeats its description.
-fn simplify(schema: &mut Value) {
-    match schema {
-        Value::Object(fields) => {
-            if fields
-                .get("default")
-                .is_some_and(|default| default.is_object() || default.is_array())
-            {
-                fields.shift_remove("default");
-            }
-            if let Some(Value::Array(parts)) = fields.get_mut("allOf") {
-                let repeats = |name: &String| name == "description" || name == "default";
-                parts.retain(|part| part.as_object().is_none_or(|part| !part.keys().all(repeats)));
-            }
-            for (name, field) in fields {
-                match field {
-                    // Names of fields, of whatever kind, are no words of a schema.
-                    Value::Object(named) if name == "properties" => {
-                        named.values_mut().for_each(simplify);
-                    }
-                    field => simplify(field),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(simplify),
-        _ => {}
+    fn register(registry: &mut Registry) {
+        JsonObject::register(registry);
     }
 }
 
-fn operations(description: &mut Value) -> impl Iterator<Item = &mut Map<String, Value>> {
-    description["paths"]
-        .as_object_mut()
-        .into_iter()
-        .flat_map(Map::values_mut)
-        .filter_map(Value::as_object_mut)
-        .flat_map(Map::values_mut)
-        .filter_map(Value::as_object_mut)
-}
-
-/// Turns the scope that an `Auth` has left in place of its scheme into words.
-fn guard(operation: &mut Map<String, Value>) {
-    let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
-    let needs = operation
-        .get("security")
-        .and_then(|security| security.get(0)?.as_object()?.keys().next().cloned());
-    let Some(needs) = needs else {
-        assert!(
-            OPEN.contains(&id.as_str()),
-            "operation `{id}` is open to everybody; give it an `Auth`"
-        );
-        operation.insert("security".to_owned(), json!([]));
-        return;
-    };
-    let words = match Scope::parse(&needs) {
-        Some(scope) => format!("Needs the scope `{}`.", scope.as_str()),
-        None if needs == ANY_TOKEN => "Needs any valid token.".to_owned(),
-        None => panic!("operation `{id}` needs `{needs}`, which is no scope"),
-    };
-    let description = match operation.get("description").and_then(Value::as_str) {
-        Some(text) => format!("{text}\n\n{words}"),
-        None => words,
-    };
-    operation.insert("description".to_owned(), Value::from(description));
-    operation.insert("security".to_owned(), json!([{BEARER: []}]));
-}
-
-/// A webhook whose workflow fails before it answers has the status of a mistake, and a body of its own.
-fn tell_of_failed_workflows(operation: &mut Map<String, Value>) {
-    let is_webhook = operation["operationId"]
-        .as_str()
-        .is_some_and(|id| id.starts_with("callWebhook"));
-    let Some(response) = operation["responses"].get_mut("500").filter(|_| is_webhook) else {
-        return;
-    };
-    let bodies =
-        ["ErrorBody", "TriggerAnswer"].map(|name| json!({"$ref": format!("#/components/schemas/{name}")}));
-    response["description"] = Value::from(
-        "The workflow failed before it answered: the body is a `TriggerAnswer` and names the execution. Or a mistake of \
-         the server's.",
-    );
-    for content in response["content"]
-        .as_object_mut()
-        .into_iter()
-        .flat_map(Map::values_mut)
-    {
-        content["schema"] = json!({"anyOf": bodies});
+impl IntoResponse for Published {
+    fn into_response(self) -> Response {
+        Response::builder()
+            .header(header::CONTENT_TYPE, Self::CONTENT_TYPE)
+            .body(TEXT)
     }
 }
 
-/// The schemas that request bodies are made of.
-pub(super) fn request_schemas(description: &Value) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let bodies = description["paths"]
-        .as_object()
-        .into_iter()
-        .flat_map(Map::values)
-        .filter_map(Value::as_object)
-        .flat_map(Map::values)
-        .filter_map(|operation| operation.get("requestBody"));
-    for body in bodies {
-        collect(body, &description["components"]["schemas"], &mut found);
+/// Operations by their paths and methods.
+#[derive(Deserialize)]
+struct Operations {
+    paths: BTreeMap<String, BTreeMap<String, Operation>>,
+}
+
+#[derive(Deserialize)]
+struct Operation {
+    #[serde(default)]
+    parameters: Vec<Parameter>,
+}
+
+#[derive(Deserialize)]
+struct Parameter {
+    name: String,
+    r#in: String,
+}
+
+/// Its components, which schemas refer to.
+pub(super) fn components() -> Value {
+    #[derive(Deserialize)]
+    struct Described {
+        components: Value,
     }
-    found
+    read::<Described>().components
 }
 
-fn collect(value: &Value, schemas: &Value, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(fields) => {
-            if let Some(name) = fields.get("$ref").and_then(Value::as_str).and_then(schema_name)
-                && found.insert(name.to_owned())
-            {
-                collect(&schemas[name], schemas, found);
-            }
-            fields.values().for_each(|field| collect(field, schemas, found));
-        }
-        Value::Array(items) => items.iter().for_each(|item| collect(item, schemas, found)),
-        _ => {}
-    }
-}
-
-fn schema_name(reference: &str) -> Option<&str> {
-    reference.strip_prefix("#/components/schemas/")
-}
-
-/// A field that may be left out may also be null.
-fn allow_null(schema: &mut Value) {
-    let required: Vec<String> = schema["required"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|name| name.as_str().map(str::to_owned))
-        .collect();
-    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else {
-        return;
-    };
-    for (name, property) in properties {
-        if required.contains(name) {
-            continue;
-        }
-        let Some(fields) = property.as_object_mut() else {
-            continue;
-        };
-        if let Some(reference) = fields.remove("$ref") {
-            fields.insert("allOf".to_owned(), json!([{"$ref": reference}]));
-        }
-        if !fields.is_empty() {
-            fields.insert("nullable".to_owned(), Value::from(true));
-        }
-    }
-}
-
-/// What the paths begin with: `/api`, `/healthz` and so on.
-pub(super) fn prefixes() -> BTreeSet<String> {
-    let paths = super::description()["paths"].as_object();
-    let first = |path: &String| path.split('/').nth(1).map(|segment| format!("/{segment}"));
-    paths.into_iter().flat_map(Map::keys).filter_map(first).collect()
+fn read<'a, T: Deserialize<'a>>() -> T {
+    serde_json::from_str(TEXT).expect("a test makes it")
 }
 
 /// The methods that a path takes, for `Allow`; `None` where there is no such path.
@@ -242,13 +100,11 @@ pub(super) fn check_query(method: &Method, path: &str, query: &str) -> Result<()
     let Some(operation) = methods.get(&method) else {
         return Ok(());
     };
-    let known: Vec<&str> = operation["parameters"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|parameter| parameter["in"] == "query")
-        .filter_map(|parameter| parameter["name"].as_str())
-        .collect();
+    let in_query = operation
+        .parameters
+        .iter()
+        .filter(|parameter| parameter.r#in == "query");
+    let known: Vec<&str> = in_query.map(|parameter| parameter.name.as_str()).collect();
     let mut names = url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
     match names.find(|name| !known.contains(&&**name)) {
         None => Ok(()),
@@ -263,11 +119,12 @@ pub(super) fn check_query(method: &Method, path: &str, query: &str) -> Result<()
 }
 
 /// The operations of a path, by their methods. Of two templates that fit, the one with fewer variables is meant.
-fn methods_of(path: &str) -> Option<&'static Map<String, Value>> {
-    let paths = super::description()["paths"].as_object()?;
+fn methods_of(path: &str) -> Option<&'static BTreeMap<String, Operation>> {
+    static OPERATIONS: OnceLock<Operations> = OnceLock::new();
+    let Operations { paths } = OPERATIONS.get_or_init(read);
     let fitting = paths.iter().filter(|(template, _)| matches(template, path));
     let (_, methods) = fitting.min_by_key(|(template, _)| template.matches('{').count())?;
-    methods.as_object()
+    Some(methods)
 }
 
 fn matches(template: &str, path: &str) -> bool {
@@ -278,9 +135,4 @@ fn matches(template: &str, path: &str) -> bool {
             .is_some_and(|segment| part.starts_with('{') || part == segment)
     });
     fits && segments.next().is_none()
-}
-
-/// As text, the way it is committed.
-pub fn text() -> String {
-    format!("{:#}\n", super::description())
 }

@@ -232,7 +232,11 @@ impl ApiError {
             return Self::bad_request(format!("{kind} `{}`: {reason}", error.name));
         }
         if let Some(error) = error.downcast_ref::<ParsePathError>() {
-            return Self::bad_request(format!("`{}` in the path: {}", error.name, plain(&error.reason)));
+            // Most are ids; the framework knows their names no more.
+            return Self::bad_request(format!(
+                "an id in the path cannot be read: {}",
+                plain(&error.reason)
+            ));
         }
         if let Some(error) = error.downcast_ref::<ContentTypeError>() {
             let message = match error {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flowmatic_openapi::{ExecutionEvent, Time};
-use futures_util::stream::{self, BoxStream, StreamExt};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use poem::web::Data;
 use poem::web::sse::Event;
 use poem_openapi::param::{Header, Path, Query};
@@ -79,7 +79,7 @@ impl Events {
         let (watch, lasts) = (watch(&app, id.0)?, seconds(max_seconds.0));
         let (dispatch, store) = (app.dispatch.clone(), app.store.clone());
         let events = live::Events::of_execution(dispatch, store, watch, follow, lasts).await?;
-        Ok(stream_of(events))
+        Ok(stream_of(events, auth.lapses(&app)))
     }
 
     /// Watch a workflow's executions
@@ -119,7 +119,7 @@ impl Events {
             (app.now(), after),
             lasts,
         );
-        Ok(stream_of(events.await?))
+        Ok(stream_of(events.await?, auth.lapses(&app)))
     }
 
     /// Watch all executions
@@ -127,7 +127,8 @@ impl Events {
     /// Server-sent events of the workspace: `execution.started` and `execution.ended`, without those of steps, from now
     /// on, or from where a stream before ended: events may come twice then. They are told within half a second. Of an
     /// execution that is over by then its end is told alone; of more than 200 in a fifth of a second the others are not
-    /// told of. `events.missed` says so: read the list. A reader who does not keep up is cut off.
+    /// told of. `events.missed` says so: read the list. `execution.changed` says within two seconds that one begins or
+    /// ceases to wait. A reader who does not keep up is cut off.
     #[oai(
         path = "/executions/events",
         method = "get",
@@ -174,7 +175,7 @@ impl Events {
         let events = stream::unfold(overview.await?, |mut overview| async {
             overview.next().await.map(|event| (event, overview))
         });
-        Ok(sent(events.boxed()))
+        Ok(sent(events, auth.lapses(&app)))
     }
 }
 
@@ -213,15 +214,18 @@ fn too_many() -> ApiError {
     ApiError::unavailable("there are as many event streams as there may be; try again")
 }
 
-fn stream_of(events: live::Events) -> Watched {
+fn stream_of(events: live::Events, until: impl Future<Output = ()> + Send + 'static) -> Watched {
     let events = stream::unfold(events, |mut events| async {
         events.next().await.map(|event| (event, events))
     });
-    sent(events.boxed())
+    sent(events, until)
 }
 
-fn sent(events: BoxStream<'static, ExecutionEvent>) -> Watched {
-    let sent = EventStream::new(events)
+fn sent(
+    events: impl Stream<Item = ExecutionEvent> + Send + 'static,
+    until: impl Future<Output = ()> + Send + 'static,
+) -> Watched {
+    let sent = EventStream::new(events.take_until(until).boxed())
         .keep_alive(KEEP_ALIVE)
         .to_event(|event: ExecutionEvent| {
             let data = poem_openapi::types::ToJSON::to_json_string(&event);

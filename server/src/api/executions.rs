@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use flowmatic_openapi::{
     Execution, ExecutionMode, ExecutionRetry, ExecutionStatus, ExecutionSummary, LeftOut, Page, RetryFrom,
-    Step, Time,
+    Scope, Step, Time,
 };
 use poem::Request;
 use poem::web::Data;
@@ -24,7 +24,7 @@ use super::payload::{Json, OptionalJson};
 use super::{Accepted, Tag, fifty};
 use crate::app::App;
 use crate::auth::{Auth, may};
-use crate::dispatch::ByHand;
+use crate::dispatch::{ByHand, StepData};
 use crate::store::{ExecutionFilter, StoredExecution};
 
 pub(super) struct Executions;
@@ -98,8 +98,19 @@ impl Executions {
         without: Query<Option<LeftOut>>,
     ) -> Result<Json<Execution>, ApiError> {
         let stored = find(&app, auth.workspace_id, id.0).await?;
-        let with_data = without.0 != Some(LeftOut::Data);
-        Ok(Json(app.dispatch.show(stored, with_data).await?))
+        let data = match without.0 {
+            Some(LeftOut::Data) => StepData::OfNone,
+            None => StepData::OfAll,
+        };
+        let mut execution = app.dispatch.show(stored, data).await?;
+        if !auth.may(Scope::ExecutionsWrite) {
+            let resumes = execution
+                .under_way
+                .iter_mut()
+                .filter_map(|step| step.resume.as_mut());
+            resumes.for_each(|resume| resume.url = None);
+        }
+        Ok(Json(execution))
     }
 
     /// Get a step of an execution
@@ -116,7 +127,7 @@ impl Executions {
         path: Query<String>,
     ) -> Result<Json<Step>, ApiError> {
         let stored = find(&app, auth.workspace_id, id.0).await?;
-        let execution = app.dispatch.show(stored, true).await?;
+        let execution = app.dispatch.show(stored, StepData::Of(path.0.clone())).await?;
         let step = execution.steps.into_iter().find(|step| step.path == path.0);
         step.map(Json)
             .ok_or_else(|| ApiError::not_found("decided step", &path.0))

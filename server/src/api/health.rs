@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use flowmatic_openapi::JsonObject;
 use poem::web::Data;
 use poem_openapi::param::Header;
 use poem_openapi::payload::PlainText;
@@ -11,7 +10,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::error::ApiError;
 use super::payload::Json;
-use super::{Tag, etag};
+use super::{Tag, description, etag};
 use crate::app::App;
 
 /// How long the database may take to answer.
@@ -27,7 +26,7 @@ enum Described {
     /// Done
     #[oai(status = 200)]
     Whole(
-        Json<JsonObject>,
+        description::Published,
         #[oai(header = "ETag")] String,
         #[oai(header = "Cache-Control")] String,
     ),
@@ -97,12 +96,10 @@ impl Health {
         if_none_match: Header<Option<String>>,
     ) -> Result<Described, ApiError> {
         static ETAG: OnceLock<String> = OnceLock::new();
-        let description = super::description();
-        let etag = ETAG.get_or_init(|| etag::of(&description.to_string())).clone();
+        let etag = ETAG.get_or_init(|| etag::of(description::TEXT)).clone();
         if etag::is_known(if_none_match.as_deref(), &etag) {
             return Ok(Described::Known(etag, KEPT.to_owned()));
         }
-        let description = description.as_object().cloned().unwrap_or_default();
-        Ok(Described::Whole(Json(description.into()), etag, KEPT.to_owned()))
+        Ok(Described::Whole(description::Published, etag, KEPT.to_owned()))
     }
 }

@@ -2,9 +2,9 @@
 //! and run no inline script.
 
 use flowmatic_web::File;
-use poem::http::{StatusCode, header};
+use poem::http::{Method, StatusCode, header};
 use poem::web::{Json, Path};
-use poem::{IntoResponse, Request, Response, Route, get, handler};
+use poem::{IntoResponse, Request, Response, ResponseBuilder, Route, get, handler};
 
 use serde_json::json;
 use uuid::Uuid;
@@ -27,6 +27,7 @@ pub(super) fn routes(route: Route) -> Route {
         .fold(route, |route, address| route.at(address, get(application)))
         .at("/docs", get(docs))
         .at("/icon.svg", get(root_file))
+        .at("/favicon.ico", get(icon))
         .at("/theme.js", get(root_file))
         .at("/assets/:name", get(asset))
 }
@@ -40,6 +41,36 @@ fn application(request: &Request) -> Response {
 #[handler]
 fn root_file(request: &Request) -> Response {
     built(flowmatic_web::file(request.uri().path()), request)
+}
+
+/// Browsers ask for it where a page names none, as beside JSON.
+#[handler]
+fn icon(request: &Request) -> Response {
+    built(flowmatic_web::file("/icon.svg"), request)
+}
+
+/// Whether somebody has typed an address that there is nothing at: a browser asks for a page, and no program for JSON.
+pub(super) fn is_asked_for(request: &Request) -> bool {
+    let accepts = request.header(header::ACCEPT).unwrap_or_default();
+    *request.method() == Method::GET
+        && accepts.contains("text/html")
+        && !request.uri().path().starts_with("/api/")
+}
+
+/// The application, which says by itself that there is nothing here.
+pub(super) fn nothing_here() -> Option<Response> {
+    let file = flowmatic_web::application()?;
+    let response = safe(file.content_type, POLICY, "no-store").status(StatusCode::NOT_FOUND);
+    Some(response.body(file.bytes))
+}
+
+fn safe(content_type: &str, policy: &str, cache: &str) -> ResponseBuilder {
+    Response::builder()
+        .header(header::CONTENT_TYPE, content_type)
+        .header(header::CONTENT_SECURITY_POLICY, policy)
+        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .header(header::REFERRER_POLICY, "no-referrer")
+        .header(header::CACHE_CONTROL, cache)
 }
 
 #[handler]
@@ -66,12 +97,7 @@ fn built(file: Option<&'static File>, request: &Request) -> Response {
         .split(',')
         .any(|coding| coding.trim() == "gzip");
     let cache = if file.is_immutable() { FOR_GOOD } else { "no-cache" };
-    let response = Response::builder()
-        .header(header::CONTENT_TYPE, file.content_type)
-        .header(header::CONTENT_SECURITY_POLICY, POLICY)
-        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .header(header::REFERRER_POLICY, "no-referrer")
-        .header(header::CACHE_CONTROL, cache)
+    let response = safe(file.content_type, POLICY, cache)
         .header(header::ETAG, file.etag)
         .header(header::VARY, "accept-encoding");
     match file.gzip {
@@ -138,24 +164,12 @@ fn filled(title: &str, message: &str, form: &str) -> Response {
         .replace("{{title}}", &escaped(title))
         .replace("{{message}}", &escaped(message))
         .replace("{{form}}", form);
-    Response::builder()
-        .header(header::CONTENT_TYPE, "text/html; charset=utf-8")
-        .header(header::CONTENT_SECURITY_POLICY, FORM_POLICY)
-        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .header(header::REFERRER_POLICY, "no-referrer")
-        .header(header::CACHE_CONTROL, "no-store")
-        .body(page)
+    safe("text/html; charset=utf-8", FORM_POLICY, "no-store").body(page)
 }
 
 fn plain(name: &str) -> Response {
     let Some((content_type, text)) = flowmatic_web::page(name) else {
         return ApiError::not_found("page", name).into_response();
     };
-    Response::builder()
-        .header(header::CONTENT_TYPE, content_type)
-        .header(header::CONTENT_SECURITY_POLICY, POLICY)
-        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .header(header::REFERRER_POLICY, "no-referrer")
-        .header(header::CACHE_CONTROL, "no-cache")
-        .body(text)
+    safe(content_type, POLICY, "no-cache").body(text)
 }

@@ -1,7 +1,7 @@
 //! JSON in and out: bodies bounded in size, time and depth, and mistakes that point at their place.
 
-use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flowmatic_executor::json;
@@ -20,6 +20,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOpti
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::description;
 use super::error::{ApiError, plain};
 use crate::app::App;
 use crate::config::Config;
@@ -225,7 +226,7 @@ pub fn check<T: Type>(value: &Value) -> Vec<Problem> {
     let MetaSchemaRef::Reference(name) = T::schema_ref() else {
         return Vec::new();
     };
-    let Some(validator) = validators().get(&name) else {
+    let Some(validator) = validator(&name) else {
         return Vec::new();
     };
     if validator.is_valid(value) {
@@ -276,31 +277,33 @@ fn explain(error: &ValidationError<'_>) -> Vec<Problem> {
     }
 }
 
-/// One for each schema of the description that bodies are made of.
-fn validators() -> &'static HashMap<String, jsonschema::Validator> {
-    static VALIDATORS: OnceLock<HashMap<String, jsonschema::Validator>> = OnceLock::new();
-    VALIDATORS.get_or_init(|| {
-        let description = super::description();
-        let compile = |name: String| {
-            let schema = json!({
-                "$schema": "http://json-schema.org/draft-04/schema#",
-                "$ref": format!("#/components/schemas/{name}"),
-                "components": description["components"],
-            });
-            // As the types read them.
-            let validator = jsonschema::options()
-                .should_validate_formats(true)
-                .with_format("uuid", |text: &str| Uuid::try_parse(text).is_ok())
-                .with_format("date-time", |text: &str| text.parse::<Time>().is_ok())
-                .build(&schema)
-                .expect("the description is made of schemas");
-            (name, validator)
-        };
-        super::description::request_schemas(description)
-            .into_iter()
-            .map(compile)
-            .collect()
-    })
+/// What checks values by a schema of the description, made when it is first asked for; None where there is no such schema.
+fn validator(name: &str) -> Option<Arc<jsonschema::Validator>> {
+    static MADE: Mutex<BTreeMap<String, Option<Arc<jsonschema::Validator>>>> = Mutex::new(BTreeMap::new());
+    // Where making one panics, it is not there.
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(validator) = made.get(name) {
+        return validator.clone();
+    }
+    let components = description::components();
+    let is_there = !components["schemas"][name].is_null();
+    let validator = is_there.then(|| {
+        let schema = json!({
+            "$schema": "http://json-schema.org/draft-04/schema#",
+            "$ref": format!("#/components/schemas/{name}"),
+            "components": components,
+        });
+        // As the types read them.
+        let validator = jsonschema::options()
+            .should_validate_formats(true)
+            .with_format("uuid", |text: &str| Uuid::try_parse(text).is_ok())
+            .with_format("date-time", |text: &str| text.parse::<Time>().is_ok())
+            .build(&schema)
+            .expect("the description is made of schemas");
+        Arc::new(validator)
+    });
+    made.insert(name.to_owned(), validator.clone());
+    validator
 }
 
 /// What of a value is enough to tell its mistakes: the validator makes an error of every wrong item before it gives
@@ -338,10 +341,7 @@ mod tests {
             };
             parts.into_iter().map(longest).max().unwrap_or(0).max(own)
         }
-        assert_eq!(
-            longest(&super::super::description()["components"]),
-            MOST_ITEMS as u64
-        );
+        assert_eq!(longest(&super::description::components()), MOST_ITEMS as u64);
     }
 
     #[test]

@@ -166,7 +166,7 @@ impl Workflows {
         let update = body.0;
         let before = find(&app, auth.workspace_id, id.0).await?;
         if before.revision != update.revision {
-            return Err(stale(before.revision));
+            return Err(stale(&before));
         }
         let publish = update.active == Some(true);
         let draft = prepare(
@@ -189,7 +189,7 @@ impl Workflows {
             now: app.now(),
         };
         let Some(workflow) = app.store.update_workflow(save, update.revision).await? else {
-            return Err(stale(find(&app, auth.workspace_id, id.0).await?.revision));
+            return Err(stale(&find(&app, auth.workspace_id, id.0).await?));
         };
         app.dispatch.forget_routes();
         Ok(Json(shown(&app, workflow, draft.made)))
@@ -290,9 +290,15 @@ async fn find(app: &App, workspace_id: i64, id: Uuid) -> Result<Workflow, ApiErr
     workflow.ok_or_else(|| ApiError::not_found("workflow", id))
 }
 
-fn stale(revision: i64) -> ApiError {
+fn stale(current: &Workflow) -> ApiError {
+    let saver = current
+        .updated_by
+        .as_ref()
+        .and_then(|saver| saver.name.as_deref());
+    let by = saver.map_or_else(String::new, |name| format!(" by {name}"));
     ApiError::conflict(format!(
-        "the workflow was saved in the meantime and is at revision {revision}; read it again"
+        "the workflow was saved in the meantime{by} and is at revision {}; read it again",
+        current.revision
     ))
 }
 

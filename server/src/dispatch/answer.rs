@@ -109,6 +109,7 @@ fn answer(
             given,
             summary.started_at,
             &stored.steps,
+            |step| step.answered,
         );
         inputs.into_iter().nth(place).flatten()
     });

@@ -122,7 +122,9 @@ impl Dispatch {
                 removed_as,
                 ..
             }) => return self.replayed(accept.workspace_id, execution, removed_as).await,
-            Some(other) => return Err(StoreError::Internal(format!("a retry was decided as {other:?}")).into()),
+            Some(other) => {
+                return Err(StoreError::Internal(format!("a retry was decided as {other:?}")).into());
+            }
         }
         let execution = ExecutionSummary {
             id: accept.id,

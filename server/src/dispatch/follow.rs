@@ -130,6 +130,7 @@ impl Follow {
                 duration_ms: step.duration_ms,
                 called: None,
                 due_at: None,
+                resume: None,
             }),
             ..self.event(Some(self.read.to_string()), EventKind::StepFinished, at)
         })
@@ -255,6 +256,7 @@ pub(super) fn show_under_way(plan: Option<&Plan>, step: UnderWay) -> StepEvent {
         duration_ms: None,
         called: None,
         due_at,
+        resume: None,
     }
 }
 

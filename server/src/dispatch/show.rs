@@ -1,9 +1,11 @@
 //! An execution as the API shows it.
 
-use flowmatic_executor::journal::{ErrorRecord, StepRecord, StepState};
+use flowmatic_executor::graph::PlanNode;
+use flowmatic_executor::journal::{Call, ErrorRecord, StepRecord, StepState};
 use flowmatic_executor::run::CALL;
 use flowmatic_executor::{Engine, Payload, Plan, Version};
-use flowmatic_openapi::{CalledBy, Execution, ExecutionError, Json, Step, StepEvent, StepStatus};
+use flowmatic_openapi::{CalledBy, Execution, ExecutionError, Json, Resume, Step, StepEvent, StepStatus};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -11,10 +13,53 @@ use super::follow::{on_disk, show_under_way};
 use super::{Dispatch, payload};
 use crate::store::{StoreError, StoredExecution};
 
+/// What a path's characters that mean something in an address are written as; its slashes stay.
+const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.');
+
+/// Whether a node waits until a person or a program says so.
+pub fn is_resumed(node: &PlanNode) -> bool {
+    node.kind == WAIT && node.ports.iter().any(|port| port == "timeout")
+}
+
+/// Whether that is the decision of a person.
+pub fn is_approval(node: &PlanNode) -> bool {
+    node.ports.iter().any(|port| port == "approved")
+}
+
+/// What those are told who are to decide.
+pub fn asked_of_people(call: &Call) -> Option<String> {
+    call.about["message"].as_str().map(str::to_owned)
+}
+
+/// The type of the node that waits.
+const WAIT: &str = "flow.wait";
+
+/// The steps that are shown with their inputs and outputs.
+#[derive(Debug, PartialEq)]
+pub enum StepData {
+    OfAll,
+    OfNone,
+    /// Of the one with this path.
+    Of(String),
+}
+
+impl StepData {
+    fn is_of(&self, path: &str) -> bool {
+        match self {
+            Self::OfAll => true,
+            Self::OfNone => false,
+            Self::Of(one) => one == path,
+        }
+    }
+}
+
 impl Dispatch {
-    /// An execution as the API shows it: the inputs of its steps are evaluated again, with secrets redacted. Or its
-    /// steps without their inputs and outputs.
-    pub async fn show(&self, stored: StoredExecution, with_data: bool) -> Result<Execution, StoreError> {
+    /// An execution as the API shows it: the inputs of its steps are evaluated again, with secrets redacted.
+    pub async fn show(&self, stored: StoredExecution, data: StepData) -> Result<Execution, StoreError> {
         let summary = &stored.summary;
         let given = payload(&stored.payload, &stored.meta)
             .map_err(|error| StoreError::Internal(error.to_string()))?;
@@ -32,7 +77,7 @@ impl Dispatch {
         let engine = self.engine.clone();
         let showing = move || {
             let version = version.as_deref();
-            show(&engine, stored, given, under_way, version, with_data)
+            show(&engine, stored, given, under_way, version, &data)
         };
         tokio::task::spawn_blocking(showing)
             .await
@@ -44,25 +89,32 @@ impl Dispatch {
     /// What has begun in an execution that is open: as its process knows it, else as its journal has it.
     async fn under_way(&self, id: Uuid, version: Option<&Version>) -> Result<Vec<StepEvent>, StoreError> {
         let plan = version.map(|version| &*version.plan);
-        let begun = match self.engine.under_way(id) {
-            Some(begun) => begun,
-            None => {
-                let calls = self.store.progress(id).await?.calls;
-                calls
-                    .iter()
-                    .map(|(path, call)| on_disk(plan, path, call))
-                    .collect()
-            }
-        };
+        let calls = self.store.progress(id).await?.calls;
+        let begun = self.engine.under_way(id).unwrap_or_else(|| {
+            let of_disk = calls.iter().map(|(path, call)| on_disk(plan, path, call));
+            of_disk.collect()
+        });
         let mut children = self.store.children(id).await?;
         let shown = begun.into_iter().map(|step| {
             let step = show_under_way(plan, step);
+            let node = plan.and_then(|plan| plan.find(&step.path));
             StepEvent {
                 called: children.remove(&step.path),
+                resume: node.filter(|node| is_resumed(node)).map(|node| Resume {
+                    approval: is_approval(node),
+                    message: calls.get(&*step.path).and_then(asked_of_people),
+                    url: Some(self.resume_address(id, &step.path)),
+                }),
                 ..step
             }
         });
         Ok(shown.collect())
+    }
+
+    /// Where the step with this path is told to go on.
+    fn resume_address(&self, execution: Uuid, path: &str) -> String {
+        let path = percent_encoding::utf8_percent_encode(path, IN_PATH);
+        format!("{}/{path}", (self.resume_url.0)(execution))
     }
 }
 
@@ -72,7 +124,7 @@ fn show(
     given: Payload,
     under_way: Vec<StepEvent>,
     version: Option<&Version>,
-    with_data: bool,
+    data: &StepData,
 ) -> Execution {
     let (summary, steps) = (stored.summary, stored.steps);
     let called_by = called_by(&given);
@@ -86,7 +138,7 @@ fn show(
         let step = steps.iter().find(|step| *step.node == *node)?;
         Some(Json(step.output.clone()))
     });
-    let inputs = match version.filter(|_| with_data) {
+    let inputs = match version.filter(|_| *data != StepData::OfNone) {
         Some(version) => engine.inputs(
             version,
             summary.id,
@@ -94,6 +146,7 @@ fn show(
             given,
             summary.started_at,
             &steps,
+            |step| data.is_of(&step.node),
         ),
         None => vec![None; steps.len()],
     };
@@ -103,7 +156,7 @@ fn show(
         .zip(inputs)
         .map(|(record, input)| show_record(plan, record, input))
         .map(|step| Step {
-            output: step.output.filter(|_| with_data),
+            output: step.output.filter(|_| data.is_of(&step.path)),
             ..step
         })
         .collect();

@@ -3,7 +3,7 @@
 //! What is heard is gathered for a moment and read at once, so that a stream costs the same whether ten executions a
 //! second begin or ten thousand. More than are read at once are not told of, and it is said that some were missed.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use chrono::Utc;
@@ -13,13 +13,16 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use uuid::Uuid;
 
 use super::{LOOK_EVERY, MOST, RECENT, REMEMBERED, SLACK};
-use crate::store::watchers::{Watch, What};
+use crate::store::watchers::{Heard, Watch, What};
 use crate::store::{Store, StoreError};
 
 /// How long what is heard is gathered.
 const GATHER: Duration = Duration::from_millis(200);
 /// Executions that are read at once.
 const AT_ONCE: usize = 200;
+
+/// What the store answered; None where the reader did not keep up with what happened meanwhile.
+type Answer<T> = Result<Option<T>, StoreError>;
 
 /// What is told of.
 #[derive(Debug)]
@@ -37,9 +40,11 @@ pub struct Overview {
     scope: Scope,
     /// From when on there are events.
     since: Time,
-    /// Those that are known not to be over.
-    open: HashSet<Uuid>,
-    over: Over,
+    /// Those that are known not to be over, and whether each waits.
+    open: HashMap<Uuid, bool>,
+    /// Those whose beginning was told of, open or not: more may be open than are followed.
+    begun: Newest,
+    over: Newest,
     heard: HashSet<Uuid>,
     /// When what was heard is read.
     read_at: Option<Instant>,
@@ -49,9 +54,9 @@ pub struct Overview {
     ends: Instant,
 }
 
-/// Those that are known to be over: the newest of them.
+/// As many of them as are remembered, the oldest forgotten first.
 #[derive(Default)]
-struct Over {
+struct Newest {
     ids: HashSet<Uuid>,
     in_order: VecDeque<Uuid>,
 }
@@ -76,8 +81,9 @@ impl Overview {
             watch,
             scope,
             since,
-            open: HashSet::new(),
-            over: Over::default(),
+            open: HashMap::new(),
+            begun: Newest::default(),
+            over: Newest::default(),
             heard: HashSet::new(),
             read_at: None,
             has_missed: has_more && after.is_some(),
@@ -107,21 +113,41 @@ impl Overview {
                 }
                 _ = self.look.tick() => self.look().await,
                 heard = self.watch.next() => {
-                    let heard = heard?;
-                    if matches!(heard.what, What::Accepted | What::Ended) {
-                        self.hear(heard.execution);
-                    }
-                    Ok(())
+                    self.hear(heard?);
+                    Ok(Some(()))
                 }
             };
-            if let Err(error) = read {
-                tracing::warn!(%error, "a stream of events ends early");
-                return None;
+            match read {
+                Ok(Some(())) => {}
+                Ok(None) => return None,
+                Err(error) => {
+                    tracing::warn!(%error, "a stream of events ends early");
+                    return None;
+                }
             }
         }
     }
 
-    fn hear(&mut self, execution: Uuid) {
+    /// What the store answers. Meanwhile what is heard is taken down: an ear that nobody empties is struck off, and then
+    /// there is no answer.
+    async fn answer<T>(&mut self, question: impl Future<Output = Result<T, StoreError>>) -> Answer<T> {
+        let mut question = std::pin::pin!(question);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut question => return answer.map(Some),
+                heard = self.watch.next() => match heard {
+                    Some(heard) => self.hear(heard),
+                    None => return Ok(None),
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, Heard { execution, what }: Heard) {
+        if !matches!(what, What::Accepted | What::Ended) {
+            return;
+        }
         if self.over.ids.contains(&execution) {
             return;
         }
@@ -134,45 +160,57 @@ impl Overview {
     }
 
     /// Asks the store what nobody here told of.
-    async fn look(&mut self) -> Result<(), StoreError> {
-        let open: Vec<Uuid> = self.open.iter().copied().collect();
-        let over = self.store.over_among(&open).await?;
-        let (workspace, workflow) = (self.scope.workspace_id, self.scope.workflow_id);
-        let (recent, _) = self.store.recent(workspace, workflow, self.since, RECENT).await?;
-        let unknown = recent.into_iter().filter(|id| !self.open.contains(id));
-        let ids: HashSet<Uuid> = over.iter().copied().chain(unknown).collect();
-        self.read(ids).await?;
+    async fn look(&mut self) -> Answer<()> {
+        let followed: Vec<Uuid> = self.open.keys().copied().collect();
+        let scope = (self.scope.workspace_id, self.scope.workflow_id);
+        let (store, since) = (self.store.clone(), self.since);
+        let asked = async {
+            let open = store.open_among(&followed).await?;
+            let (recent, _) = store.recent(scope.0, scope.1, since, RECENT).await?;
+            Ok((open, recent))
+        };
+        let Some((open, recent)) = self.answer(asked).await? else {
+            return Ok(None);
+        };
+        let changed = followed.iter().filter(|id| self.open.get(id) != open.get(id));
+        let unknown = recent.iter().filter(|id| !self.begun.ids.contains(id));
+        let ids: HashSet<Uuid> = changed.chain(unknown).copied().collect();
+        let read = self.read(ids).await?;
         // What is gone is over, too.
-        for id in over {
-            self.open.remove(&id);
+        for id in followed.iter().filter(|id| !open.contains_key(id)) {
+            self.open.remove(id);
         }
-        Ok(())
+        Ok(read)
     }
 
     /// Tells what is new of these.
-    async fn read(&mut self, mut ids: HashSet<Uuid>) -> Result<(), StoreError> {
+    async fn read(&mut self, mut ids: HashSet<Uuid>) -> Answer<()> {
         ids.retain(|id| !self.over.ids.contains(id));
         let ids: Vec<Uuid> = ids.into_iter().collect();
         let mut events = Vec::new();
         if !ids.is_empty() {
-            let found = self
-                .store
-                .summaries(self.scope.workspace_id, &ids, Utc::now())
-                .await?;
-            let workflow = self.scope.workflow_id;
-            let meant = found
-                .into_values()
-                .filter(|found| workflow.is_none_or(|id| id == found.workflow_id));
-            events.extend(meant.filter_map(|execution| self.take(execution)));
+            let (store, workspace, workflow) = (
+                self.store.clone(),
+                self.scope.workspace_id,
+                self.scope.workflow_id,
+            );
+            let asked = async {
+                let mut found = store.summaries(workspace, &ids, Utc::now()).await?;
+                found.retain(|_, found| workflow.is_none_or(|id| id == found.workflow_id));
+                store.name_executions(found.values_mut()).await?;
+                Ok(found)
+            };
+            let Some(found) = self.answer(asked).await? else {
+                return Ok(None);
+            };
+            events.extend(found.into_values().filter_map(|execution| self.take(execution)));
         }
         events.sort_by_key(|event| event.at);
-        let executions = events.iter_mut().filter_map(|event| event.execution.as_mut());
-        self.store.name_executions(executions).await?;
         self.pending.extend(events);
         if std::mem::take(&mut self.has_missed) {
             self.pending.push_back(missed(self.scope.workflow_id));
         }
-        Ok(())
+        Ok(Some(()))
     }
 
     /// What is to be told of an execution, where that was not told before. Of one that is over its end is told alone.
@@ -185,14 +223,18 @@ impl Overview {
                 (EventKind::ExecutionEnded, ended_at)
             }
             false => {
-                let is_new = !self.open.contains(&execution.id);
-                if self.open.len() < MOST {
-                    self.open.insert(execution.id);
-                }
-                if !is_new {
+                let waits = execution.status == ExecutionStatus::Waiting;
+                let is_followed = self.open.len() < MOST || self.open.contains_key(&execution.id);
+                let before = is_followed
+                    .then(|| self.open.insert(execution.id, waits))
+                    .flatten();
+                if self.begun.add(execution.id) {
+                    (EventKind::ExecutionStarted, execution.started_at)
+                } else if before.is_some_and(|before| before != waits) {
+                    (EventKind::ExecutionChanged, Utc::now())
+                } else {
                     return None;
                 }
-                (EventKind::ExecutionStarted, execution.started_at)
             }
         };
         let statuses = &self.scope.statuses;
@@ -209,16 +251,19 @@ impl Overview {
     }
 }
 
-impl Over {
-    fn add(&mut self, id: Uuid) {
-        if self.ids.insert(id) {
-            self.in_order.push_back(id);
+impl Newest {
+    /// Whether it is new.
+    fn add(&mut self, id: Uuid) -> bool {
+        if !self.ids.insert(id) {
+            return false;
         }
+        self.in_order.push_back(id);
         if self.in_order.len() > REMEMBERED
             && let Some(oldest) = self.in_order.pop_front()
         {
             self.ids.remove(&oldest);
         }
+        true
     }
 }
 

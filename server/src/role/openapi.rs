@@ -8,6 +8,6 @@ use crate::api::description;
 
 pub fn run() -> anyhow::Result<()> {
     std::io::stdout()
-        .write_all(description::text().as_bytes())
+        .write_all(description::TEXT.as_bytes())
         .context("cannot write to stdout")
 }

@@ -17,6 +17,7 @@ mod m20261122_000008_people;
 mod m20261122_000009_retries;
 mod m20261122_000010_key_expiry;
 mod m20261122_000011_restore;
+mod m20261122_000012_savers;
 
 struct Migrator;
 
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000009_retries::Migration),
             Box::new(m20261122_000010_key_expiry::Migration),
             Box::new(m20261122_000011_restore::Migration),
+            Box::new(m20261122_000012_savers::Migration),
         ]
     }
 }

@@ -20,7 +20,7 @@ pub(crate) use self::deletion::RESTORABLE;
 pub use self::list::WorkflowFilter;
 use self::list::changed_among;
 use self::triggers::{TRIGGER_GROUP, listed, save_triggers, triggers_of};
-use super::authors::author_text;
+use super::authors::{Authors, author_text};
 use super::entity::{trigger, version, workflow};
 use super::schedules;
 use super::secrets::{self, SealedSecret};
@@ -98,6 +98,7 @@ impl Store {
             .col_expr(workflow::Column::Description, save.description.into())
             .col_expr(workflow::Column::Graph, graph.into())
             .col_expr(workflow::Column::UpdatedAt, millis(save.now).into())
+            .col_expr(workflow::Column::UpdatedBy, save.by.map(author_text).into())
             .col_expr(workflow::Column::Revision, (revision + 1).into())
             .filter(workflow::Column::Id.eq(save.id))
             .filter(workflow::Column::WorkspaceId.eq(save.workspace_id))
@@ -334,6 +335,7 @@ async fn insert(transaction: &impl ConnectionTrait, save: WorkflowSave) -> Resul
         deleted_at: Set(None),
         graph: Set(graph),
         was_active: Set(false),
+        updated_by: Set(save.by.map(author_text)),
     };
     let mut row = workflow::Entity::insert(row)
         .exec_with_returning(transaction)
@@ -431,6 +433,10 @@ async fn shown(
     graph: Graph,
     triggers: Vec<trigger::Model>,
 ) -> Result<Workflow, StoreError> {
+    let saver = row.updated_by.as_deref();
+    let updated_by = Authors::of(connection, row.workspace_id, [saver])
+        .await?
+        .get(saver);
     let has_changes = row.version.is_some() && !changed_among(connection, &[row.id]).await?.is_empty();
     let nodes: Vec<(String, String)> = graph
         .nodes
@@ -450,6 +456,7 @@ async fn shown(
         has_changes,
         created_at: time(row.created_at),
         updated_at: time(row.updated_at),
+        updated_by,
     })
 }
 

@@ -18,13 +18,11 @@ use super::body;
 use crate::api::error::ApiError;
 use crate::api::pages;
 use crate::api::payload::read_body;
-use crate::dispatch::Dispatch;
+use crate::dispatch::{Dispatch, asked_of_people, is_approval, is_resumed};
 use crate::secret::SecretKey;
 use crate::store::{Signalled, Store};
 
 const PATH: &str = "/api/resume";
-/// The type of the node that waits.
-const WAIT: &str = "flow.wait";
 /// Characters of a comment.
 const MAX_COMMENT: usize = 2_000;
 const MAX_PATH: usize = 1_000;
@@ -150,11 +148,10 @@ impl ResumeDoor {
         if progress.decided.contains(&path) {
             return Err(ApiError::gone("this is not waited for any more"));
         }
-        let call = progress.calls.get(&*path);
-        let message = call.and_then(|call| call.about["message"].as_str().map(str::to_owned));
+        let message = progress.calls.get(&*path).and_then(asked_of_people);
         Ok(Found {
             execution,
-            is_approval: node.ports.iter().any(|port| port == "approved"),
+            is_approval: is_approval(node),
             workflow: node.name.clone(),
             path,
             message,
@@ -182,7 +179,7 @@ fn over() -> ApiError {
 
 /// The wait that a path names; without a path the only one at the top of the graph.
 fn waiting<'a>(version: &'a Version, path: &str) -> Result<(String, &'a PlanNode), ApiError> {
-    let waits = |node: &&PlanNode| node.kind == WAIT && node.ports.iter().any(|port| port == "timeout");
+    let waits = |node: &&PlanNode| is_resumed(node);
     if !path.is_empty() {
         let node = version
             .plan

@@ -531,8 +531,8 @@ export interface paths {
         /**
          * Retry many executions
          * @description As a retry of each, the older ones first. Of a `filter`, up to `limit` of the newest that have ended and were not
-         *     retried before; with `next_cursor` as the `cursor` of another call it goes on. What cannot be retried is told
-         *     of, each with its reason, and keeps no other from being retried.
+         *     retried before; with `next_cursor` as the `cursor` of another call it goes on, and calls at the same time retry
+         *     none twice. What cannot be retried is told of, each with its reason, and keeps no other from being retried.
          *
          *     Needs the scope `executions:write`.
          */
@@ -627,7 +627,8 @@ export interface paths {
          * @description Server-sent events of the workspace: `execution.started` and `execution.ended`, without those of steps, from now
          *     on, or from where a stream before ended: events may come twice then. They are told within half a second. Of an
          *     execution that is over by then its end is told alone; of more than 200 in a fifth of a second the others are not
-         *     told of. `events.missed` says so: read the list. A reader who does not keep up is cut off.
+         *     told of. `events.missed` says so: read the list. `execution.changed` says within two seconds that one begins or
+         *     ceases to wait. A reader who does not keep up is cut off.
          *
          *     Needs the scope `executions:read`.
          */
@@ -1706,7 +1707,7 @@ export interface components {
          * @description What an event tells.
          * @enum {string}
          */
-        EventKind: "execution.started" | "step.started" | "step.retried" | "step.waiting" | "step.finished" | "execution.ended" | "events.missed";
+        EventKind: "execution.started" | "step.started" | "step.retried" | "step.waiting" | "step.finished" | "execution.changed" | "execution.ended" | "events.missed";
         /**
          * Execute
          * @description Start one execution by hand.
@@ -2377,6 +2378,18 @@ export interface components {
             key?: string | null;
         };
         /**
+         * Resume
+         * @description How a step that waits for a person or a program is told to go on.
+         */
+        Resume: {
+            /** @description Whether a person decides, on the page at the address; else a program sends it a POST. */
+            approval: boolean;
+            /** @description What the person is asked. */
+            message?: string;
+            /** @description The address, which counts once and serves whoever has it; for callers who may write executions. */
+            url?: string;
+        };
+        /**
          * Retry
          * @description Tries after a failure that may pass.
          */
@@ -2720,6 +2733,8 @@ export interface components {
              * @description When the next attempt is due, or a wait is over by itself.
              */
             due_at?: string;
+            /** @description Of one that waits for somebody, where an execution is read: how it is told to go on. */
+            resume?: components["schemas"]["Resume"];
         };
         /**
          * @description What became of a node in an execution.
@@ -2989,6 +3004,8 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
+            /** @description Who saved the draft last, where that is somebody whom the API knows. */
+            updated_by?: components["schemas"]["Author"];
         };
         /**
          * WorkflowCreate
@@ -6624,7 +6641,10 @@ export interface operations {
     retryExecution: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Starts one execution for all calls that have the same key, for a day. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -6774,7 +6794,10 @@ export interface operations {
     retryExecutions: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Of `ids`: retries each once for all calls that have the same key, for a day. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };

@@ -34,7 +34,7 @@ impl Switches {
     ) -> Result<Json<Workflow>, ApiError> {
         let draft = find(&app, auth.workspace_id, id.0).await?;
         if body.0.revision.is_some_and(|revision| revision != draft.revision) {
-            return Err(stale(draft.revision));
+            return Err(stale(&draft));
         }
         compile(&app, auth.workspace_id, draft.graph).await?;
         let published = app
@@ -42,7 +42,7 @@ impl Switches {
             .publish_workflow(auth.workspace_id, id.0, draft.revision, auth.caller, app.now())
             .await?;
         let Some(workflow) = published else {
-            return Err(stale(find(&app, auth.workspace_id, id.0).await?.revision));
+            return Err(stale(&find(&app, auth.workspace_id, id.0).await?));
         };
         app.dispatch.forget_routes();
         Ok(Json(shown(&app, workflow, HashMap::new())))

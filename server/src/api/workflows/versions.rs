@@ -80,15 +80,22 @@ impl Versions {
     ) -> Result<Json<Workflow>, ApiError> {
         let draft = find(&app, auth.workspace_id, id.0).await?;
         if body.0.revision.is_some_and(|revision| revision != draft.revision) {
-            return Err(stale(draft.revision));
+            return Err(stale(&draft));
         }
         let version = published(&app, auth.workspace_id, id.0, number.0).await?;
         let restored = app
             .store
-            .restore_draft(auth.workspace_id, id.0, version.graph, draft.revision, app.now())
+            .restore_draft(
+                auth.workspace_id,
+                id.0,
+                version.graph,
+                draft.revision,
+                auth.caller,
+                app.now(),
+            )
             .await?;
         let Some(workflow) = restored else {
-            return Err(stale(find(&app, auth.workspace_id, id.0).await?.revision));
+            return Err(stale(&find(&app, auth.workspace_id, id.0).await?));
         };
         app.dispatch.forget_routes();
         Ok(Json(shown(&app, workflow, HashMap::new())))

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::{mistaken, pretty, print, read_text};
 use crate::api::{draft, payload, workflows};
 use crate::config::{Config, Run};
-use crate::dispatch::Dispatch;
+use crate::dispatch::{Dispatch, StepData};
 use crate::guard::Guard;
 use crate::portable;
 use crate::role::{serve, spawn_upkeep};
@@ -272,7 +272,7 @@ impl Place {
                 .await?;
             let stored = stored.context("the execution is gone")?;
             if stored.summary.status.is_final() {
-                return Ok(self.dispatch.show(stored, true).await?);
+                return Ok(self.dispatch.show(stored, StepData::OfAll).await?);
             }
             tokio::time::sleep(look).await;
             look = (look * 2).min(LATEST_LOOK);

@@ -21,6 +21,8 @@ pub struct Model {
     pub graph: String,
     /// Of a deleted one: whether its triggers were on.
     pub was_active: bool,
+    /// Who saved the draft, as `Authors` reads it.
+    pub updated_by: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -1,6 +1,6 @@
 //! What there is to tell of executions that are followed while they run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use flowmatic_executor::journal::{Call, Record, StepRecord};
@@ -140,17 +140,26 @@ impl Store {
 
     /// Those of these executions that are over, or gone.
     pub async fn over_among(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        let open = self.open_among(ids).await?;
+        Ok(ids.iter().copied().filter(|id| !open.contains_key(id)).collect())
+    }
+
+    /// Those of these executions that are not over, and whether each waits.
+    pub async fn open_among(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, bool>, StoreError> {
         if ids.is_empty() {
-            return Ok(Vec::new());
+            return Ok(HashMap::new());
         }
-        let open: Vec<Uuid> = Entity::find()
+        let open: Vec<(Uuid, String)> = Entity::find()
             .select_only()
-            .column(Column::Id)
+            .columns([Column::Id, Column::Status])
             .filter(Column::Id.is_in(ids.iter().copied()))
             .filter(Expr::cust(OPEN))
             .into_tuple()
             .all(&self.reader())
             .await?;
-        Ok(ids.iter().copied().filter(|id| !open.contains(id)).collect())
+        Ok(open
+            .into_iter()
+            .map(|(id, status)| (id, status == "WAITING"))
+            .collect())
     }
 }

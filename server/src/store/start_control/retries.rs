@@ -48,7 +48,8 @@ impl Store {
         let insert = "INSERT INTO checkpoints (execution_id, sequence, record) VALUES ($1, 1, $2)";
         turn.execute(insert, [accept.id.into(), record.into()]).await?;
         turn.transaction.commit().await?;
-        self.watchers().tell(accept.id, accept.workflow_id, &What::Accepted);
+        self.watchers()
+            .tell(accept.id, accept.workflow_id, &What::Accepted);
         Ok(None)
     }
 }

@@ -6,11 +6,12 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
-use super::super::authors::Authors;
+use super::super::authors::{Authors, author_text};
 use super::super::entity::{version, workflow};
 use super::super::{Store, StoreError, cursor, millis, time};
 use super::triggers::save_triggers;
 use super::{broken, graph_of, row, shown};
+use crate::auth::Caller;
 
 impl Store {
     /// The newest first; `None` where there is no such workflow.
@@ -95,12 +96,14 @@ impl Store {
         id: Uuid,
         graph: Graph,
         revision: i64,
+        by: Caller,
         now: Time,
     ) -> Result<Option<Workflow>, StoreError> {
         let transaction = self.begin().await?;
         let updated = workflow::Entity::update_many()
             .col_expr(workflow::Column::Graph, super::text_of(&graph).into())
             .col_expr(workflow::Column::UpdatedAt, millis(now).into())
+            .col_expr(workflow::Column::UpdatedBy, author_text(by).into())
             .col_expr(workflow::Column::Revision, (revision + 1).into())
             .filter(workflow::Column::Id.eq(id))
             .filter(workflow::Column::WorkspaceId.eq(workspace_id))
