@@ -383,7 +383,11 @@ test("says when what a step was given and made is still to come, or cannot be ha
   await page.getByRole("tab", { name: "Details" }).click();
   await expect(page.getByRole("tabpanel")).toContainText("flow.if");
   await page.unroute("**/step?path=big");
+  await page.route("**/step?path=big", (route) => route.fulfill({ json: { surprise: true } }));
   await page.getByRole("tab", { name: "Output" }).click();
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByRole("alert")).toContainText("The server answered something unexpected");
+  await page.unroute("**/step?path=big");
   await page.getByRole("button", { name: "Try again" }).click();
   await expect(page.getByRole("region", { name: "Output" })).toBeVisible();
 });

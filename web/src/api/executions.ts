@@ -1,5 +1,6 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { api, ask, type Schemas } from "./client";
+import { Failure } from "./failure";
 
 export interface ExecutionFilter {
   workflow_id?: string | undefined;
@@ -63,8 +64,13 @@ export function stepOf(id: string, step: Pick<Schemas["Step"], "path" | "finishe
   const { path } = step;
   return queryOptions({
     queryKey: [...executionsKey, "step", id, path, step.finished_at ?? step.attempts],
-    queryFn: ({ signal }) =>
-      ask(api.GET("/api/v1/executions/{id}/step", { params: { path: { id }, query: { path } }, signal })),
+    queryFn: async ({ signal }) => {
+      const params = { path: { id }, query: { path } };
+      const found = await ask(api.GET("/api/v1/executions/{id}/step", { params, signal }));
+      // What is no step would be shown as one that made nothing.
+      if (found.path !== path) throw new Failure("wrong", "the answer is not the step that was asked for");
+      return found;
+    },
     staleTime: Number.POSITIVE_INFINITY,
   });
 }
