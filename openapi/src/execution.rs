@@ -260,6 +260,10 @@ pub struct Step {
     pub output: Option<Json>,
     pub error: Option<ExecutionError>,
     pub attempts: u32,
+    /// Of one that was tried more than once: when it came to its first attempt.
+    #[oai(serialize_with = "crate::time::write")]
+    pub began_at: Option<Time>,
+    /// When its last attempt began.
     #[oai(serialize_with = "crate::time::write")]
     pub started_at: Option<Time>,
     #[oai(serialize_with = "crate::time::write")]

@@ -442,6 +442,12 @@ async fn tries_again_what_may_pass(database: Database) {
             (&json!(end), &json!(attempts)),
             "{statuses:?}"
         );
+        // Of more than one attempt it says when it came to the first.
+        let asked = step(&execution, "ask");
+        assert_eq!(asked["began_at"].is_null(), attempts == 1, "{asked}");
+        if let (Some(began), Some(last)) = (asked["began_at"].as_str(), asked["started_at"].as_str()) {
+            assert!(began < last, "{asked}");
+        }
         let requests = receiver.received().split_off(before);
         assert_eq!(requests.len(), attempts, "{statuses:?}");
         let key = format!("{}/ask", id(&execution));

@@ -235,6 +235,7 @@ fn show_step(
         output: was_called.then_some(Json(record.output)),
         error: record.error.map(show_error),
         attempts: record.attempts,
+        began_at: record.now.filter(|_| record.attempts > 1),
         started_at,
         finished_at,
         duration_ms: started_at

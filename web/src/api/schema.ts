@@ -2683,7 +2683,15 @@ export interface components {
             error?: components["schemas"]["ExecutionError"];
             /** Format: uint32 */
             attempts: number;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Of one that was tried more than once: when it came to its first attempt.
+             */
+            began_at?: string;
+            /**
+             * Format: date-time
+             * @description When its last attempt began.
+             */
             started_at?: string;
             /** Format: date-time */
             finished_at?: string;
