@@ -107,6 +107,21 @@ test("says when the webhooks cannot be had", async ({ page, bears }) => {
   await expectAccessible(page);
 });
 
+test("bears long names with markup in them", async ({ page, server }) => {
+  const name = `<b>bold</b>${"W".repeat(180)}`;
+  await createWorkflow(server, { ...HOOK, name });
+  await page.goto("/workspace/webhooks");
+  await page.getByRole("link", { name }).click();
+  const dialog = page.getByRole("dialog", { name });
+  await expect(dialog.getByRole("button", { name: "Send test" })).toBeVisible();
+  for (const width of [1440, 390]) {
+    await page.setViewportSize({ width, height: 844 });
+    const title = dialog.getByRole("heading", { name });
+    expect(await title.evaluate((one) => one.scrollWidth - one.clientWidth)).toBeLessThanOrEqual(0);
+    await expectAccessible(page);
+  }
+});
+
 test("asks for new calls while it is looked at, and not before it need", async ({ page, server }) => {
   await createWorkflow(server, HOOK);
   let asked = 0;
