@@ -154,10 +154,14 @@ fn show(
     let steps = steps
         .into_iter()
         .zip(inputs)
-        .map(|(record, input)| show_record(plan, record, input))
-        .map(|step| Step {
-            output: step.output.filter(|_| data.is_of(&step.path)),
-            ..step
+        .map(|(record, input)| {
+            let came = record.now.unwrap_or(summary.started_at);
+            let step = show_record(plan, record, input);
+            Step {
+                began_at: (step.attempts > 1).then_some(came),
+                output: step.output.filter(|_| data.is_of(&step.path)),
+                ..step
+            }
         })
         .collect();
     Execution {
@@ -235,7 +239,7 @@ fn show_step(
         output: was_called.then_some(Json(record.output)),
         error: record.error.map(show_error),
         attempts: record.attempts,
-        began_at: record.now.filter(|_| record.attempts > 1),
+        began_at: None,
         started_at,
         finished_at,
         duration_ms: started_at

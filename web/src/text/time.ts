@@ -68,6 +68,11 @@ export function duration(milliseconds: number): string {
   return both(Math.floor(hours / 24), "d", hours % 24, "h");
 }
 
+/** The same of what was measured, to the millisecond. */
+export function took(milliseconds: number): string {
+  return milliseconds < 1 ? "< 1 ms" : duration(milliseconds);
+}
+
 function both(large: number, largeUnit: string, small: number, smallUnit: string): string {
   return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
 }
