@@ -106,3 +106,44 @@ test("says when the webhooks cannot be had", async ({ page, bears }) => {
   await expect(page.getByRole("alert")).toContainText("r-3");
   await expectAccessible(page);
 });
+
+test("bears long names with markup in them", async ({ page, server }) => {
+  const name = `<b>bold</b>${"W".repeat(180)}`;
+  await createWorkflow(server, { ...HOOK, name });
+  await page.goto("/workspace/webhooks");
+  await page.getByRole("link", { name }).click();
+  const dialog = page.getByRole("dialog", { name });
+  await expect(dialog.getByRole("button", { name: "Send test" })).toBeVisible();
+  for (const width of [1440, 390]) {
+    await page.setViewportSize({ width, height: 844 });
+    const title = dialog.getByRole("heading", { name });
+    expect(await title.evaluate((one) => one.scrollWidth - one.clientWidth)).toBeLessThanOrEqual(0);
+    await expectAccessible(page);
+  }
+});
+
+test("asks for new calls while it is looked at, and not before it need", async ({ page, server }) => {
+  await createWorkflow(server, HOOK);
+  let asked = 0;
+  page.on("request", (request) => {
+    if (new URL(request.url()).pathname === "/api/v1/webhooks") asked += 1;
+  });
+  await page.clock.install();
+  await page.goto("/workspace/webhooks");
+  await expect(page.getByRole("row")).toHaveCount(2);
+  const see = (state: "hidden" | "visible") =>
+    page.evaluate((state) => {
+      Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
+      document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
+    }, state);
+  const before = asked;
+  await page.clock.runFor(29_000);
+  expect(asked).toBe(before);
+  await page.clock.runFor(2_000);
+  await expect.poll(() => asked).toBe(before + 1);
+  await see("hidden");
+  await page.clock.runFor(120_000);
+  expect(asked).toBe(before + 1);
+  await see("visible");
+  await expect.poll(() => asked).toBe(before + 2);
+});

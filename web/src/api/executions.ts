@@ -1,11 +1,14 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { api, ask, askList, type Schemas } from "./client";
+import { Failure } from "./failure";
 
 export interface ExecutionFilter {
   workflow_id?: string | undefined;
   status?: Schemas["ExecutionStatus"][] | undefined;
   mode?: Schemas["ExecutionMode"] | undefined;
   trigger?: string | undefined;
+  /** An id, or how it begins. */
+  search?: string | undefined;
   started_after?: string | undefined;
 }
 
@@ -45,10 +48,30 @@ export function newestExecutions(filter: ExecutionFilter, limit = PAGE) {
   });
 }
 
+/** Without what its steps were given and made, which may be megabytes: [`stepOf`] has that of one. */
 export function executionOf(id: string) {
   return queryOptions({
     queryKey: [...executionsKey, "one", id],
-    queryFn: ({ signal }) => ask(api.GET("/api/v1/executions/{id}", { params: { path: { id } }, signal })),
+    queryFn: ({ signal }) =>
+      ask(
+        api.GET("/api/v1/executions/{id}", { params: { path: { id }, query: { without: "data" } }, signal }),
+      ),
+  });
+}
+
+/** A decided step with what it was given and made. Nothing of it changes any more. */
+export function stepOf(id: string, step: Pick<Schemas["Step"], "path" | "finished_at" | "attempts">) {
+  const { path } = step;
+  return queryOptions({
+    queryKey: [...executionsKey, "step", id, path, step.finished_at ?? step.attempts],
+    queryFn: async ({ signal }) => {
+      const params = { path: { id }, query: { path } };
+      const found = await ask(api.GET("/api/v1/executions/{id}/step", { params, signal }));
+      // What is no step would be shown as one that made nothing.
+      if (found.path !== path) throw new Failure("wrong", "the answer is not the step that was asked for");
+      return found;
+    },
+    staleTime: Number.POSITIVE_INFINITY,
   });
 }
 

@@ -1,5 +1,9 @@
-import { expect, test } from "vitest";
-import { readEvents } from "./watch";
+import { afterEach, expect, test, vi } from "vitest";
+import { readEvents, watch } from "./watch";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 async function read(...parts: string[]) {
   const encoder = new TextEncoder();
@@ -28,4 +32,72 @@ test("reads events, wherever the parts of the answer end", async () => {
 
 test("leaves out an event that is cut off", async () => {
   expect(await read("event: step.finished\nid: 1\n")).toEqual([]);
+});
+
+/** Answers one after the other; none where it is `undefined`. */
+function serve(...answers: (Response | undefined)[]) {
+  const called = vi.fn(async () => {
+    const answer = answers[Math.min(called.mock.calls.length, answers.length) - 1];
+    if (answer === undefined) throw new TypeError("no connection");
+    return answer;
+  });
+  vi.stubGlobal("fetch", called);
+  return called;
+}
+
+/** A signal that counts who listens to it. */
+function counted() {
+  const end = new AbortController();
+  const listeners = new Set<unknown>();
+  const { signal } = end;
+  const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+  vi.spyOn(signal, "addEventListener").mockImplementation((...of: Parameters<typeof add>) => {
+    listeners.add(of[1]);
+    add(...of);
+  });
+  vi.spyOn(signal, "removeEventListener").mockImplementation((...of: Parameters<typeof remove>) => {
+    listeners.delete(of[1]);
+    remove(...of);
+  });
+  return { end, signal, listeners };
+}
+
+test.each([204, 403, 404])("asks no more after a %i, and says that no events come", async (status) => {
+  const called = serve(new Response(null, { status }));
+  const onState = vi.fn();
+  await watch("/events", { onEvent: vi.fn(), onState }, new AbortController().signal);
+  expect(called).toHaveBeenCalledTimes(1);
+  expect(onState.mock.calls).toEqual([[false]]);
+});
+
+test("leaves no listeners behind while the server is away, and ends at once", async () => {
+  vi.useFakeTimers();
+  const called = serve(undefined);
+  const { end, signal, listeners } = counted();
+  const onPage = vi.spyOn(document, "addEventListener");
+  const offPage = vi.spyOn(document, "removeEventListener");
+  const watching = watch("/events", { onEvent: vi.fn(), onState: vi.fn() }, signal);
+  await vi.advanceTimersByTimeAsync(10 * 60_000);
+  expect(called.mock.calls.length).toBeGreaterThan(30);
+  // That of the pause it is in.
+  expect(listeners.size).toBeLessThanOrEqual(1);
+  expect(onPage.mock.calls.length - offPage.mock.calls.length).toBeLessThanOrEqual(1);
+  end.abort();
+  await watching;
+  expect(listeners.size).toBe(0);
+});
+
+test("waits until the page is seen, and leaves no listener behind then", async () => {
+  const called = serve(new Response(null, { status: 204 }));
+  const visibility = vi.spyOn(document, "visibilityState", "get").mockReturnValue("hidden");
+  const { signal, listeners } = counted();
+  const watching = watch("/events", { onEvent: vi.fn(), onState: vi.fn() }, signal);
+  document.dispatchEvent(new Event("visibilitychange"));
+  expect(called).not.toHaveBeenCalled();
+  expect(listeners.size).toBe(1);
+  visibility.mockReturnValue("visible");
+  document.dispatchEvent(new Event("visibilitychange"));
+  await watching;
+  expect(called).toHaveBeenCalledTimes(1);
+  expect(listeners.size).toBe(0);
 });

@@ -4,6 +4,8 @@ import { expire, session } from "./session";
 
 const AGAIN = 1_000;
 const LONGEST_WAIT = 15_000;
+/** After these answers it is not asked again. */
+const LAST: readonly number[] = [204, 403, 404];
 
 interface Watching {
   /** Something happened: its kind, and what the API says of it. */
@@ -22,15 +24,14 @@ export async function watch(
   let last = "";
   for (let wait = AGAIN; !signal.aborted; wait = Math.min(wait * 2, LONGEST_WAIT)) {
     await seen(signal);
-    const { signal: unseen, stop } = whenUnseen();
+    const { signal: until, stop } = untilUnseen(signal);
     try {
       const headers: Record<string, string> = { Accept: "text/event-stream" };
       const { id } = session.get();
       if (last !== "") headers["Last-Event-ID"] = last;
-      const until = AbortSignal.any([signal, unseen]);
       const response = await fetch(path, { headers, signal: until, cache: "no-store" });
-      // Nothing to come, or a server that has no events: asking must do.
-      if (response.status === 204 || response.status === 404) return onState(false);
+      // Nothing to come, a server that has no events, or none for this person: asking must do.
+      if (LAST.includes(response.status)) return onState(false);
       if (response.status === 401) expire(id);
       if (response.ok && response.body !== null) {
         onState(true);
@@ -46,7 +47,7 @@ export async function watch(
       stop();
     }
     onState(false);
-    if (!unseen.aborted) await pause(wait, signal);
+    if (!until.aborted) await pause(wait, signal);
   }
 }
 
@@ -54,24 +55,31 @@ export async function watch(
 function seen(signal: AbortSignal): Promise<void> {
   if (document.visibilityState !== "hidden" || signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
-    const done = () => {
+    const look = () => {
       if (document.visibilityState === "hidden" && !signal.aborted) return;
-      document.removeEventListener("visibilitychange", done);
+      document.removeEventListener("visibilitychange", look);
+      signal.removeEventListener("abort", look);
       resolve();
     };
-    document.addEventListener("visibilitychange", done);
-    signal.addEventListener("abort", done);
+    document.addEventListener("visibilitychange", look);
+    signal.addEventListener("abort", look);
   });
 }
 
-/** A signal for the moment from which nobody sees the page. */
-function whenUnseen(): { signal: AbortSignal; stop: () => void } {
+/** A signal for the moment from which nobody sees the page, or that of another signal. */
+function untilUnseen(signal: AbortSignal): { signal: AbortSignal; stop: () => void } {
   const end = new AbortController();
   const look = () => {
-    if (document.visibilityState === "hidden") end.abort();
+    if (document.visibilityState === "hidden" || signal.aborted) end.abort();
   };
+  look();
   document.addEventListener("visibilitychange", look);
-  return { signal: end.signal, stop: () => document.removeEventListener("visibilitychange", look) };
+  signal.addEventListener("abort", look);
+  const stop = () => {
+    document.removeEventListener("visibilitychange", look);
+    signal.removeEventListener("abort", look);
+  };
+  return { signal: end.signal, stop };
 }
 
 interface ServerEvent {
@@ -116,11 +124,14 @@ export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenera
 }
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => {
+    const end = () => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", end);
       resolve();
-    });
+    };
+    const timer = setTimeout(end, milliseconds);
+    signal.addEventListener("abort", end);
   });
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readExecutionSearch } from "./executions/search";
+import { filterOf, readExecutionSearch } from "./executions/search";
 import { readWorkflowSearch } from "./workflows/search";
 
 test("reads what the address says, and nothing else", () => {
@@ -21,9 +21,19 @@ test("reads what the address says, and nothing else", () => {
 
 test("leaves out filters that do not exist", () => {
   expect(readExecutionSearch({ status: "failed", mode: "magic", since: "1h", workflow: "x" })).toEqual({
+    search: undefined,
     status: "failed",
     mode: undefined,
     since: "1h",
     workflow: undefined,
   });
+});
+
+test("looks for an execution by its id once enough of it is there", () => {
+  const asked = (search: unknown) => filterOf(readExecutionSearch({ search })).search;
+  expect(asked(" 01A2FF ")).toBe("01a2ff");
+  expect(asked(1234)).toBe("1234");
+  expect(asked("01a")).toBeUndefined();
+  expect(asked(" ")).toBeUndefined();
+  expect(asked(["01a2"])).toBeUndefined();
 });

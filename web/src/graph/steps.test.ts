@@ -1,6 +1,16 @@
 import { expect, test } from "vitest";
 import type { Schemas } from "../api/client";
-import { ancestors, type OpenStep, type StepNode, spanOf, standingOf, stepTree, timeOf } from "./steps";
+import {
+  ancestors,
+  hasBegun,
+  iterationOf,
+  type OpenStep,
+  type StepNode,
+  spanOf,
+  standingOf,
+  stepTree,
+  timeOf,
+} from "./steps";
 
 const step = (path: string): Schemas["Step"] => ({
   path,
@@ -99,4 +109,20 @@ test("places a step in the time of its execution", () => {
     start: 0,
     length: 1,
   });
+});
+
+test("tells turns of a loop from steps", () => {
+  expect(iterationOf("each[3]")).toBe(3);
+  expect(iterationOf("a[0]/b[2]")).toBe(2);
+  expect(iterationOf("each[3]/send")).toBeUndefined();
+  expect(iterationOf("each")).toBeUndefined();
+});
+
+test("knows what never began", () => {
+  const skipped = step("a");
+  const ran = { ...skipped, started_at: "2026-11-22T07:00:00.000Z" };
+  expect(hasBegun({ status: "QUEUED", steps: [] })).toBe(false);
+  expect(hasBegun({ status: "CANCELLED", steps: [skipped] })).toBe(false);
+  expect(hasBegun({ status: "CANCELLED", steps: [skipped, ran] })).toBe(true);
+  expect(hasBegun({ status: "RUNNING", steps: [] })).toBe(true);
 });

@@ -11,6 +11,13 @@ export function standingOf(step: OpenStep): "RUNNING" | "WAITING" {
   return isWaiting ? "WAITING" : "RUNNING";
 }
 
+/** Whether anything of it ran. What was cancelled in the queue, or never let in, took no time. */
+export function hasBegun({ status, steps }: Pick<Schemas["Execution"], "status" | "steps">): boolean {
+  return (
+    status !== "QUEUED" && (status !== "CANCELLED" || steps.some((step) => step.started_at !== undefined))
+  );
+}
+
 export interface StepNode {
   /** As the API has it: `each`, its iteration `each[3]`, a step inside `each[3]/send`. */
   path: string;
@@ -61,6 +68,11 @@ function split(path: string): [parent: string | undefined, key: string, index: n
   return slash === -1
     ? [undefined, path, undefined]
     : [path.slice(0, slash), path.slice(slash + 1), undefined];
+}
+
+/** Which turn of a loop a path is, counted from 0; nothing where it is a step. */
+export function iterationOf(path: string): number | undefined {
+  return split(path)[2];
 }
 
 export interface Span {

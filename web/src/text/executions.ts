@@ -1,4 +1,4 @@
-import { count } from "./text";
+import { count, numbers } from "./text";
 
 export const executions = {
   title: "Executions",
@@ -12,6 +12,8 @@ export const executions = {
     version: "Version",
   },
   filters: {
+    search: "Find by id",
+    tooShort: (least: number) => `Type ${least} characters or more`,
     status: "Status",
     anyStatus: "Any status",
     workflow: "Workflow",
@@ -51,12 +53,17 @@ export const executions = {
     cancelWhole: "Cancel all that fit the filters?",
     cancelWholeText: "All that run, wait or are queued end, also those further down than you have seen.",
     cancelAll: "Cancel all",
-    progress: (done: number, all: number | undefined) =>
-      all === undefined ? `${done.toLocaleString("en")}…` : `${done} of ${all}…`,
+    under: "Work on many executions",
+    progress: (isCancel: boolean, done: number, all: number | undefined) =>
+      `${isCancel ? "Cancelling" : "Retrying"}: ${numbers.format(done)}${all === undefined ? " so far" : ` of ${numbers.format(all)}`}`,
+    stop: "Stop",
+    stopping: "Stopping after what is under way",
+    stopped: (became: string) => `Stopped: ${became}`,
+    restSelected: "The rest is still selected.",
     retried: (amount: number) => `${count(amount, "execution", "executions")} retried`,
     cancelled: (amount: number) => `${count(amount, "execution", "executions")} cancelled`,
     failed: (amount: number) => `${count(amount, "execution", "executions")} could not be changed`,
-    wrong: "It could not be done",
+    wrong: "It could not be finished",
   },
   empty: {
     title: "Nothing has run yet",
@@ -64,6 +71,8 @@ export const executions = {
     action: "Go to the workflows",
     none: "No execution fits the filters",
     noneText: "Take a filter away, or look further back.",
+    noneOfId:
+      "An execution is found by its id, or how that begins. To look for those of a workflow, choose it beside.",
   },
   detail: {
     title: (workflow: string) => workflow,
@@ -79,6 +88,8 @@ export const executions = {
     info: "Details",
     noOutput: "It made no output.",
     noInput: "What it was given was not kept.",
+    ofItem: "Its steps show what they were given and made.",
+    notCalled: "It did not run, and was given nothing.",
     inputLater: "What it was given is shown when it has ended.",
     notYet: "Not finished yet.",
     queued: "It is accepted, and waits to begin: the workflow's start control says when it may.",

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, duration, exactly, localTime } from "./time";
+import { ago, duration, exactly, localTime, took } from "./time";
 
 const now = Date.parse("2026-11-21T12:00:00.000Z");
 
@@ -25,6 +25,12 @@ test.each([
   [90_000_000, "1 d 1 h"],
 ])("says %d milliseconds as %s", (milliseconds, said) => {
   expect(duration(milliseconds)).toBe(said);
+});
+
+test("says that something took time, even if none was measured", () => {
+  expect(took(0)).toBe("< 1 ms");
+  expect(took(1)).toBe("1 ms");
+  expect(duration(0)).toBe("0 ms");
 });
 
 test("leaves alone what is no time", () => {

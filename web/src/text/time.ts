@@ -38,6 +38,13 @@ export function ago(time: string, now: number): string {
   if (away < HOUR) return say(MINUTE, "minute");
   if (away < DAY) return say(HOUR, "hour");
   if (away < 7 * DAY) return say(DAY, "day");
+  return dayOf(time, now);
+}
+
+/** `Nov 22`, with the year where it is another than this. */
+export function dayOf(time: string, now: number): string {
+  const at = Date.parse(time);
+  if (Number.isNaN(at)) return time;
   const same = new Date(at).getFullYear() === new Date(now).getFullYear();
   return (same ? day : dayOfYear).format(at);
 }
@@ -59,6 +66,11 @@ export function duration(milliseconds: number): string {
   if (minutes < 24 * 60) return both(Math.floor(minutes / 60), "h", minutes % 60, "min");
   const hours = Math.round(minutes / 60);
   return both(Math.floor(hours / 24), "d", hours % 24, "h");
+}
+
+/** The same of what was measured, to the millisecond. */
+export function took(milliseconds: number): string {
+  return milliseconds < 1 ? "< 1 ms" : duration(milliseconds);
 }
 
 function both(large: number, largeUnit: string, small: number, smallUnit: string): string {

@@ -1,21 +1,15 @@
-import { useQueryClient } from "@tanstack/react-query";
-import { Ban, ChevronDown, RotateCcw, X } from "lucide-react";
+import { Ban, ChevronDown, RotateCcw, Square, X } from "lucide-react";
 import { useState } from "react";
-import { cancelExecutions, retryExecutions, type Selection } from "../../api/bulk";
 import type { Schemas } from "../../api/client";
-import { type ExecutionFilter, executionsKey, isFinal } from "../../api/executions";
-import { asFailure } from "../../api/failure";
+import { type ExecutionFilter, isFinal } from "../../api/executions";
 import { useMay } from "../../api/may";
 import { executions } from "../../text/executions";
-import { sentence } from "../../text/text";
 import { Button } from "../../ui/Button";
 import { Confirm } from "../../ui/Confirm";
 import { Menu } from "../../ui/Menu";
-import { tell } from "../../ui/toast";
+import { type BulkWork, type Work, work } from "./bulkWork";
 
 const texts = executions.bulk;
-
-type Work = "start" | "failed" | "cancel";
 
 interface BulkBarProps {
   selected: readonly Schemas["ExecutionSummary"][];
@@ -29,54 +23,49 @@ interface BulkBarProps {
   onClear: () => void;
 }
 
+/** How far the work has come that is done to many. */
+export function BulkProgress({ work }: { work: BulkWork }) {
+  const { what, done, failed, total, isStopping, stop } = work;
+  return (
+    <section className="bulk" aria-label={texts.under}>
+      <span role="status">
+        {isStopping ? texts.stopping : texts.progress(what === "cancel", done + failed, total)}
+      </span>
+      {total === undefined ? (
+        <span className="bulk-busy turning" aria-hidden />
+      ) : (
+        <progress className="bulk-progress" aria-label={texts.under} value={done + failed} max={total} />
+      )}
+      <Button
+        size="dense"
+        icon={<Square size={12} aria-hidden />}
+        disabledBecause={isStopping ? texts.stopping : undefined}
+        onClick={stop}
+      >
+        {texts.stop}
+      </Button>
+    </section>
+  );
+}
+
 /** What can be done to all the executions that are selected, or to all that fit the filters. */
 export function BulkBar({ selected, fitting, isMore, isWhole, onWhole, onClear }: BulkBarProps) {
-  const queries = useQueryClient();
   const may = useMay();
   const [asked, setAsked] = useState<Work>();
-  const [progress, setProgress] = useState<number>();
   const filter = isWhole ? fitting : undefined;
   const ended = selected.filter((row) => isFinal(row.status));
   const open = selected.filter((row) => !isFinal(row.status));
   const idsFor = (work: Work) => (work === "cancel" ? open : ended).map((row) => row.id);
-  const work = async (what: Work) => {
-    const selection: Selection = filter === undefined ? { ids: idsFor(what) } : { filter };
-    setProgress(0);
-    try {
-      const { done, failed } = await (what === "cancel"
-        ? cancelExecutions(selection, setProgress)
-        : retryExecutions(selection, what, setProgress));
-      onClear();
-      if (done > 0 || failed.length === 0)
-        tell("done", (what === "cancel" ? texts.cancelled : texts.retried)(done));
-      if (failed[0] !== undefined) {
-        const description = sentence(failed[0].error.message);
-        tell("error", texts.failed(failed.length), { description });
-      }
-    } catch (error) {
-      tell("error", texts.wrong, { description: sentence(asFailure(error).message) });
-    } finally {
-      setProgress(undefined);
-      await queries.invalidateQueries({ queryKey: [...executionsKey, "newest"] });
-    }
-  };
+  const begin = (what: Work) => void work(what, filter === undefined ? { ids: idsFor(what) } : { filter });
   // Of rows one sees, it is done at once; of more than one sees, after a question.
-  const begin = (what: Work) => (filter === undefined ? void work(what) : setAsked(what));
-  const isBusy = progress !== undefined;
+  const choose = (what: Work) => (filter === undefined ? begin(what) : setAsked(what));
   const mayNot = may("executions:write") ? undefined : texts.mayNot;
   const noneTo = (rows: readonly unknown[], why: string) =>
     filter === undefined && rows.length === 0 ? why : undefined;
   const cannotRetry = mayNot ?? noneTo(ended, texts.noneEnded);
-  const total = filter === undefined ? selected.length : undefined;
   return (
     <section className="bulk" aria-label={texts.label}>
-      <span role="status">
-        {isBusy
-          ? texts.progress(progress, total)
-          : filter === undefined
-            ? executions.selected(selected.length)
-            : texts.whole}
-      </span>
+      <span role="status">{filter === undefined ? executions.selected(selected.length) : texts.whole}</span>
       {isMore && !isWhole && (
         <Button kind="quiet" size="dense" onClick={onWhole}>
           {texts.selectWhole}
@@ -84,29 +73,23 @@ export function BulkBar({ selected, fitting, isMore, isWhole, onWhole, onClear }
       )}
       <Menu
         trigger={
-          <Button
-            size="dense"
-            icon={<RotateCcw size={14} aria-hidden />}
-            isBusy={isBusy}
-            disabledBecause={cannotRetry}
-          >
+          <Button size="dense" icon={<RotateCcw size={14} aria-hidden />} disabledBecause={cannotRetry}>
             {texts.retry}
             <ChevronDown size={14} aria-hidden />
           </Button>
         }
         groups={[
           [
-            { label: texts.fromFailed, onChoose: () => begin("failed") },
-            { label: texts.fromStart, onChoose: () => begin("start") },
+            { label: texts.fromFailed, onChoose: () => choose("failed") },
+            { label: texts.fromStart, onChoose: () => choose("start") },
           ],
         ]}
       />
       <Button
         size="dense"
         icon={<Ban size={14} aria-hidden />}
-        isBusy={isBusy}
         disabledBecause={mayNot ?? noneTo(open, texts.noneRunning)}
-        onClick={() => begin("cancel")}
+        onClick={() => choose("cancel")}
       >
         {texts.cancel}
       </Button>
@@ -122,7 +105,7 @@ export function BulkBar({ selected, fitting, isMore, isWhole, onWhole, onClear }
         <Confirm
           title={asked === "cancel" ? texts.cancelWhole : texts.retryWhole}
           action={asked === "cancel" ? texts.cancelAll : texts.retryAll}
-          onConfirm={async () => void work(asked)}
+          onConfirm={async () => begin(asked)}
           onClose={() => setAsked(undefined)}
         >
           {asked === "cancel" ? texts.cancelWholeText : texts.retryWholeText}

@@ -103,7 +103,7 @@ function Found({
           {path === undefined ? (
             <ExecutionInspector execution={execution} open={open} />
           ) : step !== undefined ? (
-            <StepInspector step={step} />
+            <StepInspector step={step} execution={execution} />
           ) : openStep !== undefined ? (
             <OpenStepInspector step={openStep} execution={execution} />
           ) : (

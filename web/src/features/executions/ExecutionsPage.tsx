@@ -1,6 +1,7 @@
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { ArrowUp, ListChecks } from "lucide-react";
-import { type Key, useCallback, useMemo, useState } from "react";
+import { useCallback, useMemo } from "react";
+import { useStore } from "../../api/store";
 import { Page } from "../../shell/Page";
 import { executions as texts } from "../../text/executions";
 import { statuses } from "../../text/statuses";
@@ -9,41 +10,35 @@ import { EmptyState } from "../../ui/EmptyState";
 import { ErrorCard } from "../../ui/ErrorCard";
 import { SkeletonRows } from "../../ui/Skeleton";
 import { Table } from "../../ui/Table";
-import { BulkBar } from "./BulkBar";
+import { BulkBar, BulkProgress } from "./BulkBar";
+import { bulkWork } from "./bulkWork";
 import { columns } from "./columns";
 import { Filters } from "./Filters";
-import { type ExecutionSearch, filterOf } from "./search";
+import { type ExecutionSearch, filterOf, SHORTEST } from "./search";
+import { NOTHING, selection } from "./selection";
 import { useExecutions } from "./useExecutions";
 import "./ExecutionsPage.css";
 
 const route = getRouteApi("/shell/executions");
-
-interface Selected {
-  /** The filters under which it was selected. */
-  of: string;
-  selected: ReadonlySet<Key>;
-  /** All that fits them is meant, beyond the rows that were read. */
-  isWhole: boolean;
-}
-
-const NOTHING: Selected = { of: "", selected: new Set(), isWhole: false };
 
 /** All that has run and runs, the newest first, live. */
 export default function ExecutionsPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const { list, rows, held, showNew, isLive } = useExecutions(search);
-  const [selection, setSelection] = useState(NOTHING);
+  const chosenBefore = useStore(selection);
+  const work = useStore(bulkWork);
   // What was selected under other filters is not meant under these.
   const shown = JSON.stringify(search);
-  const { selected, isWhole } = selection.of === shown ? selection : NOTHING;
+  const { selected, isWhole } = chosenBefore.of === shown ? chosenBefore : NOTHING;
   const chosen = useMemo(() => rows.filter((row) => selected.has(row.id)), [rows, selected]);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
   const more = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
-  const change = (next: ExecutionSearch) => void navigate({ search: next });
+  const change = (next: ExecutionSearch, replace = false) => void navigate({ search: next, replace });
   const isFiltered = Object.values(search).some((value) => value !== undefined);
+  const isTooShort = search.search !== undefined && search.search.length < SHORTEST;
   const isEmpty = list.isSuccess && rows.length === 0;
   return (
     <Page
@@ -53,7 +48,10 @@ export default function ExecutionsPage() {
         (isFiltered || !isEmpty) && (
           <>
             <Filters search={search} onChange={change} />
-            {list.isSuccess && <span className="toolbar-end">{texts.total(rows.length, hasNextPage)}</span>}
+            <span className="toolbar-end">
+              <span role="status">{isTooShort && texts.filters.tooShort(SHORTEST)}</span>
+              {list.isSuccess && !isTooShort && texts.total(rows.length, hasNextPage)}
+            </span>
           </>
         )
       }
@@ -79,7 +77,7 @@ export default function ExecutionsPage() {
           isMore={hasNextPage}
           onEnd={more}
           selected={selected}
-          onSelect={(selected) => setSelection({ of: shown, selected, isWhole: false })}
+          onSelect={(selected) => selection.set({ of: shown, selected, isWhole: false })}
         />
       )}
       {isEmpty && isFiltered && (
@@ -88,7 +86,7 @@ export default function ExecutionsPage() {
           title={texts.empty.none}
           actions={<Button onClick={() => change({})}>{texts.filters.clear}</Button>}
         >
-          {texts.empty.noneText}
+          {search.search === undefined ? texts.empty.noneText : texts.empty.noneOfId}
         </EmptyState>
       )}
       {isEmpty && !isFiltered && (
@@ -104,15 +102,20 @@ export default function ExecutionsPage() {
           {texts.empty.text}
         </EmptyState>
       )}
-      {chosen.length > 0 && (
-        <BulkBar
-          selected={chosen}
-          fitting={filterOf(search)}
-          isMore={hasNextPage && chosen.length === rows.length}
-          isWhole={isWhole}
-          onWhole={() => setSelection({ of: shown, selected, isWhole: true })}
-          onClear={() => setSelection(NOTHING)}
-        />
+      {work !== undefined ? (
+        <BulkProgress work={work} />
+      ) : (
+        chosen.length > 0 && (
+          <BulkBar
+            selected={chosen}
+            fitting={filterOf(search)}
+            // What is done to all that fit takes no part of an id.
+            isMore={hasNextPage && chosen.length === rows.length && search.search === undefined}
+            isWhole={isWhole}
+            onWhole={() => selection.set({ of: shown, selected, isWhole: true })}
+            onClear={() => selection.set(NOTHING)}
+          />
+        )
       )}
     </Page>
   );

@@ -1,11 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { X } from "lucide-react";
-import { useMemo, useState } from "react";
+import { useCallback, useMemo, useRef, useState } from "react";
 import { workflowOf, workflowsNamed } from "../../api/workflows";
 import { executions } from "../../text/executions";
 import { statuses } from "../../text/statuses";
 import { Button } from "../../ui/Button";
 import { Combobox } from "../../ui/Combobox";
+import { SearchInput } from "../../ui/SearchInput";
 import { Select } from "../../ui/Select";
 import { StatusIcon } from "../../ui/StatusBadge";
 import { type ExecutionSearch, MODES, SPANS, type Span, STATUS_GROUPS, type StatusGroup } from "./search";
@@ -36,7 +37,7 @@ export function Filters({
   onChange,
 }: {
   search: ExecutionSearch;
-  onChange: (search: ExecutionSearch) => void;
+  onChange: (search: ExecutionSearch, replace?: boolean) => void;
 }) {
   const [typed, setTyped] = useState("");
   const named = useQuery(workflowsNamed(typed));
@@ -53,8 +54,16 @@ export function Filters({
   }, [named.data, chosen.data, search]);
   const value = <T extends string>(wanted: string) => (wanted === ANY ? undefined : (wanted as T));
   const isFiltered = Object.values(search).some((one) => one !== undefined);
+  // Each letter is no step of its own to go back.
+  const latest = useRef({ search, onChange });
+  latest.current = { search, onChange };
+  const find = useCallback((text: string) => {
+    const { search, onChange } = latest.current;
+    onChange({ ...search, search: text.trim() || undefined }, true);
+  }, []);
   return (
     <>
+      <SearchInput label={texts.search} value={search.search ?? ""} onChange={find} />
       <Select
         label={texts.status}
         choices={STATUSES}

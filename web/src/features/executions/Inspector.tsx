@@ -2,15 +2,17 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import type { Schemas } from "../../api/client";
-import { isFinal } from "../../api/executions";
+import { isFinal, stepOf } from "../../api/executions";
 import { versionOf } from "../../api/workflows";
-import { type OpenStep, standingOf } from "../../graph/steps";
+import { hasBegun, iterationOf, type OpenStep, standingOf } from "../../graph/steps";
 import { executions } from "../../text/executions";
 import { statuses } from "../../text/statuses";
 import { sentence } from "../../text/text";
-import { duration, exactly } from "../../text/time";
+import { exactly, took } from "../../text/time";
+import { ErrorCard } from "../../ui/ErrorCard";
 import { JsonView } from "../../ui/JsonView";
 import { Words } from "../../ui/Prose";
+import { Skeleton } from "../../ui/Skeleton";
 import { StatusBadge, StatusIcon } from "../../ui/StatusBadge";
 import { type Tab, Tabs } from "../../ui/Tabs";
 import "./Inspector.css";
@@ -22,27 +24,40 @@ const MOST_UNDER_WAY = 20;
 
 type Part = "error" | "output" | "input" | "info";
 
-/** One step: what it was given, what it made, and why it failed. */
-export function StepInspector({ step }: { step: Schemas["Step"] }) {
+/** One decided step: what it was given, what it made, and why it failed. */
+export function StepInspector({
+  step,
+  execution,
+}: {
+  step: Schemas["Step"];
+  execution: Schemas["Execution"];
+}) {
   const facts = texts.facts;
+  // What was never begun was given nothing, and made nothing.
+  const wasCalled = step.started_at !== undefined;
+  const found = useQuery({ ...stepOf(execution.id, step), enabled: wasCalled });
+  const dataOf = (part: "input" | "output") => {
+    if (found.data !== undefined)
+      return has(found.data, part) ? (
+        <JsonView label={texts[part]} value={found.data[part]} fileName={`${step.node}-${part}.json`} />
+      ) : undefined;
+    if (found.isError) return <ErrorCard error={found.error} onRetry={() => void found.refetch()} />;
+    return wasCalled ? <Loading /> : undefined;
+  };
+  // What a turn of a loop was given and made is what its steps were and did.
+  const iteration = iterationOf(step.path);
+  const nothing = iteration === undefined ? undefined : texts.ofItem;
   return (
     <Inspector
       key={step.path}
-      title={step.name}
+      title={iteration === undefined ? step.name : `${step.name}: ${texts.iteration(iteration)}`}
       status={<StatusBadge status={step.status} />}
-      subtitle={step.duration_ms === undefined ? step.type : `${step.type} · ${duration(step.duration_ms)}`}
+      subtitle={step.duration_ms === undefined ? step.type : `${step.type} · ${took(step.duration_ms)}`}
       error={step.error}
       outputLabel={texts.output}
-      output={
-        has(step, "output") ? (
-          <JsonView label={texts.output} value={step.output} fileName={`${step.node}-output.json`} />
-        ) : undefined
-      }
-      input={
-        has(step, "input") ? (
-          <JsonView label={texts.input} value={step.input} fileName={`${step.node}-input.json`} />
-        ) : undefined
-      }
+      output={dataOf("output")}
+      input={dataOf("input")}
+      noInput={nothing ?? (wasCalled ? undefined : texts.notCalled)}
       facts={[
         [facts.path, <code key="path">{step.path}</code>],
         [facts.type, <code key="type">{step.type}</code>],
@@ -52,7 +67,7 @@ export function StepInspector({ step }: { step: Schemas["Step"] }) {
         [facts.started, step.started_at && exactly(step.started_at)],
         [facts.finished, step.finished_at && exactly(step.finished_at)],
       ]}
-      notice={step.reason && sentence(step.reason)}
+      notice={step.reason === undefined ? nothing : sentence(step.reason)}
     />
   );
 }
@@ -98,7 +113,9 @@ export function ExecutionInspector({
       key="whole"
       title={texts.whole}
       status={<StatusBadge status={execution.status} />}
-      subtitle={execution.duration_ms === undefined ? undefined : duration(execution.duration_ms)}
+      subtitle={
+        execution.duration_ms === undefined || !hasBegun(execution) ? undefined : took(execution.duration_ms)
+      }
       error={execution.error}
       outputLabel={texts.result}
       output={
@@ -199,9 +216,14 @@ function Waiting({ step, execution }: { step: OpenStep; execution: Schemas["Exec
             </>
           ))}
       </p>
-      {typeof message === "string" && <blockquote>{message}</blockquote>}
+      {isPlain(message) && <blockquote>{message}</blockquote>}
     </div>
   );
+}
+
+/** What an expression gives is known to the server only, and it does not tell before the wait is over. */
+function isPlain(message: unknown): message is string {
+  return typeof message === "string" && !message.includes("{{");
 }
 
 interface InspectorProps {
@@ -215,7 +237,7 @@ interface InspectorProps {
   facts: readonly (readonly [string, ReactNode])[];
   notice?: string | undefined;
   /** Why there is no input. */
-  noInput?: string;
+  noInput?: string | undefined;
 }
 
 function Inspector({
@@ -250,6 +272,18 @@ function Inspector({
       </header>
       <Tabs label={texts.part} tabs={tabs} value={shown} onChange={setPart} />
     </>
+  );
+}
+
+function Loading() {
+  return (
+    <Skeleton>
+      <div className="inspector-loading">
+        <span className="skeleton-bar skeleton-1" />
+        <span className="skeleton-bar skeleton-2" />
+        <span className="skeleton-bar skeleton-0" />
+      </div>
+    </Skeleton>
   );
 }
 

@@ -4,6 +4,7 @@ import type { Schemas } from "../../api/client";
 import { isFinal } from "../../api/executions";
 import {
   ancestors,
+  hasBegun,
   type OpenStep,
   type StepNode,
   spanOf,
@@ -13,9 +14,10 @@ import {
   timeOf,
 } from "../../graph/steps";
 import { executions } from "../../text/executions";
-import { duration } from "../../text/time";
+import { took } from "../../text/time";
 import { Button } from "../../ui/Button";
 import { type Status, StatusIcon } from "../../ui/StatusBadge";
+import { useNeighbours } from "./useNeighbours";
 import { useNow } from "./useNow";
 import "./StepTree.css";
 
@@ -59,6 +61,7 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
   const hasLoops = roots.some((root) => root.children.length > 0);
   const from = Date.parse(execution.started_at);
   const isOver = isFinal(execution.status);
+  const isBegun = hasBegun(execution);
   const now = useNow(!isOver);
   const to = execution.finished_at === undefined ? now : Date.parse(execution.finished_at);
   const lines: Line[] = [
@@ -94,13 +97,17 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
       last.more = { of, count: Math.min(PAGE, nodes.length - most) };
   };
   add(roots, 0, "");
+  const chosenAt = lines.findIndex((line) => line.path === chosen);
+  useNeighbours(
+    execution.id,
+    [chosenAt - 1, chosenAt + 1].map((at) => lines[at]?.node?.step),
+  );
   const move = (event: KeyboardEvent) => {
-    const at = lines.findIndex((line) => line.path === chosen);
-    const line = lines[at];
+    const line = lines[chosenAt];
     if (line === undefined) return;
     let next: Line | undefined;
-    if (event.key === "ArrowDown") next = lines[at + 1];
-    else if (event.key === "ArrowUp") next = lines[at - 1];
+    if (event.key === "ArrowDown") next = lines[chosenAt + 1];
+    else if (event.key === "ArrowUp") next = lines[chosenAt - 1];
     else if (event.key === "Home") next = lines[0];
     else if (event.key === "End") next = lines.at(-1);
     else if (event.key === "ArrowRight" && line.path !== undefined && line.isOpen === false)
@@ -108,14 +115,13 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
     else if (event.key === "ArrowLeft" && line.path !== undefined && line.isOpen === true)
       toggle(line.path, false);
     else if (event.key === "ArrowLeft" && line.depth > 0) {
-      next = lines.slice(0, at).findLast((before) => before.depth < line.depth);
+      next = lines.slice(0, chosenAt).findLast((before) => before.depth < line.depth);
     } else return;
     event.preventDefault();
     if (next === undefined) return;
     onChoose(next.path);
     tree.current?.querySelector<HTMLElement>(`[data-path="${CSS.escape(next.path ?? "")}"]`)?.focus();
   };
-  const isChosenSeen = lines.some((line) => line.path === chosen);
   return (
     <>
       <div role="tree" aria-label={texts.steps} className="steps" ref={tree} onKeyDown={move}>
@@ -133,7 +139,7 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
                 aria-level={line.depth + 1}
                 aria-selected={isChosen}
                 aria-expanded={line.isOpen}
-                tabIndex={isChosen || (!isChosenSeen && line.path === undefined) ? 0 : -1}
+                tabIndex={isChosen || (chosenAt === -1 && line.path === undefined) ? 0 : -1}
                 data-path={line.path ?? ""}
                 data-skipped={line.status === "skipped" || undefined}
                 onClick={() => onChoose(line.path)}
@@ -172,7 +178,7 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
                   )}
                 </span>
                 <span className="step-time" aria-hidden>
-                  {span !== undefined && line.status !== "QUEUED" && (
+                  {span !== undefined && (line.path !== undefined || isBegun) && (
                     <span
                       className={`step-bar step-bar-${line.node === undefined ? "whole" : line.status}`}
                       style={{
@@ -183,7 +189,7 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
                   )}
                 </span>
                 <span className="step-took">
-                  {line.status === "QUEUED" ? "" : took(step?.duration_ms, time, now)}
+                  {line.path === undefined && !isBegun ? "" : tookOf(step?.duration_ms, time, now)}
                 </span>
               </div>
               {line.more !== undefined && (
@@ -215,11 +221,13 @@ function statusOf(node: StepNode, isOver: boolean): Status | undefined {
   return isOver ? undefined : "RUNNING";
 }
 
-function took(known: number | undefined, time: Timed, now: number): string {
-  if (known !== undefined) return duration(known);
+/** Nothing for what has no time, or has begun after `now` by this machine's clock. */
+function tookOf(known: number | undefined, time: Timed, now: number): string {
+  if (known !== undefined) return took(known);
   if (time.started_at === undefined) return "";
   const end = time.finished_at === undefined ? now : Date.parse(time.finished_at);
-  return duration(Math.max(0, end - Date.parse(time.started_at)));
+  const passed = end - Date.parse(time.started_at);
+  return time.finished_at === undefined && passed <= 0 ? "" : took(Math.max(0, passed));
 }
 
 function nothingOf(status: Schemas["ExecutionStatus"]): string {

@@ -3,12 +3,15 @@ import type { Schemas } from "../../api/client";
 import { executions as texts } from "../../text/executions";
 import { shown } from "../../text/shown";
 import { statuses } from "../../text/statuses";
-import { duration } from "../../text/time";
+import { took } from "../../text/time";
 import { RelativeTime } from "../../ui/RelativeTime";
 import { StatusBadge } from "../../ui/StatusBadge";
 import type { Column } from "../../ui/Table";
 
 const { columns: titles } = texts;
+
+/** Of what a full workflow drops: nothing of it ran. */
+const NEVER_LET_IN = "dropped";
 
 /** What its workflow is called, even if that is deleted. */
 export function nameOf({ workflow_name: name }: { workflow_name?: string | undefined }): string {
@@ -62,7 +65,9 @@ export const columns: Column<Schemas["ExecutionSummary"]>[] = [
     align: "end",
     narrow: "hidden",
     cell: (row) => (
-      <span className="faint">{row.duration_ms === undefined ? "" : duration(row.duration_ms)}</span>
+      <span className="faint">
+        {row.duration_ms === undefined || row.error?.code === NEVER_LET_IN ? "" : took(row.duration_ms)}
+      </span>
     ),
   },
   {

@@ -34,6 +34,8 @@ export type Span = keyof typeof SPANS;
 
 /** What of the list is shown, as the address has it. */
 export interface ExecutionSearch {
+  /** An execution's id, or how it begins. */
+  search?: string | undefined;
   status?: StatusGroup | undefined;
   workflow?: string | undefined;
   mode?: (typeof MODES)[number] | undefined;
@@ -41,7 +43,11 @@ export interface ExecutionSearch {
 }
 
 export function readExecutionSearch(from: Record<string, unknown>): ExecutionSearch {
+  // An id may begin like a number, and is read as one.
+  const search =
+    typeof from.search === "string" || typeof from.search === "number" ? String(from.search).trim() : "";
   return {
+    search: search === "" ? undefined : search.slice(0, LONGEST),
     status: oneOf(Object.keys(STATUS_GROUPS) as StatusGroup[], from.status),
     workflow:
       typeof from.workflow === "string" && /^[0-9a-f-]{36}$/i.test(from.workflow) ? from.workflow : undefined,
@@ -51,14 +57,18 @@ export function readExecutionSearch(from: Record<string, unknown>): ExecutionSea
 }
 
 const MINUTE = 60_000;
+/** The least that the API looks for, and the most. */
+export const SHORTEST = 4;
+const LONGEST = 200;
 
 /** As the API has it. */
-export function filterOf({ status, workflow, mode, since }: ExecutionSearch): ExecutionFilter {
+export function filterOf({ search, status, workflow, mode, since }: ExecutionSearch): ExecutionFilter {
   // To the minute, so that the same filter is the same question.
   const now = Math.floor(Date.now() / MINUTE) * MINUTE;
   return {
     status: status && [...STATUS_GROUPS[status]],
     workflow_id: workflow,
+    search: search !== undefined && search.length >= SHORTEST ? search.toLowerCase() : undefined,
     mode,
     started_after: since && new Date(now - SPANS[since]).toISOString(),
   };

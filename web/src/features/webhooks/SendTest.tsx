@@ -7,7 +7,7 @@ import { asFailure } from "../../api/failure";
 import { useMay } from "../../api/may";
 import { testWebhook, webhooksKey } from "../../api/webhooks";
 import { sentence } from "../../text/text";
-import { duration } from "../../text/time";
+import { took } from "../../text/time";
 import { webhooks } from "../../text/webhooks";
 import { Button } from "../../ui/Button";
 import { FormError } from "../../ui/ErrorCard";
@@ -94,7 +94,7 @@ export function SendTest({
           {texts.send}
         </Button>
         <span role="status" className="faint">
-          {answer === undefined ? cannot : texts.answered(answer.status, duration(answer.duration_ms))}
+          {answer === undefined ? cannot : texts.answered(answer.status, took(answer.duration_ms))}
         </span>
         {answer?.execution_id !== undefined && (
           <Link to="/executions/$id" params={{ id: answer.execution_id }}>

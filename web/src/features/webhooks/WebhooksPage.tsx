@@ -24,8 +24,8 @@ const FILTERS = [
   { value: "off", label: texts.filters.off },
 ] as const;
 
-/** New calls come while one looks. */
-const AGAIN = 10_000;
+/** New calls come while one looks; who does not look asks for none. */
+const AGAIN = 30_000;
 
 /** The addresses that other systems call. */
 export default function WebhooksPage() {
