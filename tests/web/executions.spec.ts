@@ -453,7 +453,7 @@ test("bears an answer that is not what it should be", async ({ page, bears }) =>
   bears.push(/./);
   await page.route("**/api/v1/executions?**", (route) => route.fulfill({ json: { surprise: true } }));
   await page.goto("/executions");
-  await expect(page.getByRole("heading", { name: "This screen could not be shown" })).toBeVisible();
+  await expect(page.getByRole("alert")).toContainText("The server answered in a way that cannot be read.");
   await page.getByRole("link", { name: "Workflows" }).click();
   await expect(page.getByRole("heading", { name: "Make your first workflow" })).toBeVisible();
   await page.unroute("**/api/v1/executions?**");

@@ -14,7 +14,7 @@ test("invites somebody, who joins, and changes what they may do", async ({
   await page.getByRole("button", { name: "Invite", exact: true }).click();
   await page.getByRole("button", { name: "Make the link" }).click();
   await expect(page.getByLabel("E-mail")).toBeFocused();
-  await expect(page.getByLabel("E-mail")).toHaveAccessibleDescription(/no e-mail address/);
+  await expect(page.getByLabel("E-mail")).toHaveAccessibleDescription(/Enter an e-mail address/);
   await page.getByLabel("E-mail").fill(OWNER.email);
   await page.getByRole("button", { name: "Make the link" }).click();
   await expect(page.getByLabel("E-mail")).toHaveAccessibleDescription(/is here already/);

@@ -10,7 +10,7 @@ export function PaletteSoon() {
   const { label, placeholder } = shell.palette;
   return (
     <>
-      <div className="veil" />
+      <div className="veil" aria-hidden onClick={closeOverlay} />
       <div className="dialog palette" role="dialog" aria-label={label}>
         <div className="palette-head">
           <Search size={18} aria-hidden />

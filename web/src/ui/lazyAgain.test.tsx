@@ -13,6 +13,8 @@ test("loads again what could not be loaded, and breaks nothing else", async () =
     if (tries === 1) throw new Error("no such file");
     return { default: ({ name }) => <p>Here is {name}</p> };
   }, onFailed);
+  // Ahead; who shows it meanwhile hears of the failure.
+  Part.load();
   const first = render(
     <>
       <p>The rest</p>

@@ -9,15 +9,16 @@ export function lazyAgain<Props extends object>(
   onFailed: () => void = () => {},
 ) {
   const loaded = store<ComponentType<Props> | undefined>(undefined);
-  let isLoading = false;
+  let loading: Promise<void> | undefined;
+  // Whoever asks while it is loaded hears of its failure, too.
   const load = async () => {
-    if (isLoading || loaded.get() !== undefined) return;
-    isLoading = true;
-    try {
-      loaded.set((await patiently(from)).default);
-    } finally {
-      isLoading = false;
-    }
+    if (loaded.get() !== undefined) return;
+    loading ??= patiently(from)
+      .then((module) => loaded.set(module.default))
+      .finally(() => {
+        loading = undefined;
+      });
+    await loading;
   };
   function Part({ meanwhile, ...props }: Props & { meanwhile?: ReactNode }) {
     const Loaded = useStore(loaded);
