@@ -15,7 +15,7 @@ const proxy = Object.fromEntries(
 const ENTRY = 120_000;
 
 export default defineConfig({
-  plugins: [react(), layered(), bounded(), compressed()],
+  plugins: [react(), layered(), bounded(), ahead(), compressed()],
   // React has it itself.
   resolve: { alias: [{ find: /^use-sync-external-store\/shim$/, replacement: "react" }] },
   build: {
@@ -137,6 +137,48 @@ function bounded(): Plugin {
         if (total > ENTRY) this.error(`what every screen loads first is ${total} bytes, of ${ENTRY}`);
         this.info(`what every screen loads first is ${total} bytes compressed, of ${ENTRY}`);
       }
+    },
+  };
+}
+
+/** What comes right after what every screen loads first, for whoever is logged in: it is fetched beside that, and does not
+ *  wait until that has run. It counts for less than what is needed first. */
+function ahead(): Plugin {
+  return {
+    name: "flowmatic-ahead",
+    apply: "build",
+    transformIndexHtml: {
+      order: "post",
+      handler(html, { bundle }) {
+        const files = Object.values(bundle ?? {});
+        const chunks = files.filter((file) => file.type === "chunk");
+        const wanted = new Set(chunks.filter(({ name }) => name === "Shell").map(({ fileName }) => fileName));
+        for (const one of wanted) {
+          for (const next of chunks.find(({ fileName }) => fileName === one)?.imports ?? []) wanted.add(next);
+        }
+        const font = files.find(({ fileName }) => /inter-latin-wght-.*\.woff2$/.test(fileName));
+        if (wanted.size < 2 || font === undefined)
+          throw new Error("the frame or its font is not in the build");
+        const link = (attrs: Record<string, string | boolean>) => ({
+          tag: "link",
+          attrs,
+          injectTo: "head" as const,
+        });
+        return [
+          ...[...wanted]
+            .filter((fileName) => !html.includes(fileName))
+            .map((fileName) =>
+              link({ rel: "modulepreload", crossorigin: true, fetchpriority: "low", href: `/${fileName}` }),
+            ),
+          link({
+            rel: "preload",
+            as: "font",
+            type: "font/woff2",
+            crossorigin: true,
+            href: `/${font.fileName}`,
+          }),
+        ];
+      },
     },
   };
 }

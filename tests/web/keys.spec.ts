@@ -6,6 +6,9 @@ test("makes a key, shows it once, and deletes it", async ({ page, server }) => {
   await expect(page.getByRole("heading", { name: "No API key yet" })).toBeVisible();
   await expectAccessible(page);
   await page.getByRole("button", { name: "New key" }).first().click();
+  // Not what no operation needs, such as leads.
+  await expect(page.getByRole("checkbox")).toHaveCount(7);
+  await expect(page.getByRole("checkbox", { name: /leads/ })).toHaveCount(0);
   await page.getByRole("button", { name: "Nothing", exact: true }).click();
   await page.getByRole("button", { name: "Make key" }).click();
   await expect(page.getByLabel("Name")).toHaveAccessibleDescription(/Give it a name/);

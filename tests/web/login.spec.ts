@@ -64,7 +64,7 @@ test("a session that ends loses nothing", async ({ page, server, bears }) => {
   const editor = page.getByLabel("Workflow as JSON");
   await editor.click();
   await page.keyboard.press("Control+Home");
-  await page.keyboard.type("\n");
+  await page.keyboard.type("\n\n");
   await expect(page.getByText("Not saved yet")).toBeVisible();
   await page.context().clearCookies();
   await page.getByRole("button", { name: "Save" }).click();
@@ -74,8 +74,31 @@ test("a session that ends loses nothing", async ({ page, server, bears }) => {
   await page.keyboard.press("Enter");
   await expect(page.getByRole("dialog", { name: "Log in again" })).toBeHidden();
   await expect(page.getByText("Not saved yet")).toBeVisible();
+  // The log-in has said it all.
+  await expect(page.getByRole("region", { name: "Messages" }).getByText("could not")).toHaveCount(0);
   await page.getByRole("button", { name: "Save" }).click();
   await expect(page.getByText("Saved", { exact: true })).toBeVisible();
+});
+
+test("a session that ends behind a dialog leaves the dialog", async ({ page, server, bears }) => {
+  bears.push(/401/);
+  await createWorkflow(server);
+  await page.goto("/workflows");
+  await page.getByRole("button", { name: "More for Order intake" }).click();
+  await page.getByRole("menuitem", { name: "Run now…" }).click();
+  await page.getByLabel("Input").fill('{"data": {"amount": 70}}');
+  await page.context().clearCookies();
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await expect(page.getByRole("dialog", { name: "Log in again" })).toBeVisible();
+  await expect(page.getByLabel("Password", { exact: true })).toBeFocused();
+  await expectAccessible(page);
+  await page.keyboard.type(OWNER.password);
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("dialog", { name: "Log in again" })).toBeHidden();
+  await expect(page.getByLabel("Input")).toHaveValue('{"data": {"amount": 70}}');
+  await expect(page.getByRole("dialog", { name: /Run Order intake/ }).getByRole("alert")).toBeEmpty();
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await expect(page.getByText("Order intake has started")).toBeVisible();
 });
 
 test("keeps the session from scripts", async ({ page, server }) => {

@@ -63,6 +63,56 @@ test("invites somebody, who joins, and changes what they may do", async ({
   await their.context().close();
 });
 
+test("says that the API keys of somebody who goes stay, and leads to them", async ({ page, server }) => {
+  await addPerson(server, "owner", "bo@example.com");
+  const login = await fetch(`${server.direct}/api/v1/auth/login`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ email: "bo@example.com", password: "a horse of another colour" }),
+  });
+  const { token } = (await login.json()) as { token: string };
+  const made = await fetch(`${server.direct}/api/v1/keys`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+    body: JSON.stringify({ name: "Bo's script", scopes: ["workflows:read"] }),
+  });
+  const { key } = (await made.json()) as { key: string };
+  await server.api("POST", "/api/v1/keys", { name: "Ana's script", scopes: ["workflows:read"] });
+  const call = async () =>
+    (await fetch(`${server.direct}/api/v1/workflows`, { headers: { Authorization: `Bearer ${key}` } }))
+      .status;
+
+  await page.goto("/workspace/people");
+  await page.getByRole("button", { name: "More for bo@example.com" }).click();
+  await page.getByRole("menuitem", { name: "Keep out" }).click();
+  await expect(page.getByText("The API key they made goes on working.")).toBeVisible();
+  expect(await call()).toBe(200);
+  await page.getByRole("link", { name: "1 key made by bo@example.com" }).click();
+  await expect(page.getByText("Made by bo@example.com")).toBeVisible();
+  await expect(page.getByRole("row", { name: /Bo's script/ })).toBeVisible();
+  await expect(page.getByRole("row", { name: /Ana's script/ })).toBeHidden();
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "Show all keys" }).click();
+  await expect(page.getByRole("row", { name: /Ana's script/ })).toBeVisible();
+
+  await page.goto("/workspace/people");
+  await page.getByRole("button", { name: "More for bo@example.com" }).click();
+  await page.getByRole("menuitem", { name: "Delete" }).click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog).toContainText("The API key they made goes on working.");
+  await expect(dialog.getByRole("link", { name: "See their API keys" })).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "Delete person" }).click();
+  await page.getByRole("button", { name: "See their API keys" }).click();
+  await expect(page.getByText("Made by somebody who is gone")).toBeVisible();
+  expect(await call()).toBe(200);
+  await page.getByRole("button", { name: "Delete Bo's script" }).click();
+  await page.getByRole("button", { name: "Delete key" }).click();
+  await expect(page.getByRole("heading", { name: "This person has no API key left" })).toBeVisible();
+  await expectAccessible(page);
+  expect(await call()).toBe(401);
+});
+
 test("says when the people cannot be had", async ({ page, bears }) => {
   bears.push(/500/);
   await page.route("**/api/v1/users?**", (route) => route.fulfill({ status: 500, body: "<h1>proxy</h1>" }));

@@ -108,8 +108,13 @@ const ENTRY = 120_000;
 
 test("what every screen loads first is small", async ({ page, server }) => {
   const html = await (await fetch(`${server.url}/`)).text();
-  const first = [...html.matchAll(/(?:src|href)="(\/[^"]+\.js)"/g)].map(([, path]) => path ?? "");
+  const tags = [...html.matchAll(/<(?:script|link)[^>]*(?:src|href)="(\/[^"]+\.js)"[^>]*>/g)];
+  // What is fetched beside it, for what comes next, waits for it.
+  const [first, next] = [false, true].map((isNext) =>
+    tags.filter(([tag]) => tag.includes('fetchpriority="low"') === isNext).map(([, path]) => path ?? ""),
+  ) as [string[], string[]];
   expect(first.length).toBeGreaterThan(1);
+  expect(next.some((path) => path.includes("kit"))).toBe(true);
   let total = 0;
   for (const path of first) {
     const body = await page.request.get(path, { headers: { "Accept-Encoding": "identity" } });

@@ -1,13 +1,17 @@
 import { readFile } from "node:fs/promises";
+import type { Page } from "@playwright/test";
 import {
+  addPerson,
   call,
   createWorkflow,
   expect,
   expectAccessible,
+  logIn,
   ORDER_INTAKE,
   test,
   type Workflow,
 } from "./flowmatic.js";
+import { OWNER, type Server } from "./server.js";
 
 const row = { name: /Order intake/ };
 
@@ -147,6 +151,45 @@ test("deletes, and takes it back", async ({ page, server, bears }) => {
   await expect(page.getByRole("row", row)).toBeVisible();
   const { active } = await server.api<Workflow>("GET", `/api/v1/workflows/${id}`);
   expect(active).toBe(true);
+});
+
+test("finds deleted workflows, and restores them", async ({ page, server, bears }) => {
+  bears.push(/404/);
+  const workflow = await createWorkflow(server);
+  await createWorkflow(server, { ...ORDER_INTAKE, name: "Nightly report" });
+  await page.goto("/workflows");
+  await page.getByRole("button", { name: "Deleted", exact: true }).click();
+  await expect(page.getByRole("heading", { name: "Nothing is deleted" })).toBeVisible();
+  await expectAccessible(page);
+  await server.api("DELETE", `/api/v1/workflows/${workflow.id}`);
+  await page.goto(`/workflows/${workflow.id}`);
+  await page.getByRole("link", { name: "Look among the deleted" }).click();
+  await expect(page).toHaveURL(/status=deleted/);
+  await expect(page.getByRole("row", row)).toContainText(/until \w+ \d+/);
+  await expect(page.getByRole("row", { name: /Nightly report/ })).toBeHidden();
+  await expectAccessible(page);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expect(page.getByRole("row", row)).toContainText(/until \w+ \d+/);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+  await page.getByRole("button", { name: "Restore Order intake" }).click();
+  await expect(page.getByText("Order intake is back")).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Nothing is deleted" })).toBeVisible();
+  const { active } = await server.api<Workflow>("GET", `/api/v1/workflows/${workflow.id}`);
+  expect(active).toBe(true);
+});
+
+test.describe("as a viewer", () => {
+  test.use({ isLoggedIn: false });
+
+  test("says why a deleted workflow cannot be restored", async ({ page, server }) => {
+    const { id } = await createWorkflow(server);
+    await server.api("DELETE", `/api/v1/workflows/${id}`);
+    await logIn(page, server, await addPerson(server, "viewer"));
+    await page.goto("/workflows?status=deleted");
+    const restore = page.getByRole("button", { name: "Restore Order intake" });
+    await expect(restore).toHaveAccessibleDescription("Your role may not change workflows.");
+    await expect(restore).toHaveAttribute("aria-disabled", "true");
+  });
 });
 
 test("restores a deleted workflow from what it has run", async ({ page, server }) => {
@@ -303,12 +346,149 @@ test("loses nothing when two edit one workflow", async ({ page, server, bears })
   await expect(page.getByText("What you had not saved was kept.")).toBeVisible();
   const { graph, revision } = workflow;
   await server.api("PUT", `/api/v1/workflows/${workflow.id}`, { name: "Theirs", graph, revision });
+  // The second reload knows from which revision it began, too.
+  await page.reload();
+  await expect(page.getByText("A newer draft was saved meanwhile.")).toBeVisible();
   await page.getByRole("button", { name: "Save" }).click();
-  await expect(page.getByText("Someone has saved a newer draft meanwhile.")).toBeVisible();
-  await expectAccessible(page);
-  await page.getByRole("button", { name: "Keep mine as a copy" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Keep mine as a copy" }).click();
   await expect(page.getByRole("heading", { name: "Order intake (my copy)" })).toBeVisible();
   expect((await server.api<Workflow>("GET", `/api/v1/workflows/${workflow.id}`)).name).toBe("Theirs");
+});
+
+/** Mine is typed here, theirs is saved behind it; the save of mine is refused. */
+async function collide(page: Page, server: Server): Promise<Workflow> {
+  const workflow = await createWorkflow(server);
+  const { graph, revision } = workflow;
+  await page.goto(`/workflows/${workflow.id}`);
+  const editor = page.getByLabel("Workflow as JSON");
+  await editor.click();
+  await page.keyboard.press("Control+a");
+  const mine = { name: "Order intake", description: "Mine", graph };
+  await page.evaluate((what) => navigator.clipboard.writeText(what), JSON.stringify(mine, null, 2));
+  await page.keyboard.press("Control+v");
+  await expect(page.getByText("Not saved yet")).toBeVisible();
+  const theirs = { name: "Order intake", description: "Theirs", graph, revision };
+  await server.api("PUT", `/api/v1/workflows/${workflow.id}`, theirs);
+  await page.keyboard.press("Control+s");
+  await expect(page.getByRole("dialog", { name: "A newer draft was saved meanwhile" })).toBeVisible();
+  return workflow;
+}
+
+const descriptionOf = async (server: Server, { id }: Workflow) =>
+  (await server.api<{ description: string }>("GET", `/api/v1/workflows/${id}`)).description;
+
+test("shows both versions, and saves mine over theirs", async ({ page, server, bears }) => {
+  bears.push(/409/);
+  const workflow = await collide(page, server);
+  await expect(page.getByRole("dialog")).toContainText("by you, elsewhere");
+  const differences = page.getByRole("region", { name: "What is different" });
+  await expect(differences.getByRole("listitem")).toContainText([
+    '"name"',
+    'Newer draft:   "description": "Theirs"',
+    'Yours:   "description": "Mine"',
+  ]);
+  await expect(differences).toContainText("lines are the same");
+  await expectAccessible(page);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expectAccessible(page);
+  await page.keyboard.press("Escape");
+  await expect(page.getByText("Nothing of yours is lost.")).toBeVisible();
+  await expectAccessible(page);
+  expect(await descriptionOf(server, workflow)).toBe("Theirs");
+  await page.getByRole("button", { name: "Compare" }).click();
+  await page.getByRole("button", { name: "Save mine over it" }).click();
+  await expect(page.getByText("Yours is saved over the newer draft")).toBeVisible();
+  await expect(page.getByRole("region", { name: "What is different" })).toBeHidden();
+  expect(await descriptionOf(server, workflow)).toBe("Mine");
+  await page.getByRole("button", { name: "Undo" }).click();
+  await expect(page.getByText("The newer draft is saved again")).toBeVisible();
+  expect(await descriptionOf(server, workflow)).toBe("Theirs");
+  await expect(page.getByLabel("Workflow as JSON")).toContainText('"Mine"');
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("Saved", { exact: true })).toBeVisible();
+  expect(await descriptionOf(server, workflow)).toBe("Mine");
+});
+
+test("takes theirs, with a way back", async ({ page, server, bears }) => {
+  bears.push(/409/);
+  const workflow = await collide(page, server);
+  const editor = page.getByLabel("Workflow as JSON");
+  await page.getByRole("button", { name: "Take the newer draft" }).click();
+  await expect(editor).toContainText('"Theirs"');
+  await expect(page.getByText("Saved", { exact: true })).toBeVisible();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await expect(editor).toContainText('"Mine"');
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("Saved", { exact: true })).toBeVisible();
+  expect(await descriptionOf(server, workflow)).toBe("Mine");
+});
+
+test("publishes no draft that was not seen", async ({ page, server, bears }) => {
+  bears.push(/409/);
+  const workflow = await createWorkflow(server);
+  await page.goto(`/workflows/${workflow.id}`);
+  await expect(page.getByText("No mistakes.")).toBeVisible();
+  const { graph, revision } = workflow;
+  const theirs = { name: "Theirs", graph: { ...(graph as object), edges: [] }, revision };
+  await server.api("PUT", `/api/v1/workflows/${workflow.id}`, theirs);
+  await page.getByRole("button", { name: "Publish" }).click();
+  await expect(page.getByText("It is in the editor now")).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Theirs" })).toBeVisible();
+  expect((await server.api<Workflow>("GET", `/api/v1/workflows/${workflow.id}`)).version).toBe(1);
+  await page.getByRole("button", { name: "Publish" }).click();
+  await expect(page.getByText("Version 2 is published, and on")).toBeVisible();
+});
+
+test("keeps what was typed where the workflow is deleted meanwhile", async ({ page, server, bears }) => {
+  bears.push(/404/);
+  const { id } = await createWorkflow(server);
+  await page.goto(`/workflows/${id}`);
+  await page.getByLabel("Workflow as JSON").click();
+  await page.keyboard.press("Control+Home");
+  await page.keyboard.type("\n");
+  await server.api("DELETE", `/api/v1/workflows/${id}`);
+  await page.keyboard.press("Control+s");
+  await expect(page.getByText("This workflow was deleted meanwhile.")).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "Restore it" }).click();
+  await expect(page.getByText("It is back. Save once more.")).toBeVisible();
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("Saved", { exact: true })).toBeVisible();
+});
+
+test("keeps what was not saved for whoever typed it, without secrets", async ({ page, server, bears }) => {
+  bears.push(/401/);
+  const { id } = await createWorkflow(server);
+  const bo = await addPerson(server, "editor", "bo@example.com");
+  await page.goto(`/workflows/${id}`);
+  const editor = page.getByLabel("Workflow as JSON");
+  const auth = { type: "bearer", secret: "hunter2" };
+  const node = { key: "call", type: "http.request", parameters: { url: "https://example.com", auth } };
+  const text = JSON.stringify({ name: "Ana's own", graph: { nodes: [node] } }, null, 2);
+  await editor.click();
+  await page.keyboard.press("Control+a");
+  await page.evaluate((what) => navigator.clipboard.writeText(what), text);
+  await page.keyboard.press("Control+v");
+  await expect(page.getByText("Not saved yet")).toBeVisible();
+  expect(await page.evaluate(() => JSON.stringify(localStorage))).not.toContain("hunter2");
+  await page.reload();
+  await expect(page.getByText("without its secrets: type them again")).toBeVisible();
+  await expect(editor).toContainText("Ana's own");
+  await expect(editor).toContainText('"secret": ""');
+  await expectAccessible(page);
+
+  const logInAs = async ({ email, password }: typeof OWNER) => {
+    await page.getByRole("button", { name: "Log out" }).click();
+    await page.getByLabel("E-mail").fill(email);
+    await page.getByLabel("Password", { exact: true }).fill(password);
+    // It leads back to where one was.
+    await page.getByRole("button", { name: "Log in" }).click();
+  };
+  await logInAs(bo);
+  await expect(editor).toContainText("Amount over 50?");
+  await expect(page.getByText("Saved", { exact: true })).toBeVisible();
+  await logInAs(OWNER);
+  await expect(editor).toContainText("Ana's own");
 });
 
 test("shows what a save was refused for at its lines", async ({ page, server, bears }) => {

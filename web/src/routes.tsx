@@ -21,6 +21,7 @@ import { webhookList } from "./api/webhooks";
 import { workflowList, workflowOf } from "./api/workflows";
 import { readConnectorSearch } from "./features/connectors/search";
 import { filterOf, readExecutionSearch, readExecutionView } from "./features/executions/search";
+import { readKeySearch } from "./features/keys/search";
 import { readWebhookSearch } from "./features/webhooks/search";
 import { readWorkflowSearch } from "./features/workflows/search";
 import { Broken } from "./shell/Broken";
@@ -148,6 +149,7 @@ const connector = createRoute({
 const keys = createRoute({
   getParentRoute: () => shell,
   path: "/workspace/api-keys",
+  validateSearch: readKeySearch,
   loader: () => void whereAllowed("keys:manage", () => queries.prefetchInfiniteQuery(keyList)),
   component: screen(() => import("./features/keys/KeysPage")),
 });

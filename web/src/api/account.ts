@@ -2,12 +2,18 @@ import { queryOptions } from "@tanstack/react-query";
 import { api, ask, type Schemas } from "./client";
 import { asFailure, Failure } from "./failure";
 import { queries } from "./queries";
-import { begin, end, rename, session } from "./session";
+import { begin, end, know, session } from "./session";
 
 /** Who is calling, and what they may do. */
 export const me = queryOptions({
   queryKey: ["me"],
-  queryFn: ({ signal }) => ask(api.GET("/api/v1/auth/me", { signal })),
+  queryFn: async ({ signal }) => {
+    const { id } = session.get();
+    const who = await ask(api.GET("/api/v1/auth/me", { signal }));
+    // Of this log-in, not of one before it.
+    if (who.user && session.get().id === id) know(who.user);
+    return who;
+  },
   staleTime: 60_000,
   enabled: () => session.get().id !== undefined,
 });
@@ -65,7 +71,7 @@ export async function logOut(): Promise<void> {
 export async function updateMe(change: Schemas["ProfileUpdate"]): Promise<void> {
   const who = await ask(api.PATCH("/api/v1/auth/me", { body: change }));
   queries.setQueryData(me.queryKey, who);
-  if (who.user) rename(who.user.email);
+  if (who.user) know(who.user);
 }
 
 /** All other sessions end. */

@@ -13,6 +13,17 @@ export const keyList = infiniteQueryOptions({
   getNextPageParam: (page) => page.next_cursor ?? undefined,
 });
 
+/** The scopes that an operation needs. The others are for what the server does not do yet: no key is offered them. */
+export const usedScopes = [
+  "workflows:read",
+  "workflows:write",
+  "workflows:execute",
+  "executions:read",
+  "executions:write",
+  "keys:manage",
+  "workspace:admin",
+] as const satisfies readonly Schemas["Scope"][];
+
 export function createKey(key: Schemas["ApiKeyCreate"]) {
   return ask(api.POST("/api/v1/keys", { body: key }));
 }

@@ -1,5 +1,6 @@
 import { infiniteQueryOptions } from "@tanstack/react-query";
 import { api, ask, type Schemas } from "./client";
+import { keysKey } from "./keys";
 import { queries } from "./queries";
 
 const PAGE = 100;
@@ -25,8 +26,11 @@ export function updateUser(id: number, change: Schemas["UserUpdate"]) {
   return thenAgain(ask(api.PATCH("/api/v1/users/{id}", { params: { path: { id } }, body: change })));
 }
 
-export function deleteUser(id: number) {
-  return thenAgain(ask(api.DELETE("/api/v1/users/{id}", { params: { path: { id } } })));
+export async function deleteUser(id: number) {
+  const deleted = await thenAgain(ask(api.DELETE("/api/v1/users/{id}", { params: { path: { id } } })));
+  // Their maker has no name any more.
+  void queries.invalidateQueries({ queryKey: keysKey });
+  return deleted;
 }
 
 /** Whatever came of it, the list is asked for again: what was refused may be so because the list is old. */

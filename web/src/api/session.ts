@@ -8,12 +8,14 @@ export interface SessionState {
   /** Of this log-in, to tell it from an earlier one; missing where nobody is logged in. */
   id: string | undefined;
   email: string | undefined;
+  /** The id of who it is; missing until the server has said it, where an earlier version has logged in. */
+  user: number | undefined;
   /** The server did not take the session any more: the work goes on after a log-in over it. */
   isExpired: boolean;
 }
 
 const KEY = "flowmatic.session";
-const NOBODY: SessionState = { id: undefined, email: undefined, isExpired: false };
+const NOBODY: SessionState = { id: undefined, email: undefined, user: undefined, isExpired: false };
 
 export const session: Store<SessionState> = store(read());
 
@@ -21,13 +23,14 @@ export function useSession(): SessionState {
   return useStore(session);
 }
 
-export function begin({ email }: Schemas["User"]): void {
-  write({ id: Date.now().toString(36), email, isExpired: false });
+export function begin({ email, id: user }: Schemas["User"]): void {
+  write({ id: Date.now().toString(36), email, user, isExpired: false });
 }
 
-/** Whose session it is goes by another e-mail now. */
-export function rename(email: string): void {
-  write({ ...session.get(), email });
+/** Who it is, as the server says: they may go by another e-mail now. */
+export function know({ email, id: user }: Schemas["User"]): void {
+  const now = session.get();
+  if (now.id !== undefined && (now.email !== email || now.user !== user)) write({ ...now, email, user });
 }
 
 export function end(): void {
@@ -51,9 +54,14 @@ function read(): SessionState {
   try {
     const kept: unknown = JSON.parse(localStorage.getItem(KEY) ?? "null");
     if (typeof kept !== "object" || kept === null) return NOBODY;
-    const { id, email } = kept as Record<string, unknown>;
+    const { id, email, user } = kept as Record<string, unknown>;
     if (typeof id !== "string") return NOBODY;
-    return { id, email: typeof email === "string" ? email : undefined, isExpired: false };
+    return {
+      id,
+      email: typeof email === "string" ? email : undefined,
+      user: typeof user === "number" ? user : undefined,
+      isExpired: false,
+    };
   } catch {
     return NOBODY;
   }
@@ -62,7 +70,7 @@ function read(): SessionState {
 function write(state: SessionState): void {
   try {
     if (state.id === undefined) localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, JSON.stringify({ id: state.id, email: state.email }));
+    else localStorage.setItem(KEY, JSON.stringify({ id: state.id, email: state.email, user: state.user }));
   } catch {
     // Without storage one is known as long as the page lasts.
   }

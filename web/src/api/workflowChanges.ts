@@ -2,8 +2,9 @@
 
 import { api, ask, type Schemas } from "./client";
 
-export function publishWorkflow(id: string) {
-  return ask(api.POST("/api/v1/workflows/{id}/publish", { params: { path: { id } }, body: {} }));
+/** Refused where the draft was saved again since this revision. */
+export function publishWorkflow(id: string, revision?: number) {
+  return ask(api.POST("/api/v1/workflows/{id}/publish", { params: { path: { id } }, body: { revision } }));
 }
 
 export function activateWorkflow(id: string) {

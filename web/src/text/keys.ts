@@ -54,11 +54,15 @@ export const keys = {
   },
   scopes,
   groups,
-  scopeCount: (amount: number, all: number) =>
-    amount === all ? "Everything" : count(amount, "thing", "things"),
+  everything: "Everything",
+  scopeCount: (amount: number) => count(amount, "thing", "things"),
   never: "Never",
   somebody: "Somebody who is gone",
   machine: "Not recorded",
+  madeBy: (name: string) => `Made by ${name}`,
+  you: "you",
+  gone: "somebody who is gone",
+  showAll: "Show all keys",
   expired: "Expired",
   lifetimes: { never: "Never", month: "In 30 days", quarter: "In 90 days", year: "In a year" },
   delete: (name: string) => `Delete ${name}`,
@@ -68,6 +72,7 @@ export const keys = {
   empty: {
     title: "No API key yet",
     text: "Programs call the API with a key. Each may do only what you choose.",
+    noneOfTheirs: "This person has no API key left",
   },
   create: {
     title: "New API key",

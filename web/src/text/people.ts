@@ -1,4 +1,5 @@
 import type { Schemas } from "../api/client";
+import { count } from "./text";
 
 type Role = Schemas["Role"];
 
@@ -21,9 +22,24 @@ export const people = {
   mayNot: "Only owners may manage people.",
   mayNotTitle: "Only owners see this",
   mayNotText: (role: string) => `You are ${role}. An owner can invite people, and change what they may do.`,
-  columns: { person: "Person", role: "Role", state: "State", seen: "Last seen", more: "More" },
+  columns: {
+    person: "Person",
+    role: "Role",
+    state: "State",
+    keys: "API keys",
+    seen: "Last seen",
+    more: "More",
+  },
   states: { active: "Can log in", invited: "Invited", disabled: "Kept out" },
   never: "Never",
+  keyCount: (amount: number) => (amount === 0 ? "None" : count(amount, "key", "keys")),
+  keysOf: (name: string, amount: number) => `${count(amount, "key", "keys")} made by ${name}`,
+  showKeys: "Show the API keys they made",
+  noKeys: "They have made none",
+  keysGoOn: (amount: number) =>
+    amount === 1
+      ? "The API key they made goes on working."
+      : `The ${amount} API keys they made go on working.`,
   roleOf: (name: string) => `Role of ${name}`,
   ownRole: "Somebody else must change your own role.",
   moreFor: (name: string) => `More for ${name}`,
@@ -65,6 +81,8 @@ export const people = {
   remove: {
     title: (name: string) => `Delete ${name}?`,
     text: "They are logged out at once and cannot come back without an invitation. Their workflows stay. This cannot be undone.",
+    keys: "API keys that they made go on working, for whoever knows them.",
+    seeKeys: "See their API keys",
     button: "Delete person",
     done: (name: string) => `${name} is deleted`,
   },

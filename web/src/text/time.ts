@@ -38,6 +38,13 @@ export function ago(time: string, now: number): string {
   if (away < HOUR) return say(MINUTE, "minute");
   if (away < DAY) return say(HOUR, "hour");
   if (away < 7 * DAY) return say(DAY, "day");
+  return dayOf(time, now);
+}
+
+/** `Nov 22`, with the year where it is another than this. */
+export function dayOf(time: string, now: number): string {
+  const at = Date.parse(time);
+  if (Number.isNaN(at)) return time;
   const same = new Date(at).getFullYear() === new Date(now).getFullYear();
   return (same ? day : dayOfYear).format(at);
 }

@@ -1,5 +1,6 @@
 import { type ReactNode, useRef, useState } from "react";
 import { kit } from "../text/kit";
+import { reason } from "../text/reason";
 import { Button } from "./Button";
 import { Dialog, DialogActions } from "./Dialog";
 import { FormError } from "./ErrorCard";
@@ -28,7 +29,7 @@ export function Confirm({
       await onConfirm();
       onClose();
     } catch (error) {
-      setFailure(error instanceof Error ? error.message : String(error));
+      setFailure(reason(error));
       setIsBusy(false);
     }
   };

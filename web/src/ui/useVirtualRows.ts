@@ -1,4 +1,4 @@
-import { type RefObject, useEffect, useLayoutEffect, useState } from "react";
+import { type RefObject, startTransition, useEffect, useLayoutEffect, useState } from "react";
 
 /** Of a row, and of one that is a card; Table.css has the same. */
 const ROW = 44;
@@ -8,6 +8,9 @@ const NARROW = "(width < 700px)";
 const STEP = 8;
 /** So many rows before the end more are asked for. */
 const EARLY = 50;
+
+/** Milliseconds until the first rows are painted. */
+const SETTLING = 100;
 
 interface Range {
   /** The first row that is drawn, and the one after the last. */
@@ -42,7 +45,13 @@ export function useVirtualRows(
       removeEventListener("resize", look);
     };
   }, [body, height, count]);
-  const end = Math.min(count, first + seen + 3 * STEP);
+  // What is in sight is drawn first, and what lies beyond it after that.
+  const [beyond, setBeyond] = useState(0);
+  useEffect(() => {
+    const timer = setTimeout(() => startTransition(() => setBeyond(3 * STEP)), SETTLING);
+    return () => clearTimeout(timer);
+  }, []);
+  const end = Math.min(count, first + seen + beyond);
   const isNearEnd = end >= count - EARLY;
   useEffect(() => {
     if (isNearEnd && count > 0) onEnd?.();

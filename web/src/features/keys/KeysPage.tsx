@@ -1,13 +1,13 @@
-import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
-import { KeyRound, Plus, Trash2 } from "lucide-react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import { KeyRound, Plus, Trash2, X } from "lucide-react";
 import { useMemo, useState } from "react";
 import { me } from "../../api/account";
 import type { Schemas } from "../../api/client";
-import { asFailure } from "../../api/failure";
-import { deleteKey, keyList, keysKey } from "../../api/keys";
+import { deleteKey, keysKey, usedScopes } from "../../api/keys";
+import { isMadeBy, useKeys } from "../../api/useKeys";
 import { Page } from "../../shell/Page";
 import { keys as texts } from "../../text/keys";
-import { sentence } from "../../text/text";
 import { Button } from "../../ui/Button";
 import { Chip } from "../../ui/Chip";
 import { Confirm } from "../../ui/Confirm";
@@ -22,25 +22,25 @@ import { NewKeyDialog } from "./NewKeyDialog";
 
 type Key = Schemas["ApiKey"];
 
-const ALL = Object.keys(texts.scopes).length;
+const route = getRouteApi("/shell/workspace/api-keys");
 
 /** The keys with which programs call the API. */
 export default function KeysPage() {
   const queries = useQueryClient();
   const who = useQuery(me);
   const isAllowed = who.data?.scopes.includes("keys:manage");
-  const list = useInfiniteQuery({ ...keyList, enabled: isAllowed === true });
+  const { by } = route.useSearch();
+  const navigate = route.useNavigate();
+  const list = useKeys({ isAllowed: isAllowed === true, isWhole: by !== undefined });
   const [isMaking, setIsMaking] = useState(false);
   const [leaving, setLeaving] = useState<Key>();
-  const rows = list.data?.pages.flatMap((page) => page.data) ?? [];
+  const all = list.data?.pages.flatMap((page) => page.data) ?? [];
+  const rows = by === undefined ? all : all.filter((key) => isMadeBy(key, by));
+  const showAll = () => void navigate({ search: {} });
   const mayNot = isAllowed === false ? texts.mayNot : undefined;
   const columns = useMemo(() => columnsOf(setLeaving), []);
   const remove = async (key: Key) => {
-    try {
-      await deleteKey(key.id);
-    } catch (error) {
-      throw new Error(sentence(asFailure(error).message));
-    }
+    await deleteKey(key.id);
     await queries.invalidateQueries({ queryKey: keysKey });
     tell("done", texts.remove.done(key.name));
   };
@@ -56,6 +56,16 @@ export default function KeysPage() {
         >
           {texts.new}
         </Button>
+      }
+      toolbar={
+        isAllowed && by !== undefined && list.isSuccess ? (
+          <>
+            <span className="key-maker cut">{texts.madeBy(makerOf(rows, by, who.data?.user))}</span>
+            <Button icon={<X size={14} aria-hidden />} onClick={showAll}>
+              {texts.showAll}
+            </Button>
+          </>
+        ) : undefined
       }
     >
       {isAllowed === false && (
@@ -81,7 +91,14 @@ export default function KeysPage() {
           onEnd={() => void (list.hasNextPage && !list.isFetchingNextPage && list.fetchNextPage())}
         />
       )}
-      {isAllowed && list.isSuccess && rows.length === 0 && (
+      {isAllowed && list.isSuccess && rows.length === 0 && by !== undefined && !list.hasNextPage && (
+        <EmptyState
+          icon={<KeyRound size={20} aria-hidden />}
+          title={texts.empty.noneOfTheirs}
+          actions={<Button onClick={showAll}>{texts.showAll}</Button>}
+        />
+      )}
+      {isAllowed && list.isSuccess && rows.length === 0 && by === undefined && (
         <EmptyState
           icon={<KeyRound size={20} aria-hidden />}
           title={texts.empty.title}
@@ -107,6 +124,12 @@ export default function KeysPage() {
       )}
     </Page>
   );
+}
+
+/** What the person is called who has made these. */
+function makerOf(rows: readonly Key[], by: number, self: Schemas["User"] | undefined): string {
+  if (self?.id === by) return texts.you;
+  return rows[0]?.created_by?.name ?? texts.gone;
 }
 
 function columnsOf(remove: (key: Key) => void): Column<Key>[] {
@@ -137,7 +160,9 @@ function columnsOf(remove: (key: Key) => void): Column<Key>[] {
       narrow: "hidden",
       cell: (row) => (
         <span className="faint" title={row.scopes.map((scope) => texts.scopes[scope] ?? scope).join("\n")}>
-          {texts.scopeCount(row.scopes.length, ALL)}
+          {usedScopes.every((scope) => row.scopes.includes(scope))
+            ? texts.everything
+            : texts.scopeCount(row.scopes.length)}
         </span>
       ),
     },
@@ -179,6 +204,7 @@ function columnsOf(remove: (key: Key) => void): Column<Key>[] {
       width: "116px",
       cell: (row) => (
         <span className="faint">
+          <span className="key-used">{titles.used}: </span>
           {row.last_used_at === undefined ? texts.never : <RelativeTime time={row.last_used_at} />}
         </span>
       ),

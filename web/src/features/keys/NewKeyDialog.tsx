@@ -1,11 +1,10 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import type { Schemas } from "../../api/client";
-import { asFailure } from "../../api/failure";
 import { createKey, keysKey } from "../../api/keys";
 import { keys } from "../../text/keys";
 import { kit } from "../../text/kit";
-import { sentence } from "../../text/text";
+import { reason } from "../../text/reason";
 import { Button } from "../../ui/Button";
 import { CodeBlock } from "../../ui/CodeBlock";
 import { CopyField } from "../../ui/CopyField";
@@ -48,7 +47,7 @@ export function NewKeyDialog({ onClose }: { onClose: () => void }) {
       setMade(key);
       await queries.invalidateQueries({ queryKey: keysKey });
     } catch (error) {
-      setErrors({ whole: sentence(asFailure(error).message) });
+      setErrors({ whole: reason(error) });
     } finally {
       setIsBusy(false);
     }

@@ -1,4 +1,5 @@
 import type { Schemas } from "../../api/client";
+import { usedScopes } from "../../api/keys";
 import { keys } from "../../text/keys";
 import { Button } from "../../ui/Button";
 import { Checkbox } from "../../ui/Checkbox";
@@ -7,12 +8,11 @@ import "./ScopeChoice.css";
 type Scope = Schemas["Scope"];
 
 const texts = keys.create;
-const ALL = Object.keys(keys.scopes) as Scope[];
 
 const PRESETS: readonly [string, readonly Scope[]][] = [
   [texts.running, ["workflows:read", "workflows:execute"]],
-  [texts.reading, ALL.filter((scope) => scope.endsWith(":read"))],
-  [texts.everything, ALL],
+  [texts.reading, usedScopes.filter((scope) => scope.endsWith(":read"))],
+  [texts.everything, usedScopes],
   [texts.nothing, []],
 ];
 
@@ -24,10 +24,9 @@ export function ScopeChoice({
   chosen: readonly Scope[];
   onChange: (scopes: readonly Scope[]) => void;
 }) {
-  const groups = Object.entries(keys.groups).map(([group, name]) => ({
-    name,
-    scopes: ALL.filter((scope) => scope.startsWith(`${group}:`)),
-  }));
+  const groups = Object.entries(keys.groups)
+    .map(([group, name]) => ({ name, scopes: usedScopes.filter((scope) => scope.startsWith(`${group}:`)) }))
+    .filter(({ scopes }) => scopes.length > 0);
   return (
     <fieldset className="scopes">
       <legend className="field-label">{texts.may}</legend>

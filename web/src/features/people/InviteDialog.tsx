@@ -5,7 +5,7 @@ import { invite } from "../../api/people";
 import { account } from "../../text/account";
 import { kit } from "../../text/kit";
 import { people } from "../../text/people";
-import { sentence } from "../../text/text";
+import { reason } from "../../text/reason";
 import { Button } from "../../ui/Button";
 import { Dialog, DialogActions } from "../../ui/Dialog";
 import { FormError } from "../../ui/ErrorCard";
@@ -46,7 +46,7 @@ export function InviteDialog({ onClose }: { onClose: () => void }) {
     } catch (error) {
       const failure = asFailure(error);
       if (failure.code === "EMAIL_TAKEN") setErrors({ email: texts.taken });
-      else setErrors({ whole: sentence(failure.problems[0]?.message ?? failure.message) });
+      else setErrors({ whole: reason(failure) });
     } finally {
       setIsBusy(false);
     }

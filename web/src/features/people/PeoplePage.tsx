@@ -1,13 +1,14 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
 import { UserPlus, Users } from "lucide-react";
-import { useMemo, useState } from "react";
+import { useCallback, useMemo, useState } from "react";
 import { me } from "../../api/account";
 import type { Schemas } from "../../api/client";
-import { asFailure } from "../../api/failure";
 import { deleteUser, renewInvitation, updateUser, userList } from "../../api/people";
+import { isMadeBy, useKeys } from "../../api/useKeys";
 import { Page } from "../../shell/Page";
+import { tellFailure } from "../../shell/tellFailure";
 import { people as texts } from "../../text/people";
-import { sentence } from "../../text/text";
 import { Button } from "../../ui/Button";
 import { Confirm } from "../../ui/Confirm";
 import { EmptyState } from "../../ui/EmptyState";
@@ -30,6 +31,20 @@ export default function PeoplePage() {
   const [isInviting, setIsInviting] = useState(false);
   const [link, setLink] = useState<Schemas["Invitation"]>();
   const [leaving, setLeaving] = useState<User>();
+  const navigate = useNavigate();
+  // They outlive what becomes of who made them.
+  const allKeys = useKeys({ isAllowed: who.data?.scopes.includes("keys:manage") === true, isWhole: true });
+  const keys = useMemo(() => {
+    const now = Date.now();
+    const alive = (key: Schemas["ApiKey"]) =>
+      key.expires_at === undefined || Date.parse(key.expires_at) > now;
+    return allKeys.data?.pages.flatMap((page) => page.data).filter(alive);
+  }, [allKeys.data]);
+  const keysOf = useCallback((user: User) => keys?.filter((key) => isMadeBy(key, user.id)).length, [keys]);
+  const showKeys = useCallback(
+    ({ id: by }: User) => void navigate({ to: "/workspace/api-keys", search: { by } }),
+    [navigate],
+  );
   const rows = list.data?.pages.flatMap((page) => page.data) ?? [];
   const self = who.data?.user?.id;
   const columns = useMemo(() => {
@@ -37,25 +52,27 @@ export default function PeoplePage() {
       const before = wanted.role === undefined ? { disabled: user.disabled } : { role: user.role };
       await updateUser(user.id, wanted);
       const undo = () => void updateUser(user.id, before).catch(refused);
-      tell("done", said, { action: { label: texts.undo, run: undo } });
+      const takesAway = wanted.disabled === true || (user.role === "owner" && wanted.role !== undefined);
+      const description = takesAway ? keysLeft(keysOf(user)) : undefined;
+      tell("done", said, { description, action: { label: texts.undo, run: undo } });
     };
-    return columnsOf(self, {
+    return columnsOf(self, keysOf, {
       onRole: (user, role) => void change(user, { role }, texts.isNow(nameOf(user), role)).catch(refused),
       onKeepOut: (user, disabled) => {
         const said = disabled ? texts.isKeptOut(nameOf(user)) : texts.isLetIn(nameOf(user));
         void change(user, { disabled }, said).catch(refused);
       },
       onLink: (user) => void renewInvitation(user.id).then(setLink, refused),
+      onKeys: showKeys,
       onDelete: setLeaving,
     });
-  }, [self]);
+  }, [self, keysOf, showKeys]);
   const remove = async (user: User) => {
-    try {
-      await deleteUser(user.id);
-    } catch (error) {
-      throw new Error(sentence(asFailure(error).message));
-    }
-    tell("done", texts.remove.done(nameOf(user)));
+    await deleteUser(user.id);
+    const description = keysLeft(keysOf(user));
+    const see = { label: texts.remove.seeKeys, run: () => showKeys(user) };
+    const action = description === undefined ? undefined : see;
+    tell("done", texts.remove.done(nameOf(user)), { description, action });
   };
   return (
     <Page
@@ -116,11 +133,28 @@ export default function PeoplePage() {
           onConfirm={() => remove(leaving)}
           onClose={() => setLeaving(undefined)}
         >
-          {texts.remove.text}
+          {texts.remove.text} <KeysGoOn amount={keysOf(leaving)} user={leaving.id} />
         </Confirm>
       )}
     </Page>
   );
+}
+
+function KeysGoOn({ amount, user }: { amount: number | undefined; user: number }) {
+  if (amount === 0) return null;
+  return (
+    <>
+      {keysLeft(amount) ?? texts.remove.keys}{" "}
+      <Link to="/workspace/api-keys" search={{ by: user }}>
+        {texts.remove.seeKeys}
+      </Link>
+    </>
+  );
+}
+
+/** Nothing where there are none, or it is not known. */
+function keysLeft(amount: number | undefined): string | undefined {
+  return amount === undefined || amount === 0 ? undefined : texts.keysGoOn(amount);
 }
 
 function article(role: Schemas["Role"] | undefined): string {
@@ -128,5 +162,5 @@ function article(role: Schemas["Role"] | undefined): string {
 }
 
 function refused(error: unknown): void {
-  tell("error", texts.failed, { description: sentence(asFailure(error).message) });
+  tellFailure(texts.failed, error);
 }

@@ -1,7 +1,9 @@
+import { Link } from "@tanstack/react-router";
 import {
   CircleCheck,
   CircleSlash,
   Ellipsis,
+  KeyRound,
   Link2,
   LogIn,
   Mail,
@@ -29,6 +31,7 @@ interface Does {
   onRole: (user: User, role: Role) => void;
   onKeepOut: (user: User, isOut: boolean) => void;
   onLink: (user: User) => void;
+  onKeys: (user: User) => void;
   onDelete: (user: User) => void;
 }
 
@@ -36,7 +39,12 @@ export function nameOf({ name, email }: User): string {
   return name ?? email;
 }
 
-export function columnsOf(self: number | undefined, does: Does): Column<User>[] {
+/** `keysOf` says how many API keys of theirs work; nothing while it is not known. */
+export function columnsOf(
+  self: number | undefined,
+  keysOf: (user: User) => number | undefined,
+  does: Does,
+): Column<User>[] {
   const { columns: titles } = texts;
   return [
     {
@@ -79,6 +87,13 @@ export function columnsOf(self: number | undefined, does: Does): Column<User>[] 
     },
     { name: "state", title: titles.state, width: "128px", cell: (row) => <State user={row} /> },
     {
+      name: "keys",
+      title: titles.keys,
+      width: "88px",
+      narrow: "hidden",
+      cell: (row) => <Keys user={row} amount={keysOf(row)} />,
+    },
+    {
       name: "seen",
       title: titles.seen,
       width: "116px",
@@ -96,7 +111,7 @@ export function columnsOf(self: number | undefined, does: Does): Column<User>[] 
       width: "32px",
       align: "end",
       narrow: "end",
-      cell: (row) => <More user={row} isSelf={row.id === self} does={does} />,
+      cell: (row) => <More user={row} isSelf={row.id === self} keys={keysOf(row)} does={does} />,
     },
   ];
 }
@@ -115,7 +130,29 @@ function State({ user }: { user: User }) {
   );
 }
 
-function More({ user, isSelf, does }: { user: User; isSelf: boolean; does: Does }) {
+function Keys({ user, amount }: { user: User; amount: number | undefined }) {
+  if (amount === undefined) return null;
+  if (amount === 0) return <span className="faint">{texts.keyCount(0)}</span>;
+  return (
+    <Link
+      to="/workspace/api-keys"
+      search={{ by: user.id }}
+      className="person-keys"
+      aria-label={texts.keysOf(nameOf(user), amount)}
+    >
+      {texts.keyCount(amount)}
+    </Link>
+  );
+}
+
+interface MoreProps {
+  user: User;
+  isSelf: boolean;
+  keys: number | undefined;
+  does: Does;
+}
+
+function More({ user, isSelf, keys, does }: MoreProps) {
   const name = nameOf(user);
   const notSelf = isSelf ? texts.notSelf : undefined;
   return (
@@ -136,6 +173,12 @@ function More({ user, isSelf, does }: { user: User; isSelf: boolean; does: Does 
             icon: <Link2 size={16} aria-hidden />,
             disabledBecause: notSelf ?? (user.disabled ? texts.keptOut : undefined),
             onChoose: () => does.onLink(user),
+          },
+          {
+            label: texts.showKeys,
+            icon: <KeyRound size={16} aria-hidden />,
+            disabledBecause: keys === 0 ? texts.noKeys : undefined,
+            onChoose: () => does.onKeys(user),
           },
           user.disabled
             ? {

@@ -3,12 +3,11 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { CalendarClock } from "lucide-react";
 import { useMemo, useState } from "react";
 import type { Schemas } from "../../api/client";
-import { asFailure } from "../../api/failure";
 import { useMay } from "../../api/may";
 import { pauseSchedule, runSchedule, scheduleList, schedulesKey } from "../../api/schedules";
 import { Page } from "../../shell/Page";
+import { tellFailure } from "../../shell/tellFailure";
 import { schedules as texts } from "../../text/schedules";
-import { sentence } from "../../text/text";
 import { buttonClass } from "../../ui/Button";
 import { EmptyState } from "../../ui/EmptyState";
 import { ErrorCard } from "../../ui/ErrorCard";
@@ -36,7 +35,7 @@ export default function SchedulesPage() {
       try {
         await work();
       } catch (error) {
-        tell("error", title, { description: sentence(asFailure(error).message) });
+        tellFailure(title, error);
       }
     };
     const turn = (row: Schedule, isOn: boolean) =>

@@ -2,8 +2,8 @@ import { type FormEvent, useState } from "react";
 import { changePassword } from "../../api/account";
 import { asFailure } from "../../api/failure";
 import { NewPassword, passwordProblem } from "../../shell/NewPassword";
+import { reason } from "../../text/reason";
 import { settings } from "../../text/settings";
-import { sentence } from "../../text/text";
 import { Button } from "../../ui/Button";
 import { FormError } from "../../ui/ErrorCard";
 import { Field } from "../../ui/Field";
@@ -45,7 +45,7 @@ export function PasswordForm({ email }: { email: string }) {
       const failure = asFailure(error);
       if (failure.code === "WRONG_PASSWORD") show({ current: texts.wrong });
       else if (failure.status === 429) show({ whole: texts.tooMany });
-      else show({ whole: sentence(failure.problems[0]?.message ?? failure.message) });
+      else show({ whole: reason(failure) });
     } finally {
       setIsBusy(false);
     }

@@ -3,8 +3,8 @@ import { updateMe } from "../../api/account";
 import type { Schemas } from "../../api/client";
 import { asFailure } from "../../api/failure";
 import { account } from "../../text/account";
+import { reason } from "../../text/reason";
 import { settings as texts } from "../../text/settings";
-import { sentence } from "../../text/text";
 import { Button } from "../../ui/Button";
 import { FormError } from "../../ui/ErrorCard";
 import { Field } from "../../ui/Field";
@@ -34,7 +34,7 @@ export function ProfileForm({ user }: { user: Schemas["User"] }) {
     } catch (error) {
       const failure = asFailure(error);
       if (failure.code === "EMAIL_TAKEN") setErrors({ email: texts.emailTaken });
-      else setErrors({ whole: sentence(failure.problems[0]?.message ?? failure.message) });
+      else setErrors({ whole: reason(failure) });
     } finally {
       setIsBusy(false);
     }

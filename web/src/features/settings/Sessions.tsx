@@ -2,10 +2,9 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { endSession, sessionList } from "../../api/account";
 import type { Schemas } from "../../api/client";
-import { asFailure } from "../../api/failure";
+import { tellFailure } from "../../shell/tellFailure";
 import { kit } from "../../text/kit";
 import { settings } from "../../text/settings";
-import { sentence } from "../../text/text";
 import { Button } from "../../ui/Button";
 import { Chip } from "../../ui/Chip";
 import { ErrorCard } from "../../ui/ErrorCard";
@@ -52,7 +51,7 @@ function Row({ session }: { session: Schemas["SessionSummary"] }) {
       await endSession(id);
       tell("done", texts.ended(what));
     } catch (error) {
-      tell("error", texts.failed, { description: sentence(asFailure(error).message) });
+      tellFailure(texts.failed, error);
     } finally {
       setIsBusy(false);
     }

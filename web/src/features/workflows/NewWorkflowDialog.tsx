@@ -1,10 +1,9 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { asFailure } from "../../api/failure";
 import { createWorkflow } from "../../api/workflowChanges";
 import { workflowsKey } from "../../api/workflows";
-import { sentence } from "../../text/text";
+import { reason } from "../../text/reason";
 import { workflows } from "../../text/workflows";
 import { Button } from "../../ui/Button";
 import { Dialog, DialogActions } from "../../ui/Dialog";
@@ -35,7 +34,7 @@ export function NewWorkflowDialog({ starter, onClose }: { starter: Starter; onCl
       await queries.invalidateQueries({ queryKey: workflowsKey });
       await navigate({ to: "/workflows/$id", params: { id } });
     } catch (failed) {
-      setRefusal(sentence(asFailure(failed).message));
+      setRefusal(reason(failed));
       setIsBusy(false);
     }
   };

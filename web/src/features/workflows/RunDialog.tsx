@@ -2,9 +2,8 @@ import { useNavigate } from "@tanstack/react-router";
 import { Play } from "lucide-react";
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
-import { asFailure } from "../../api/failure";
 import { executeWorkflow } from "../../api/workflowChanges";
-import { sentence } from "../../text/text";
+import { reason } from "../../text/reason";
 import { workflows } from "../../text/workflows";
 import { Button } from "../../ui/Button";
 import { Dialog, DialogActions } from "../../ui/Dialog";
@@ -41,7 +40,7 @@ export function RunDialog({
         action: { label: workflows.told.open, run: open },
       });
     } catch (failed) {
-      setRefusal(sentence(asFailure(failed).message));
+      setRefusal(reason(failed));
     }
   };
   return (

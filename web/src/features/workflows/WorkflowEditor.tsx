@@ -5,11 +5,11 @@ import { lazy, type ReactNode, Suspense, useEffect, useMemo, useRef, useState } 
 import type { Schemas } from "../../api/client";
 import { asFailure, type Failure } from "../../api/failure";
 import { useMay } from "../../api/may";
-import { createWorkflow, publishWorkflow, saveWorkflow } from "../../api/workflowChanges";
+import { createWorkflow, publishWorkflow, restoreWorkflow, saveWorkflow } from "../../api/workflowChanges";
 import { workflowOf, workflowsKey } from "../../api/workflows";
 import { locate } from "../../graph/jsonText";
 import { Page } from "../../shell/Page";
-import { sentence } from "../../text/text";
+import { tellFailure } from "../../shell/tellFailure";
 import { workflow as texts } from "../../text/workflow";
 import { workflows } from "../../text/workflows";
 import { Button } from "../../ui/Button";
@@ -19,18 +19,26 @@ import { Words } from "../../ui/Prose";
 import { SkeletonRows } from "../../ui/Skeleton";
 import { Switch } from "../../ui/Switch";
 import { tell } from "../../ui/toast";
-import { toText, toUpdate } from "./document";
+import { ConflictDialog } from "./ConflictDialog";
+import { normal, toText, toUpdate } from "./document";
 import { RunDialog } from "./RunDialog";
 import { Triggers } from "./Triggers";
 import { forgetUnsaved, keepUnsaved, readUnsaved } from "./unsaved";
 import { type LineProblem, refusedIn, useProblems } from "./useProblems";
-import { useWorkflowActions } from "./useWorkflowActions";
+import { UNDO_TIME, useWorkflowActions } from "./useWorkflowActions";
 import { WorkflowMenu } from "./WorkflowMenu";
 import "./WorkflowEditor.css";
 
 const JsonEditor = lazy(() => import("../../ui/JsonEditor"));
 
-export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow"]; path: ReactNode }) {
+interface WorkflowEditorProps {
+  workflow: Schemas["Workflow"];
+  /** The id of who edits it. */
+  user: number;
+  path: ReactNode;
+}
+
+export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
   const queries = useQueryClient();
   const navigate = useNavigate();
   const may = useMay();
@@ -38,7 +46,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
   const editor = useRef<JsonEditorHandle>(null);
   // The draft that the text began from. A newer one of someone else's does not replace it.
   const [base, setBase] = useState(workflow);
-  const [kept, setKept] = useState(() => readUnsaved(workflow.id));
+  const [kept, setKept] = useState(() => readUnsaved(user, workflow.id));
   const [text, setText] = useState(() => kept?.text ?? toText(workflow));
   // Ctrl+S may come before what was typed last is drawn.
   const typed = useRef(text);
@@ -48,7 +56,12 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
   };
   const [begun, setBegun] = useState(0);
   const [isBusy, setIsBusy] = useState(false);
-  const [isConflict, setIsConflict] = useState(kept !== undefined && kept.revision !== workflow.revision);
+  /** What somebody else, or another tab, has saved since. */
+  const [theirs, setTheirs] = useState(
+    kept !== undefined && kept.revision !== workflow.revision ? workflow : undefined,
+  );
+  const [isComparing, setIsComparing] = useState(false);
+  const [isGone, setIsGone] = useState(false);
   const [isRunning, setIsRunning] = useState(false);
   const checked = useProblems(text);
   // What only a save could tell: it holds until the text is another.
@@ -60,24 +73,34 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
   }, [checked.problems, refused, text]);
   const isSaving = useRef(false);
   const isWanted = useRef(false);
+  /** The revision that the text began from. */
+  const begunFrom = kept?.revision ?? base.revision;
   const isChanged = text !== toText(base);
   const mayNot = may("workflows:write") ? undefined : texts.mayNot;
   useEffect(() => {
-    if (isChanged) keepUnsaved(base.id, { text, revision: base.revision });
-    else forgetUnsaved(base.id);
-  }, [isChanged, text, base]);
+    if (isChanged) keepUnsaved(user, base.id, { text, revision: begunFrom });
+    else forgetUnsaved(user, base.id);
+  }, [user, isChanged, text, base.id, begunFrom]);
   /** Another text in the editor. */
+  const begin = (next: string) => {
+    type(next);
+    setBegun((before) => before + 1);
+  };
   const beginAnew = (from: Schemas["Workflow"]) => {
     setBase(from);
-    type(toText(from));
     setKept(undefined);
-    setIsConflict(false);
-    setBegun(begun + 1);
+    endConflict();
+    begin(toText(from));
+  };
+  const endConflict = () => {
+    setTheirs(undefined);
+    setIsComparing(false);
   };
   const take = async (saved: Schemas["Workflow"], isTextOf: string) => {
     queries.setQueryData(workflowOf(saved.id).queryKey, saved);
     void queries.invalidateQueries({ queryKey: [...workflowsKey, "list"] });
     setKept(undefined);
+    endConflict();
     // What was typed while it was saved stays.
     setBase(saved);
     if (typed.current === isTextOf && toText(saved) !== isTextOf) beginAnew(saved);
@@ -85,7 +108,7 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
   const refuse = (title: string, failure: Failure) => {
     const found = refusedIn(typed.current, failure.problems);
     setRefused({ text: typed.current, problems: found });
-    tell("error", title, { description: sentence(failure.message) });
+    tellFailure(title, failure);
     if (found[0] !== undefined) editor.current?.show(found[0].from);
   };
   const save = async (): Promise<Schemas["Workflow"] | undefined> => {
@@ -93,21 +116,30 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
       isWanted.current = true;
       return undefined;
     }
-    const sent = typed.current;
-    const located = locate(sent);
+    const located = locate(typed.current);
     if ("error" in located || mayNot !== undefined) {
       editor.current?.show("error" in located ? located.error.at : 0);
       return undefined;
     }
+    if (theirs !== undefined) {
+      setIsComparing(true);
+      return undefined;
+    }
+    return send(located.value, begunFrom);
+  };
+  const send = async (value: unknown, revision: number): Promise<Schemas["Workflow"] | undefined> => {
+    const sent = typed.current;
     isSaving.current = true;
     setIsBusy(true);
     try {
-      const saved = await saveWorkflow(base.id, toUpdate(located.value, kept?.revision ?? base.revision));
+      const saved = await saveWorkflow(base.id, toUpdate(value, revision));
+      setIsGone(false);
       await take(saved, sent);
       return saved;
     } catch (error) {
       const failure = asFailure(error);
-      if (failure.status === 409) setIsConflict(true);
+      if (failure.isNotFound) setIsGone(true);
+      else if (failure.status === 409) await meet(sent);
       else refuse(texts.saveWrong, failure);
       return undefined;
     } finally {
@@ -115,24 +147,48 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
       setIsBusy(false);
     }
   };
+  /** Somebody else was faster. */
+  const meet = async (mine: string) => {
+    try {
+      const newer = await queries.fetchQuery({ ...workflowOf(base.id), staleTime: 0 });
+      // They have typed the same.
+      if (toText(newer) === normal(mine)) return await take(newer, mine);
+      if (theirs !== undefined) tell("plain", texts.conflict.again);
+      setTheirs(newer);
+      setIsComparing(true);
+    } catch (error) {
+      tellFailure(texts.saveWrong, error);
+    }
+  };
   // What was asked for while another save went on is sent after it, on top of what that has made.
   useEffect(() => {
     if (isBusy || !isWanted.current) return;
     isWanted.current = false;
-    if (isChanged && !isConflict) void save();
+    if (isChanged && theirs === undefined) void save();
   });
   const publish = async () => {
     const saved = typed.current !== toText(base) ? await save() : base;
     if (saved === undefined) return;
     setIsBusy(true);
     try {
-      const published = await publishWorkflow(saved.id);
+      const published = await publishWorkflow(saved.id, saved.revision);
       await take(published, toText(saved));
       tell("done", texts.published(published.version));
     } catch (error) {
-      refuse(texts.publishWrong, asFailure(error));
+      const failure = asFailure(error);
+      if (failure.status === 409) await look();
+      else refuse(texts.publishWrong, failure);
     } finally {
       setIsBusy(false);
+    }
+  };
+  /** What is published must have been seen. */
+  const look = async () => {
+    try {
+      beginAnew(await queries.fetchQuery({ ...workflowOf(base.id), staleTime: 0 }));
+      tell("plain", texts.conflict.look, { lasts: UNDO_TIME });
+    } catch (error) {
+      tellFailure(texts.publishWrong, error);
     }
   };
   const turn = async (isOn: boolean) => {
@@ -145,13 +201,57 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
     try {
       const { name, description, graph } = toUpdate(located.value, 0);
       const copy = await createWorkflow({ name: texts.copyName(name), description, graph });
-      forgetUnsaved(base.id);
+      forgetUnsaved(user, base.id);
       await navigate({ to: "/workflows/$id", params: { id: copy.id } });
     } catch (error) {
-      tell("error", texts.saveWrong, { description: sentence(asFailure(error).message) });
+      tellFailure(texts.saveWrong, error);
     }
   };
-  const seeTheirs = async () => beginAnew(await queries.fetchQuery({ ...workflowOf(base.id), staleTime: 0 }));
+  const saveMine = async (newer: Schemas["Workflow"]) => {
+    const located = locate(typed.current);
+    if ("error" in located) return;
+    const saved = await send(located.value, newer.revision);
+    if (saved === undefined) return;
+    const putBack = async () => {
+      try {
+        const { name, description, graph } = newer;
+        const again = await saveWorkflow(saved.id, {
+          name,
+          description: description ?? null,
+          graph,
+          revision: saved.revision,
+        });
+        queries.setQueryData(workflowOf(again.id).queryKey, again);
+        // What was typed stays in the editor, on top of it.
+        setBase(again);
+        tell("done", texts.conflict.theirsBack);
+      } catch (error) {
+        tellFailure(texts.saveWrong, error);
+      }
+    };
+    tell("done", texts.conflict.savedMine, {
+      lasts: UNDO_TIME,
+      action: { label: texts.conflict.undo, run: () => void putBack() },
+    });
+  };
+  const takeTheirs = (newer: Schemas["Workflow"]) => {
+    const mine = typed.current;
+    queries.setQueryData(workflowOf(newer.id).queryKey, newer);
+    beginAnew(newer);
+    tell("plain", texts.conflict.tookTheirs, {
+      lasts: UNDO_TIME,
+      action: { label: texts.conflict.undo, run: () => begin(mine) },
+    });
+  };
+  const restore = async () => {
+    try {
+      await restoreWorkflow(base.id);
+      setIsGone(false);
+      tell("done", texts.restored);
+    } catch (error) {
+      tellFailure(workflows.told.failed.restore, error);
+    }
+  };
   return (
     <Page
       title={base.name}
@@ -206,20 +306,27 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
       }
     >
       <div role="status">
-        {isConflict ? (
+        {isGone ? (
           <div className="notice">
-            <span>{texts.conflict}</span>
-            <Button size="dense" onClick={() => void seeTheirs()}>
-              {texts.theirs}
+            <span>{texts.gone}</span>
+            <Button size="dense" onClick={() => void restore()}>
+              {texts.restore}
             </Button>
             <Button size="dense" onClick={() => void keepMine()}>
-              {texts.mine}
+              {texts.conflict.copy}
+            </Button>
+          </div>
+        ) : theirs !== undefined ? (
+          <div className="notice">
+            <span>{texts.newer}</span>
+            <Button size="dense" onClick={() => setIsComparing(true)}>
+              {texts.compare}
             </Button>
           </div>
         ) : (
           kept !== undefined && (
             <div className="notice">
-              <span>{texts.kept}</span>
+              <span>{kept.isMissingSecrets ? texts.keptWithoutSecrets : texts.kept}</span>
               <Button size="dense" onClick={() => beginAnew(base)}>
                 {texts.discard}
               </Button>
@@ -251,6 +358,19 @@ export function WorkflowEditor({ workflow, path }: { workflow: Schemas["Workflow
           <Triggers workflow={base} />
         </div>
       </div>
+      {theirs !== undefined && isComparing && (
+        <ConflictDialog
+          theirs={theirs}
+          user={user}
+          mine={text}
+          mayNot={mayNot ?? ("error" in locate(text) ? texts.hasProblems : undefined)}
+          isBusy={isBusy}
+          onMine={() => void saveMine(theirs)}
+          onTheirs={() => takeTheirs(theirs)}
+          onCopy={() => void keepMine()}
+          onClose={() => setIsComparing(false)}
+        />
+      )}
       {isRunning && <RunDialog workflow={base} onClose={() => setIsRunning(false)} />}
     </Page>
   );

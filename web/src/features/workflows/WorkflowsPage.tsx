@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { FileUp, Plus, Workflow } from "lucide-react";
+import { FileUp, Plus, Trash2, Workflow } from "lucide-react";
 import { useCallback, useMemo, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { useMay } from "../../api/may";
@@ -16,6 +16,7 @@ import { Select } from "../../ui/Select";
 import { SkeletonRows } from "../../ui/Skeleton";
 import { Table } from "../../ui/Table";
 import { columns } from "./columns";
+import { deletedColumns } from "./deletedColumns";
 import { ImportWorkflows } from "./ImportWorkflows";
 import { NewWorkflowDialog } from "./NewWorkflowDialog";
 import { RunDialog } from "./RunDialog";
@@ -31,6 +32,7 @@ const FILTERS = [
   { value: "published", label: texts.filters.on },
   { value: "off", label: texts.filters.off },
   { value: "draft", label: texts.filters.draft },
+  { value: "deleted", label: texts.filters.deleted },
 ] as const;
 
 const SORTS = [
@@ -51,7 +53,7 @@ export default function WorkflowsPage() {
     refetchInterval: AGAIN,
   });
   const may = useMay();
-  const { turn } = useWorkflowActions();
+  const { turn, restore } = useWorkflowActions();
   const setMaking = (make: Starter | undefined) => void navigate({ search: (now) => ({ ...now, make }) });
   const [running, setRunning] = useState<Schemas["WorkflowSummary"]>();
   const mayWrite = may("workflows:write");
@@ -65,9 +67,14 @@ export default function WorkflowsPage() {
       void navigate({ search: (now) => ({ ...now, search: text.trim() || undefined }), replace: true }),
     [navigate],
   );
+  // While another filter's rows are still shown, they are what they are.
+  const isDeleted = rows[0] === undefined ? search.status === "deleted" : rows[0].deleted_at !== undefined;
   const shown = useMemo(
-    () => columns((row, isOn) => void turn(row, isOn), setRunning, mayWrite),
-    [turn, mayWrite],
+    () =>
+      isDeleted
+        ? deletedColumns((row) => void restore(row), mayWrite)
+        : columns((row, isOn) => void turn(row, isOn), setRunning, mayWrite),
+    [isDeleted, restore, turn, mayWrite],
   );
   const isFiltered = search.search !== undefined || search.status !== undefined;
   const isEmpty = list.isSuccess && rows.length === 0;
@@ -143,7 +150,12 @@ export default function WorkflowsPage() {
               onEnd={more}
             />
           )}
-          {isEmpty && isFiltered && (
+          {isEmpty && isFiltered && search.status === "deleted" && search.search === undefined && (
+            <EmptyState icon={<Trash2 size={20} aria-hidden />} title={texts.empty.noneDeleted}>
+              {texts.empty.noneDeletedText}
+            </EmptyState>
+          )}
+          {isEmpty && isFiltered && !(search.status === "deleted" && search.search === undefined) && (
             <EmptyState
               icon={<Workflow size={20} aria-hidden />}
               title={texts.empty.none}

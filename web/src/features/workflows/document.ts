@@ -5,6 +5,15 @@ export function toText({ name, description, graph }: Schemas["Workflow"]): strin
   return `${JSON.stringify({ name, description: description ?? "", graph }, null, 2)}\n`;
 }
 
+/** As the server would write it, so that only what it says is compared; as it is where it is no JSON yet. */
+export function normal(text: string): string {
+  try {
+    return `${JSON.stringify(JSON.parse(text), null, 2)}\n`;
+  } catch {
+    return text;
+  }
+}
+
 /** As it is sent: the server says what is wrong with it. */
 export function toUpdate(value: unknown, revision: number): Schemas["WorkflowUpdate"] {
   const fields = typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};

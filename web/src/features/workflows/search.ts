@@ -11,7 +11,12 @@ export interface WorkflowSearch {
   make?: Starter | undefined;
 }
 
-const STATUSES = ["published", "draft", "off"] as const satisfies readonly Schemas["WorkflowStatus"][];
+const STATUSES = [
+  "published",
+  "draft",
+  "off",
+  "deleted",
+] as const satisfies readonly Schemas["WorkflowStatus"][];
 const SORTS = ["name", "updated_at"] as const;
 const STARTERS: readonly Starter[] = ["webhook", "schedule", "manual"];
 

@@ -1,7 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import type { Schemas } from "../../api/client";
-import { asFailure } from "../../api/failure";
 import {
   activateWorkflow,
   deactivateWorkflow,
@@ -12,14 +11,14 @@ import {
   restoreWorkflow,
 } from "../../api/workflowChanges";
 import { workflowsKey } from "../../api/workflows";
-import { sentence } from "../../text/text";
+import { tellFailure } from "../../shell/tellFailure";
 import { workflows as texts } from "../../text/workflows";
 import { save } from "../../ui/JsonView";
 import { tell } from "../../ui/toast";
 
 type Workflow = Pick<Schemas["WorkflowSummary"], "id" | "name" | "version">;
 
-const UNDO_TIME = 10_000;
+export const UNDO_TIME = 10_000;
 
 /** What can be done to a workflow, from its row or from its own screen. Each says what came of it. */
 export function useWorkflowActions() {
@@ -30,13 +29,16 @@ export function useWorkflowActions() {
     try {
       return await work();
     } catch (error) {
-      const failure = asFailure(error);
-      const mistakes =
-        failure.problems.length > 0 ? ` (${texts.told.mistakes(failure.problems.length)})` : "";
-      tell("error", title, { description: sentence(`${failure.message}${mistakes}`) });
+      tellFailure(title, error);
       return undefined;
     }
   };
+  const restore = (workflow: Pick<Workflow, "id" | "name">) =>
+    attempt(texts.told.failed.restore, async () => {
+      await restoreWorkflow(workflow.id);
+      await refresh();
+      tell("done", texts.told.back(workflow.name));
+    });
   return {
     turn: (workflow: Workflow, isOn: boolean) =>
       attempt(isOn ? texts.told.failed.on : texts.told.failed.off, async () => {
@@ -62,21 +64,17 @@ export function useWorkflowActions() {
         const file = await exportWorkflow(workflow.id);
         save(`${fileName(workflow.name)}.json`, JSON.stringify(file, null, 2));
       }),
+    restore,
     /** `leave` is called when it is gone: its own screen has nothing to show any more. */
     remove: (workflow: Workflow, leave?: () => Promise<void>) =>
       attempt(texts.told.failed.delete, async () => {
         await deleteWorkflow(workflow.id);
         await leave?.();
         await refresh();
-        const undo = () =>
-          attempt(texts.told.failed.restore, async () => {
-            await restoreWorkflow(workflow.id);
-            await refresh();
-            tell("done", texts.told.back(workflow.name));
-          });
         tell("plain", texts.told.deleted(workflow.name), {
+          description: texts.told.deletedWhere,
           lasts: UNDO_TIME,
-          action: { label: texts.told.undo, run: () => void undo() },
+          action: { label: texts.told.undo, run: () => void restore(workflow) },
         });
       }),
   };
