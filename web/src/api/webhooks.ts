@@ -27,9 +27,10 @@ export function webhookList(filter: WebhookFilter) {
   });
 }
 
-export function webhookOf(id: string) {
+/** One of them; with its workflow's revision, as that draft has it. */
+export function webhookOf(id: string, revision?: number) {
   return queryOptions({
-    queryKey: [...webhooksKey, "one", id],
+    queryKey: [...webhooksKey, "one", id, revision],
     queryFn: ({ signal }) => ask(api.GET("/api/v1/webhooks/{id}", { params: { path: { id } }, signal })),
   });
 }

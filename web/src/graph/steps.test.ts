@@ -86,6 +86,17 @@ test("gives an iteration the time of what is inside it", () => {
   expect(open && timeOf(open).finished_at).toBeUndefined();
 });
 
+test("counts the time of a step from its first try", () => {
+  const times = { began_at: "2026-11-21T12:00:00.000Z", started_at: "2026-11-21T12:00:04.000Z" };
+  const [tried] = stepTree([
+    { ...step("send"), ...times, attempts: 3, finished_at: "2026-11-21T12:00:05.000Z" },
+  ]);
+  expect(tried && timeOf(tried)).toMatchObject({
+    started_at: "2026-11-21T12:00:00.000Z",
+    finished_at: "2026-11-21T12:00:05.000Z",
+  });
+});
+
 test("says what is above", () => {
   expect(ancestors("a[0]/b[2]/c")).toEqual(["a[0]/b[2]", "a[0]/b", "a[0]", "a"]);
   expect(ancestors("a")).toEqual([]);

@@ -95,9 +95,10 @@ export function spanOf(step: Timed, from: number, to: number, now: number): Span
   return { start, length: clamp((end - from) / whole) - start };
 }
 
-/** When a step began and ended; of an iteration, which has no times of its own, when the first and the last inside it did. */
+/** When a step began, with its first try, and ended; of an iteration, which has no times of its own, when the first and the last inside it did. */
 export function timeOf(node: StepNode): Timed {
-  const own = node.step ?? node.open;
+  const { step, open } = node;
+  const own = step === undefined ? open : { ...step, started_at: step.began_at ?? step.started_at };
   if (own?.started_at !== undefined || node.children.length === 0) return own ?? {};
   const inside = node.children.map(timeOf).filter((time) => time.started_at !== undefined);
   // Times of the API are written alike: the order of their texts is theirs.

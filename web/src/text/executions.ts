@@ -50,6 +50,10 @@ export const executions = {
     retryWholeText:
       "Each that has ended and was not retried before starts once more, also those further down than you have seen. Without a status among the filters, those that did not succeed.",
     retryAll: "Retry all",
+    cancelSome: (amount: number) => `Cancel ${count(amount, "execution", "executions")}?`,
+    cancelSomeText:
+      "What they do just now is finished and recorded, and nothing follows it. This cannot be taken back.",
+    cancelThem: "Cancel them",
     cancelWhole: "Cancel all that fit the filters?",
     cancelWholeText: "All that run, wait or are queued end, also those further down than you have seen.",
     cancelAll: "Cancel all",
@@ -100,7 +104,10 @@ export const executions = {
       called: "It waits for the execution it has called:",
       tryAgain: (attempts: number) => `${count(attempts, "try", "tries")} failed. The next is due`,
       approval: "It waits until a person approves or rejects",
+      decide: "Open the page to decide",
       resume: "It waits until its resume address is called",
+      address: "Resume address",
+      mayNot: "Your role may not let it go on.",
       time: "It waits until",
       atMost: "and at most until",
     },
@@ -129,6 +136,8 @@ export const executions = {
     facts: {
       id: "Id",
       started: "Started",
+      firstTry: "First tried",
+      lastTry: "Last tried",
       finished: "Ended",
       took: "Took",
       mode: "Started by",

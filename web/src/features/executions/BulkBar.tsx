@@ -57,8 +57,10 @@ export function BulkBar({ selected, fitting, isMore, isWhole, onWhole, onClear }
   const open = selected.filter((row) => !isFinal(row.status));
   const idsFor = (work: Work) => (work === "cancel" ? open : ended).map((row) => row.id);
   const begin = (what: Work) => void work(what, filter === undefined ? { ids: idsFor(what) } : { filter });
-  // Of rows one sees, it is done at once; of more than one sees, after a question.
-  const choose = (what: Work) => (filter === undefined ? begin(what) : setAsked(what));
+  // What cannot be taken back of many, and what is done to more than one sees, after a question.
+  const needsQuestion = (what: Work) =>
+    filter !== undefined || (what === "cancel" && idsFor(what).length > 1);
+  const choose = (what: Work) => (needsQuestion(what) ? setAsked(what) : begin(what));
   const mayNot = may("executions:write") ? undefined : texts.mayNot;
   const noneTo = (rows: readonly unknown[], why: string) =>
     filter === undefined && rows.length === 0 ? why : undefined;
@@ -103,12 +105,24 @@ export function BulkBar({ selected, fitting, isMore, isWhole, onWhole, onClear }
       />
       {asked !== undefined && (
         <Confirm
-          title={asked === "cancel" ? texts.cancelWhole : texts.retryWhole}
-          action={asked === "cancel" ? texts.cancelAll : texts.retryAll}
+          title={
+            filter === undefined
+              ? texts.cancelSome(open.length)
+              : asked === "cancel"
+                ? texts.cancelWhole
+                : texts.retryWhole
+          }
+          action={
+            asked !== "cancel" ? texts.retryAll : filter === undefined ? texts.cancelThem : texts.cancelAll
+          }
           onConfirm={async () => begin(asked)}
           onClose={() => setAsked(undefined)}
         >
-          {asked === "cancel" ? texts.cancelWholeText : texts.retryWholeText}
+          {filter === undefined
+            ? texts.cancelSomeText
+            : asked === "cancel"
+              ? texts.cancelWholeText
+              : texts.retryWholeText}
         </Confirm>
       )}
     </section>

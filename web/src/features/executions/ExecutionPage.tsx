@@ -105,7 +105,7 @@ function Found({
           ) : step !== undefined ? (
             <StepInspector step={step} execution={execution} />
           ) : openStep !== undefined ? (
-            <OpenStepInspector step={openStep} execution={execution} />
+            <OpenStepInspector step={openStep} />
           ) : (
             <p className="inspector-nothing">{isFinal(execution.status) ? texts.noStep : texts.notYet}</p>
           )}

@@ -1,14 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
+import { ExternalLink } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { isFinal, stepOf } from "../../api/executions";
-import { versionOf } from "../../api/workflows";
 import { hasBegun, iterationOf, type OpenStep, standingOf } from "../../graph/steps";
 import { executions } from "../../text/executions";
 import { statuses } from "../../text/statuses";
 import { sentence } from "../../text/text";
 import { exactly, took } from "../../text/time";
+import { buttonClass } from "../../ui/Button";
+import { CopyField } from "../../ui/CopyField";
 import { ErrorCard } from "../../ui/ErrorCard";
 import { JsonView } from "../../ui/JsonView";
 import { Words } from "../../ui/Prose";
@@ -64,7 +66,8 @@ export function StepInspector({
         [facts.attempts, step.attempts > 0 ? texts.attempts(step.attempts) : undefined],
         [facts.ports, step.ports.join(", ") || undefined],
         [facts.reason, step.reason && sentence(step.reason)],
-        [facts.started, step.started_at && exactly(step.started_at)],
+        [facts.firstTry, step.began_at && exactly(step.began_at)],
+        [step.began_at ? facts.lastTry : facts.started, step.started_at && exactly(step.started_at)],
         [facts.finished, step.finished_at && exactly(step.finished_at)],
       ]}
       notice={step.reason === undefined ? nothing : sentence(step.reason)}
@@ -73,7 +76,7 @@ export function StepInspector({
 }
 
 /** A step that has begun and is not decided: since when, and what it waits for. */
-export function OpenStepInspector({ step, execution }: { step: OpenStep; execution: Schemas["Execution"] }) {
+export function OpenStepInspector({ step }: { step: OpenStep }) {
   const facts = texts.facts;
   return (
     <Inspector
@@ -83,7 +86,7 @@ export function OpenStepInspector({ step, execution }: { step: OpenStep; executi
       subtitle={step.type}
       error={step.error}
       outputLabel={texts.now}
-      output={<Waiting step={step} execution={execution} />}
+      output={<Waiting step={step} />}
       input={undefined}
       noInput={texts.inputLater}
       facts={[
@@ -122,7 +125,7 @@ export function ExecutionInspector({
         has(execution, "result") ? (
           <JsonView label={texts.result} value={execution.result} fileName={`${execution.id}-result.json`} />
         ) : (
-          open.length > 0 && <UnderWay open={open} execution={execution} />
+          open.length > 0 && <UnderWay open={open} />
         )
       }
       notice={noticeOf(execution.status)}
@@ -157,7 +160,7 @@ function ExecutionLink({ id, step }: { id: string; step?: string }) {
 }
 
 /** What an execution does or waits for just now. */
-function UnderWay({ open, execution }: { open: readonly OpenStep[]; execution: Schemas["Execution"] }) {
+function UnderWay({ open }: { open: readonly OpenStep[] }) {
   return (
     <ul className="under-way">
       {open.slice(0, MOST_UNDER_WAY).map((step) => (
@@ -167,7 +170,7 @@ function UnderWay({ open, execution }: { open: readonly OpenStep[]; execution: S
             <Link to="." search={{ step: step.path }} replace resetScroll={false}>
               {step.name}
             </Link>
-            <Waiting step={step} execution={execution} />
+            <Waiting step={step} />
           </div>
         </li>
       ))}
@@ -176,13 +179,9 @@ function UnderWay({ open, execution }: { open: readonly OpenStep[]; execution: S
   );
 }
 
-/** In words, what an open step waits for. */
-function Waiting({ step, execution }: { step: OpenStep; execution: Schemas["Execution"] }) {
-  const isWait = step.type === "flow.wait";
-  // What it waits for is written in the version that runs.
-  const version = useQuery({ ...versionOf(execution.workflow_id, execution.version), enabled: isWait });
-  const parameters = version.data?.graph.nodes.find((node) => node.key === step.node)?.parameters ?? {};
-  const { resume, message } = parameters as { resume?: unknown; message?: unknown };
+/** In words, what an open step waits for; and where somebody tells it to go on. */
+function Waiting({ step }: { step: OpenStep }) {
+  const { resume } = step;
   const due = step.due_at && <time dateTime={step.due_at}>{exactly(step.due_at)}</time>;
   const told = texts.waits;
   if (step.called !== undefined)
@@ -191,7 +190,7 @@ function Waiting({ step, execution }: { step: OpenStep; execution: Schemas["Exec
         {told.called} <ExecutionLink id={step.called} />
       </p>
     );
-  if (!isWait)
+  if (step.type !== "flow.wait")
     return (
       <p className="waits">
         {due ? (
@@ -203,27 +202,40 @@ function Waiting({ step, execution }: { step: OpenStep; execution: Schemas["Exec
         )}
       </p>
     );
+  if (resume === undefined)
+    return (
+      <p className="waits">
+        {told.time} {due}
+      </p>
+    );
   return (
     <div className="waits">
       <p>
-        {resume === "approval" ? told.approval : resume === "webhook" ? told.resume : told.time}{" "}
-        {due &&
-          (resume === undefined ? (
-            due
-          ) : (
-            <>
-              {told.atMost} {due}
-            </>
-          ))}
+        {resume.approval ? told.approval : told.resume}
+        {due && (
+          <>
+            {" "}
+            {told.atMost} {due}
+          </>
+        )}
       </p>
-      {isPlain(message) && <blockquote>{message}</blockquote>}
+      {resume.message !== undefined && <blockquote>{resume.message}</blockquote>}
+      <ResumeAddress resume={resume} />
     </div>
   );
 }
 
-/** What an expression gives is known to the server only, and it does not tell before the wait is over. */
-function isPlain(message: unknown): message is string {
-  return typeof message === "string" && !message.includes("{{");
+/** For a person the page on which to decide, for a program the address to call. */
+function ResumeAddress({ resume }: { resume: Schemas["Resume"] }) {
+  const told = texts.waits;
+  if (resume.url === undefined) return <p className="faint">{told.mayNot}</p>;
+  if (!resume.approval) return <CopyField label={told.address} value={resume.url} />;
+  return (
+    <a className={buttonClass("default", "dense")} href={resume.url} target="_blank" rel="noreferrer">
+      {told.decide}
+      <ExternalLink size={14} aria-hidden />
+    </a>
+  );
 }
 
 interface InspectorProps {

@@ -189,7 +189,9 @@ export function StepTree({ execution, open, chosen, onChoose }: StepTreeProps) {
                   )}
                 </span>
                 <span className="step-took">
-                  {line.path === undefined && !isBegun ? "" : tookOf(step?.duration_ms, time, now)}
+                  {line.path === undefined && !isBegun
+                    ? ""
+                    : tookOf(step?.began_at === undefined ? step?.duration_ms : undefined, time, now)}
                 </span>
               </div>
               {line.more !== undefined && (

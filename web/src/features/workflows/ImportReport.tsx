@@ -6,6 +6,7 @@ import { sentence } from "../../text/text";
 import { workflows } from "../../text/workflows";
 import { Button } from "../../ui/Button";
 import { Dialog, DialogActions } from "../../ui/Dialog";
+import { NewSecret } from "./NewSecret";
 
 const texts = workflows.told;
 
@@ -37,6 +38,10 @@ export function ImportReport({
               </Link>
             </h3>
             <Problems problems={[...one.secrets, ...one.problems]} />
+            {one.workflow.triggers.map(
+              ({ id, node, secret }) =>
+                secret !== undefined && <NewSecret key={id} name={node} secret={secret} />,
+            )}
           </section>
         ))}
       </div>

@@ -1,8 +1,10 @@
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Play } from "lucide-react";
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { executeWorkflow } from "../../api/workflowChanges";
+import { versionOf } from "../../api/workflows";
 import { reason } from "../../text/reason";
 import { workflows } from "../../text/workflows";
 import { Button } from "../../ui/Button";
@@ -24,7 +26,10 @@ export function RunDialog({
   onClose: () => void;
 }) {
   const navigate = useNavigate();
-  const [input, setInput] = useState("{}");
+  const { version } = workflow;
+  const running = useQuery({ ...versionOf(workflow.id, version ?? 0), enabled: version !== undefined });
+  const [typed, setInput] = useState<string>();
+  const input = typed ?? sampleInput(running.data?.graph);
   const [error, setError] = useState<string>();
   const [refusal, setRefusal] = useState<string>();
   const [isBusy, once] = useOnce();
@@ -73,6 +78,34 @@ export function RunDialog({
       </form>
     </Dialog>
   );
+}
+
+/** The input that the workflow's manual trigger describes, to be filled in. */
+export function sampleInput(graph: Schemas["Graph"] | undefined): string {
+  const manual = graph?.nodes.find((node) => node.type === "trigger.manual");
+  const schema = (manual?.parameters as { input?: { properties?: unknown } } | undefined)?.input;
+  const fields = Object.entries((schema?.properties ?? {}) as Record<string, FieldSchema | null>);
+  const sample = Object.fromEntries(fields.map(([name, field]) => [name, sampleOf(field ?? {})]));
+  return JSON.stringify(sample, null, 2);
+}
+
+interface FieldSchema {
+  type?: unknown;
+  default?: unknown;
+  enum?: unknown[];
+}
+
+const EMPTY: Record<string, unknown> = {
+  string: "",
+  number: 0,
+  integer: 0,
+  boolean: false,
+  array: [],
+  object: {},
+};
+
+function sampleOf({ type, default: given, enum: words }: FieldSchema): unknown {
+  return given ?? words?.[0] ?? EMPTY[String(type)] ?? null;
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

@@ -1,8 +1,12 @@
+import { useQuery } from "@tanstack/react-query";
 import type { Schemas } from "../../api/client";
+import { webhookOf } from "../../api/webhooks";
+import { curl } from "../../graph/curl";
 import { workflow as texts } from "../../text/workflow";
 import { workflows } from "../../text/workflows";
 import { CodeBlock } from "../../ui/CodeBlock";
 import { CopyField } from "../../ui/CopyField";
+import { NewSecret } from "./NewSecret";
 
 /** What starts a workflow, with the addresses to call. */
 export function Triggers({ workflow }: { workflow: Schemas["Workflow"] }) {
@@ -22,21 +26,23 @@ export function Triggers({ workflow }: { workflow: Schemas["Workflow"] }) {
             {trigger.url !== undefined && (
               <>
                 <CopyField label={texts.url(name)} value={trigger.url} />
-                <CodeBlock
-                  label={texts.curl}
-                  code={`curl '${trigger.url}' -H 'Content-Type: application/json' -d '{"amount": 12}'`}
-                />
+                <HowToCall trigger={trigger} revision={workflow.revision} />
               </>
             )}
-            {trigger.secret !== undefined && (
-              <>
-                <CopyField label={texts.secret(name)} value={trigger.secret} />
-                <p className="faint">{texts.secretHint}</p>
-              </>
-            )}
+            {trigger.secret !== undefined && <NewSecret name={name} secret={trigger.secret} />}
           </div>
         );
       })}
     </section>
   );
+}
+
+/** As the draft of this revision wants to be called, with the proof that it asks for. */
+function HowToCall({ trigger, revision }: { trigger: Schemas["Trigger"]; revision: number }) {
+  const { data: webhook } = useQuery(webhookOf(trigger.id, revision));
+  if (webhook === undefined) return null;
+  const { url, methods, auth } = webhook;
+  const method = methods.includes("POST") ? "POST" : (methods[0] ?? "POST");
+  const body = method === "GET" || method === "HEAD" ? undefined : '{"amount": 12}';
+  return <CodeBlock label={texts.curl} code={curl({ url, method, body, auth })} />;
 }
