@@ -232,11 +232,9 @@ impl ApiError {
             return Self::bad_request(format!("{kind} `{}`: {reason}", error.name));
         }
         if let Some(error) = error.downcast_ref::<ParsePathError>() {
-            // Most are ids; the framework knows their names no more.
-            return Self::bad_request(format!(
-                "an id in the path cannot be read: {}",
-                plain(&error.reason)
-            ));
+            // The framework counts them, and does not tell their names.
+            let reason = plain(&error.reason);
+            return Self::bad_request(format!("an id or number in the path cannot be read: {reason}"));
         }
         if let Some(error) = error.downcast_ref::<ContentTypeError>() {
             let message = match error {

@@ -1,4 +1,4 @@
-//! The stream of a whole workspace: which executions begin, and which end.
+//! The stream of a whole workspace: which executions begin, wait and end.
 //!
 //! What is heard is gathered for a moment and read at once, so that a stream costs the same whether ten executions a
 //! second begin or ten thousand. More than are read at once are not told of, and it is said that some were missed.
@@ -228,12 +228,13 @@ impl Overview {
                 let before = is_followed
                     .then(|| self.open.insert(execution.id, waits))
                     .flatten();
-                if self.begun.add(execution.id) {
-                    (EventKind::ExecutionStarted, execution.started_at)
-                } else if before.is_some_and(|before| before != waits) {
-                    (EventKind::ExecutionChanged, Utc::now())
-                } else {
-                    return None;
+                match before {
+                    Some(before) if before != waits => (EventKind::ExecutionChanged, Utc::now()),
+                    Some(_) => return None,
+                    None if self.begun.add(execution.id) => {
+                        (EventKind::ExecutionStarted, execution.started_at)
+                    }
+                    None => return None,
                 }
             }
         };

@@ -3,8 +3,10 @@ import { Link } from "@tanstack/react-router";
 import { BookOpen, Keyboard, LogOut, Monitor, Moon, Search, Sun } from "lucide-react";
 import { me } from "../api/account";
 import { useSession } from "../api/session";
+import { useStore } from "../api/store";
 import { shell } from "../text/shell";
 import { Keys } from "../ui/Keys";
+import { singleKeys } from "../ui/singleKeys";
 import { leave } from "./leave";
 import { Mark } from "./Mark";
 import { openOverlay } from "./overlays";
@@ -20,6 +22,7 @@ export function Navigation({ onGone }: { onGone?: () => void }) {
   const { email } = useSession();
   const name = useQuery(me).data?.user?.name ?? email;
   const theme = useTheme();
+  const hasKeys = useStore(singleKeys);
   const ThemeIcon = THEME_ICONS[theme];
   return (
     <div className="nav">
@@ -39,15 +42,16 @@ export function Navigation({ onGone }: { onGone?: () => void }) {
             to={to}
             className="nav-link"
             data-aside={isAside}
-            aria-keyshortcuts={`G ${key}`}
             activeProps={{ "aria-current": "page" }}
             onClick={onGone}
           >
             <Icon size={18} aria-hidden />
             {label}
-            <span className="nav-keys" aria-hidden>
-              <Keys keys={`G ${key}`} />
-            </span>
+            {hasKeys && (
+              <span className="nav-keys" aria-hidden>
+                <Keys keys={`G ${key}`} />
+              </span>
+            )}
           </Link>
         ))}
       </nav>

@@ -3,6 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { Blocks, FileUp, ListChecks, LogOut, Monitor, Moon, Plus, Sun, Workflow } from "lucide-react";
 import { useDeferredValue, useMemo } from "react";
 import { connectorList } from "../api/connectors";
+import { useMay } from "../api/may";
 import { useStore } from "../api/store";
 import { workflowsNamed } from "../api/workflows";
 import { shell } from "../text/shell";
@@ -17,6 +18,7 @@ const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 /** The commands of every screen. */
 export default function Palette({ onClose }: { onClose: () => void }) {
   const navigate = useNavigate();
+  const mayWrite = useMay()("workflows:write");
   const typed = useStore(commandText);
   const text = useDeferredValue(typed.trim());
   const found = useQuery(workflowsNamed(text));
@@ -83,15 +85,19 @@ export default function Palette({ onClose }: { onClose: () => void }) {
           icon: <Plus size={16} aria-hidden />,
           run: () => void navigate({ to: "/workflows", search: { make: "webhook" } }),
         },
-        {
-          id: "import",
-          label: palette.importWorkflow,
-          icon: <FileUp size={16} aria-hidden />,
-          run: () => {
-            wantsImport.set(true);
-            void navigate({ to: "/workflows" });
-          },
-        },
+        ...(mayWrite
+          ? [
+              {
+                id: "import",
+                label: palette.importWorkflow,
+                icon: <FileUp size={16} aria-hidden />,
+                run: () => {
+                  wantsImport.set(true);
+                  void navigate({ to: "/workflows" });
+                },
+              },
+            ]
+          : []),
         theme("light", Sun),
         theme("dark", Moon),
         theme("system", Monitor),
@@ -104,7 +110,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
       ],
     });
     return made;
-  }, [text, found.data, catalogue.data, navigate]);
+  }, [text, found.data, catalogue.data, navigate, mayWrite]);
   return (
     <CommandPalette
       label={shell.palette.label}

@@ -4,6 +4,7 @@ import { useEffect, useState } from "react";
 import { session, useSession } from "../api/session";
 import { lazyAgain } from "../ui/lazyAgain";
 import { waiting } from "../ui/toast";
+import { closeOverlay } from "./overlays";
 import { whenIdle } from "./whenIdle";
 
 const Toasts = lazyAgain(() => import("../ui/Toasts"));
@@ -24,7 +25,15 @@ export function Root() {
       }),
     [],
   );
-  useEffect(() => session.subscribe(() => session.get().isExpired && LogInAgain.load()), []);
+  useEffect(
+    () =>
+      session.subscribe(() => {
+        // The log-in takes the keys that the commands would.
+        closeOverlay();
+        if (session.get().isExpired) LogInAgain.load();
+      }),
+    [],
+  );
   if (isExpired && !hasExpired) setHasExpired(true);
   return (
     // The pages' policy refuses styles that are inline, as the kit would make them.

@@ -16,6 +16,8 @@ export function screen(from: () => Promise<{ default: ComponentType }>) {
   let loaded: ComponentType | undefined;
   let loading: Promise<void> | undefined;
   let failedIn: number | undefined;
+  /** That which was loaded when it was drawn, and what it waits for. */
+  let drawn: { of: Promise<void>; until: Promise<void> } | undefined;
   const load = () => {
     if (loading === undefined || (failedIn !== undefined && failedIn !== round)) {
       failedIn = undefined;
@@ -25,7 +27,6 @@ export function screen(from: () => Promise<{ default: ComponentType }>) {
         },
         (error) => {
           failedIn = round;
-          if (isFirstReload()) location.reload();
           throw error;
         },
       );
@@ -33,7 +34,12 @@ export function screen(from: () => Promise<{ default: ComponentType }>) {
     return loading;
   };
   function Screen() {
-    if (loaded === undefined) use(load());
+    if (loaded === undefined) {
+      const of = load();
+      // Not where it is merely loaded ahead: what is on the screen before it would be lost.
+      if (drawn?.of !== of) drawn = { of, until: of.catch(reloadOnce) };
+      use(drawn.until);
+    }
     return loaded === undefined ? null : <LoadedScreen of={loaded} />;
   }
   return Object.assign(Screen, { preload: () => load().catch(() => {}) });
@@ -41,6 +47,11 @@ export function screen(from: () => Promise<{ default: ComponentType }>) {
 
 function LoadedScreen({ of: Loaded }: { of: ComponentType }) {
   return <Loaded />;
+}
+
+function reloadOnce(error: unknown): never {
+  if (isFirstReload()) location.reload();
+  throw error;
 }
 
 /** Another version of the server has no such file any more, and its page knows the right ones: once, so that the page is

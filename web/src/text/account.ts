@@ -1,10 +1,10 @@
-/** Set-up, log-in, and taking up an invitation. */
 /** What is wrong with an e-mail address, if anything is. */
 export function emailProblem(email: string): string | undefined {
   if (email.trim() === "") return account.emailNone;
   return /^\S+@\S+$/.test(email.trim()) ? undefined : account.emailWrong;
 }
 
+/** Set-up, log-in, and taking up an invitation. */
 export const account = {
   email: "E-mail",
   password: "Password",

@@ -59,7 +59,8 @@ export const keys = {
   never: "Never",
   somebody: "Somebody who is gone",
   machine: "The command line",
-  madeBy: (name: string) => `Made by ${name}`,
+  /** Nobody knows whose they are of whom there is none. */
+  madeBy: (name: string | undefined) => (name === undefined ? "Made by one person" : `Made by ${name}`),
   you: "you",
   gone: "somebody who is gone",
   showAll: "Show all keys",

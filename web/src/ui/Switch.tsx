@@ -15,11 +15,11 @@ export function Switch({ label, isOn, onChange, disabledBecause }: SwitchProps) 
   const [wanted, setWanted] = useState<boolean>();
   const isBusy = wanted !== undefined;
   const change = async (next: boolean) => {
-    const change = onChange(next);
-    if (!(change instanceof Promise)) return;
+    const changed = onChange(next);
+    if (!(changed instanceof Promise)) return;
     setWanted(next);
     // Whoever changes it tells of what failed.
-    await change.catch(() => {});
+    await changed.catch(() => {});
     setWanted(undefined);
   };
   return (

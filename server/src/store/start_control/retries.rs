@@ -17,10 +17,14 @@ const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 impl Once {
     /// One retry of an execution for all that ask for it under this key.
     pub fn of_retry(execution: Uuid, from: RetryFrom, key: &str) -> Self {
+        let word = match from {
+            RetryFrom::Start => "start",
+            RetryFrom::Failed => "failed",
+        };
         Self {
             // No header can have the first character: what callers of the workflow name are other keys.
             key: format!("\u{1f}retry {execution} {key}"),
-            body_hash: Some(vec![from as u8]),
+            body_hash: Some(word.into()),
             ttl: KNOWN_FOR,
         }
     }

@@ -4,11 +4,12 @@ import { cancelExecutions, type Progress, retryExecutions, type Selection } from
 import { executionsKey } from "../../api/executions";
 import { asFailure } from "../../api/failure";
 import { queries } from "../../api/queries";
+import { session } from "../../api/session";
 import { store } from "../../api/store";
 import { executions } from "../../text/executions";
 import { sentence } from "../../text/text";
 import { tell } from "../../ui/toast";
-import { deselect, selection } from "./selection";
+import { deselect, NOTHING, selection } from "./selection";
 
 const texts = executions.bulk;
 
@@ -64,6 +65,16 @@ export async function work(what: Work, meant: Selection): Promise<void> {
   }
   await queries.invalidateQueries({ queryKey: [...executionsKey, "newest"] });
 }
+
+let person = session.get().user;
+session.subscribe(() => {
+  const { user } = session.get();
+  if (user === person) return;
+  person = user;
+  // What one has selected and begun is not another's.
+  bulkWork.get()?.stop();
+  selection.set(NOTHING);
+});
 
 /** The rest would not be done by a page that is gone. */
 function ask(event: BeforeUnloadEvent): void {

@@ -6,7 +6,7 @@ import { watch } from "../../api/watch";
 import { merge, type Pages, update } from "./merge";
 import { type ExecutionSearch, filterOf } from "./search";
 
-/** How often the newest are asked for: where events come, for what no event tells, such as that one waits. */
+/** How often the newest are asked for: where events come, for what none told, as where more happens than is told. */
 const AGAIN = 3_000;
 const AGAIN_BESIDE_EVENTS = 10_000;
 /** Events that come close together are one reason to ask. */

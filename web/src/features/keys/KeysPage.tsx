@@ -128,9 +128,9 @@ export default function KeysPage() {
 }
 
 /** What the person is called who has made these. */
-function makerOf(rows: readonly Key[], by: number, self: Schemas["User"] | undefined): string {
+function makerOf(rows: readonly Key[], by: number, self: Schemas["User"] | undefined) {
   if (self?.id === by) return texts.you;
-  return rows[0]?.created_by?.name ?? texts.gone;
+  return rows.length === 0 ? undefined : (rows[0]?.created_by?.name ?? texts.gone);
 }
 
 function columnsOf(remove: (key: Key) => void): Column<Key>[] {
@@ -142,7 +142,7 @@ function columnsOf(remove: (key: Key) => void): Column<Key>[] {
       width: "minmax(0, 1fr)",
       narrow: "main",
       cell: (row) => (
-        <span className="cut key-name" title={row.name}>
+        <span className="cut key-name" title={shown(row.name)}>
           {shown(row.name)}
         </span>
       ),

@@ -31,7 +31,7 @@ export const columns: Column<Schemas["IncomingWebhook"]>[] = [
         >
           {shown(row.workflow_name)}
         </Link>
-        <span className="cut faint" title={row.name}>
+        <span className="cut faint" title={shown(row.name)}>
           {shown(row.name)}
         </span>
       </div>

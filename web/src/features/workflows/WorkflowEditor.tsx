@@ -138,8 +138,10 @@ export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
       return saved;
     } catch (error) {
       const failure = asFailure(error);
-      if (failure.isNotFound) setIsGone(true);
-      else if (failure.status === 409) await meet(sent);
+      if (failure.isNotFound) {
+        setIsGone(true);
+        setIsComparing(false);
+      } else if (failure.status === 409) await meet(sent);
       else refuse(texts.saveWrong, failure);
       return undefined;
     } finally {
@@ -176,16 +178,22 @@ export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
       tell("done", texts.published(published.version));
     } catch (error) {
       const failure = asFailure(error);
-      if (failure.status === 409) await look();
+      if (failure.status === 409) await look(toText(saved));
       else refuse(texts.publishWrong, failure);
     } finally {
       setIsBusy(false);
     }
   };
-  /** What is published must have been seen. */
-  const look = async () => {
+  /** What is published must have been seen. What was typed since this was saved stays. */
+  const look = async (saved: string) => {
     try {
-      beginAnew(await queries.fetchQuery({ ...workflowOf(base.id), staleTime: 0 }));
+      const newer = await queries.fetchQuery({ ...workflowOf(base.id), staleTime: 0 });
+      if (typed.current !== saved) {
+        setTheirs(newer);
+        setIsComparing(true);
+        return;
+      }
+      beginAnew(newer);
       tell("plain", texts.conflict.look, { lasts: UNDO_TIME });
     } catch (error) {
       tellFailure(texts.publishWrong, error);
@@ -198,6 +206,9 @@ export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
   const keepMine = async () => {
     const located = locate(typed.current);
     if ("error" in located) return editor.current?.show(located.error.at);
+    if (isSaving.current) return;
+    isSaving.current = true;
+    setIsBusy(true);
     try {
       const { name, description, graph } = toUpdate(located.value, 0);
       const copy = await createWorkflow({ name: texts.copyName(name), description, graph });
@@ -205,6 +216,9 @@ export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
       await navigate({ to: "/workflows/$id", params: { id: copy.id } });
     } catch (error) {
       tellFailure(texts.saveWrong, error);
+    } finally {
+      isSaving.current = false;
+      setIsBusy(false);
     }
   };
   const saveMine = async (newer: Schemas["Workflow"]) => {
@@ -240,7 +254,14 @@ export function WorkflowEditor({ workflow, user, path }: WorkflowEditorProps) {
     beginAnew(newer);
     tell("plain", texts.conflict.tookTheirs, {
       lasts: UNDO_TIME,
-      action: { label: texts.conflict.undo, run: () => begin(mine) },
+      action: {
+        label: texts.conflict.undo,
+        run: () => {
+          // For when one has gone elsewhere since.
+          keepUnsaved(user, newer.id, { text: mine, revision: newer.revision });
+          begin(mine);
+        },
+      },
     });
   };
   const restore = async () => {

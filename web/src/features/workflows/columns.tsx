@@ -29,7 +29,7 @@ export function columns(
       narrow: "main",
       cell: (row) => (
         <div className="workflow-name">
-          <Link to="/workflows/$id" params={{ id: row.id }} className="row-link cut" title={row.name}>
+          <Link to="/workflows/$id" params={{ id: row.id }} className="row-link cut" title={shown(row.name)}>
             {shown(row.name)}
           </Link>
           {row.description !== undefined && <span className="cut faint">{shown(row.description)}</span>}

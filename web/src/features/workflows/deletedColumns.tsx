@@ -24,10 +24,10 @@ export function deletedColumns(restore: (workflow: Row) => void, mayWrite: boole
       narrow: "main",
       cell: (row) => (
         <div className="workflow-name">
-          <span className="deleted-name cut" title={row.name}>
+          <span className="deleted-name cut" title={shown(row.name)}>
             {shown(row.name)}
           </span>
-          {row.description !== undefined && <span className="cut faint">{row.description}</span>}
+          {row.description !== undefined && <span className="cut faint">{shown(row.description)}</span>}
         </div>
       ),
     },
