@@ -28,9 +28,11 @@ export function Root() {
   useEffect(
     () =>
       session.subscribe(() => {
-        // The log-in takes the keys that the commands would.
+        const { id, isExpired } = session.get();
+        if (id !== undefined && !isExpired) return;
+        // What is typed into a log-in is not for the commands under it.
         closeOverlay();
-        if (session.get().isExpired) LogInAgain.load();
+        if (isExpired) LogInAgain.load();
       }),
     [],
   );

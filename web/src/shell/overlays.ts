@@ -28,10 +28,7 @@ export function closeOverlay(): void {
 /** Keys that come before the commands have the focus are not lost. */
 function typeAhead(event: KeyboardEvent): void {
   const target = event.target instanceof Element ? event.target : undefined;
-  if (target?.closest(".palette") != null) {
-    document.removeEventListener("keydown", typeAhead, true);
-    return;
-  }
+  if (target?.closest(".palette") != null) return;
   // What is over the commands is meant itself, such as the password of a log-in.
   if (target?.closest(".dialog, [role=dialog]") != null) return;
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
