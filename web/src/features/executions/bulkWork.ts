@@ -69,8 +69,10 @@ export async function work(what: Work, meant: Selection): Promise<void> {
 let person = session.get().user;
 session.subscribe(() => {
   const { user } = session.get();
-  if (user === person) return;
+  const before = person;
   person = user;
+  // Who it is may be learned after the page is shown.
+  if (before === undefined || user === before) return;
   // What one has selected and begun is not another's.
   bulkWork.get()?.stop();
   selection.set(NOTHING);
