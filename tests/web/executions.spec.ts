@@ -328,11 +328,12 @@ test("asks for what a step was given and made when it is chosen, and once", asyn
   });
   await page.goto(`/executions/${id}`);
   await expect(page.getByRole("tabpanel")).toContainText("total");
+  const had = page.waitForResponse(/path=reply/);
   await page.getByRole("treeitem", { name: /Amount over 50\?/ }).click();
   await expect(page.getByRole("region", { name: "Output" })).toBeVisible();
   await expect(page).toHaveURL(/step=big/);
   // The step beside it is had before it is chosen, and shown without any loading between.
-  await expect.poll(() => asked).toContain("step?path=reply");
+  await (await had).finished();
   const beside = await page.evaluate(async () => {
     const key = new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true });
     document.activeElement?.dispatchEvent(key);
