@@ -6,7 +6,12 @@ export interface Range {
 }
 
 export type Located =
-  | { value: unknown; ranges: Map<string, Range> }
+  | {
+      value: unknown;
+      ranges: Map<string, Range>;
+      /** Of fields whose name comes again, which takes their place. */
+      replaced: [pointer: string, Range][];
+    }
   /** What is wrong with the text itself, and where. */
   | { error: { at: number; message: string } };
 
@@ -16,6 +21,7 @@ const DEEPEST = 128;
 /** Reads a JSON text, and says where each of its values stands. */
 export function locate(text: string): Located {
   const ranges = new Map<string, Range>();
+  const replaced: [string, Range][] = [];
   let at = 0;
   const fail = (message: string): never => {
     throw new Mistake(at, message);
@@ -93,6 +99,8 @@ export function locate(text: string): Located {
       }
       at += found.length;
     }
+    const before = ranges.get(pointer);
+    if (before !== undefined) replaced.push([pointer, before]);
     ranges.set(pointer, { from, to: at });
     return value;
   };
@@ -100,7 +108,7 @@ export function locate(text: string): Located {
     const value = read("", 0);
     skip();
     if (at < text.length) fail("something follows after the end");
-    return { value, ranges };
+    return { value, ranges, replaced };
   } catch (error) {
     if (error instanceof Mistake)
       return { error: { at: Math.min(error.at, text.length), message: error.message } };

@@ -23,6 +23,12 @@ test.each([
 test("blanks what is no text, and one inside another", () => {
   expect(bare('{"secret": {"secret": "hunter2"}, "b": 1}')).toBe('{"secret": "", "b": 1}');
   expect(bare('{"\\u0073ecret": "hunter2"}')).toBe('{"\\u0073ecret": ""}');
+  expect(bare('{"secret": "hunter1", "b": 1, "secret": "hunter2"}')).toBe(
+    '{"secret": "", "b": 1, "secret": ""}',
+  );
+  expect(bare('{"a": {"secret": "hunter1"}, "a": {"secret": "hunter2"}}')).toBe(
+    '{"a": {"secret": ""}, "a": {"secret": ""}}',
+  );
   expect(bare('{"secret": 12345}')).toBe('{"secret": ""}');
 });
 

@@ -1,7 +1,7 @@
 // Secrets as they are typed. A save takes the field `secret` out of a node's parameters and leaves a reference to it; until
 // then it stands in the text.
 
-import { locate } from "./jsonText";
+import { locate, type Range } from "./jsonText";
 
 const NAME = "secret";
 const BLANK = '""';
@@ -19,12 +19,12 @@ export function withoutSecrets(text: string): { text: string; isMissing: boolean
       ? text.replace(UNFINISHED, (field, name: string, value: string) =>
           IS_BLANK.test(value) ? field : `${name}${BLANK}`,
         )
-      : blank(text, located.ranges);
+      : blank(text, [...located.ranges, ...located.replaced]);
   return { text: bare, isMissing: bare !== text || /"secret"\s*:\s*""/.test(bare) };
 }
 
-function blank(text: string, ranges: ReadonlyMap<string, { from: number; to: number }>): string {
-  const found = [...ranges].filter(([pointer]) => pointer.endsWith(`/${NAME}`)).map(([, range]) => range);
+function blank(text: string, ranges: [pointer: string, Range][]): string {
+  const found = ranges.filter(([pointer]) => pointer.endsWith(`/${NAME}`)).map(([, range]) => range);
   let bare = "";
   let at = 0;
   for (const { from, to } of found.sort((a, b) => a.from - b.from)) {
