@@ -89,8 +89,10 @@ impl Dispatch {
     /// What has begun in an execution that is open: as its process knows it, else as its journal has it.
     async fn under_way(&self, id: Uuid, version: Option<&Version>) -> Result<Vec<StepEvent>, StoreError> {
         let plan = version.map(|version| &*version.plan);
+        // What goes on in memory is asked first: one that leaves it meanwhile is on disk by then.
+        let in_memory = self.engine.under_way(id);
         let calls = self.store.progress(id).await?.calls;
-        let begun = self.engine.under_way(id).unwrap_or_else(|| {
+        let begun = in_memory.unwrap_or_else(|| {
             let of_disk = calls.iter().map(|(path, call)| on_disk(plan, path, call));
             of_disk.collect()
         });
